@@ -1,0 +1,137 @@
+// Package durable holds every primitive that makes a change on disk survive a
+// crash. Each function lists the system calls it makes, in order; a caller can
+// read off what a crash between two of them leaves behind.
+//
+// All paths are relative to an [os.Root], so nothing here follows a symbolic
+// link out of the tree that the root opened.
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// tempSuffix ends the hidden name under which WriteFile collects its bytes.
+const tempSuffix = ".tmp"
+
+// WriteFile replaces or creates the file name with data, atomically: a reader,
+// and whoever looks after a crash, sees the old bytes or the new ones.
+//
+//	openat(".name.tmp", O_CREAT|O_TRUNC) write fsync close
+//	renameat(".name.tmp", "name")
+//	fsync(directory)
+//
+// A crash before the rename leaves ".name.tmp", which IsTemp recognises and
+// the next WriteFile of the same name overwrites.
+func WriteFile(root *os.Root, name string, data []byte, perm os.FileMode) error {
+	dir, base := path.Split(name)
+	temp := path.Join(dir, "."+strings.TrimPrefix(base, ".")+tempSuffix)
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, root.Remove(temp))
+	}
+	return Rename(root, temp, name)
+}
+
+// IsTemp reports whether base is a name under which WriteFile left an
+// unfinished file behind. It may be removed when no WriteFile is under way.
+func IsTemp(base string) bool {
+	return strings.HasPrefix(base, ".") && strings.HasSuffix(base, tempSuffix)
+}
+
+// Rename moves a file to a new name and makes the move durable.
+//
+//	renameat(from, to) fsync(directory of to) [fsync(directory of from)]
+//
+// An error after the rename itself means "done, but perhaps not durable".
+func Rename(root *os.Root, from, to string) error {
+	if err := root.Rename(from, to); err != nil {
+		return err
+	}
+	if err := SyncDir(root, path.Dir(to)); err != nil {
+		return err
+	}
+	if path.Dir(from) != path.Dir(to) {
+		return SyncDir(root, path.Dir(from))
+	}
+	return nil
+}
+
+// Remove unlinks a file or an empty directory and makes that durable.
+//
+//	unlinkat(name) fsync(directory)
+func Remove(root *os.Root, name string) error {
+	if err := root.Remove(name); err != nil {
+		return err
+	}
+	return SyncDir(root, path.Dir(name))
+}
+
+// MkdirAll makes a directory, and its parents, where they are missing. Each
+// new directory's entry is durable when it returns.
+//
+//	mkdirat(d) fsync(parent)   for each d that is missing
+func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
+	made := ""
+	for part := range strings.SplitSeq(path.Clean(name), "/") {
+		made = path.Join(made, part)
+		err := root.Mkdir(made, perm)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := SyncDir(root, path.Dir(made)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SyncDir makes the entries of a directory durable.
+//
+//	openat(dir, O_DIRECTORY) fsync close
+func SyncDir(root *os.Root, dir string) error {
+	f, err := root.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// ErrLocked: another process holds the lock.
+var ErrLocked = errors.New("locked by another process")
+
+// Lock takes the file name as a lock for this process; closing what it returns
+// gives it up, and so does the end of the process. ErrLocked where another
+// process holds it.
+//
+//	openat(name, O_CREAT) flock(LOCK_EX|LOCK_NB)
+func Lock(root *os.Root, name string) (io.Closer, error) {
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrLocked
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", name, err), f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,40 @@
+// Package suggest finds what somebody meant to type.
+package suggest
+
+import "fmt"
+
+// Nearest returns a hint such as `; did you mean "format"?` for the word of
+// known that is nearest to typed, or "" where none is near.
+func Nearest(typed string, known []string) string {
+	best, least := "", len(typed)/2+1
+	for _, word := range known {
+		if d := distance(typed, word); d < least {
+			best, least = word, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance is Levenshtein's, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
