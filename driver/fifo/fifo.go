@@ -1,0 +1,215 @@
+// Package fifo reads Docker's log FIFO in two steps: [Reader.Peek] copies what
+// is in the pipe and leaves it there, [Reader.Consume] takes bytes out once
+// they are safe elsewhere. What was peeked and not consumed survives the
+// reader's death, because dockerd holds the pipe open.
+//
+// Peeking is tee(2) into a private pipe and a read of that; consuming is one
+// read(2). Splicing to /dev/null would copy nothing, but looks for a fatal
+// signal between the pipe's pages: killed there, a process would leave a
+// batch consumed in part. A read of bytes that are there does not. Linux only.
+package fifo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrEmpty: the FIFO holds nothing beyond what the caller has seen, and the
+// call was not to wait.
+var ErrEmpty = errors.New("fifo: empty")
+
+// Reader reads one FIFO. One goroutine peeks and consumes; Interrupt may be
+// called from any.
+type Reader struct {
+	file *os.File // non-blocking, in the runtime's poller
+	conn syscall.RawConn
+}
+
+// Open opens the FIFO at path for reading. It does not wait for a writer, and
+// refuses anything that is not a FIFO.
+func Open(path string) (*Reader, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open log FIFO: %w", err)
+	}
+	r := &Reader{file: file}
+	fi, err := file.Stat()
+	if err == nil && fi.Mode()&os.ModeNamedPipe == 0 {
+		err = fmt.Errorf("%s is not a FIFO", path)
+	}
+	if err == nil {
+		r.conn, err = file.SyscallConn()
+	}
+	if err == nil {
+		err = knock(path)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open log FIFO: %w", err), file.Close())
+	}
+	return r, nil
+}
+
+// knock opens the FIFO for writing and closes it. A pipe tells a reader that
+// its last writer has gone only where there was one since the reader came; now
+// there was.
+func knock(path string) error {
+	w, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// Close gives the FIFO up. What it holds stays for the next reader as long as
+// a writer keeps it open.
+func (r *Reader) Close() error { return r.file.Close() }
+
+// Interrupt makes a waiting Peek, and every later one, return
+// os.ErrDeadlineExceeded. TryPeek goes on working.
+func (r *Reader) Interrupt() error { return r.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// Wait waits until the FIFO holds more than seen bytes or its last writer has
+// closed it. A caller that has peeked an incomplete frame of n bytes passes n,
+// so that it is not woken for the same bytes again.
+func (r *Reader) Wait(seen int) error {
+	var err error
+	waitErr := r.conn.Read(func(fd uintptr) bool {
+		var ready bool
+		ready, err = readable(int(fd), seen)
+		return ready || err != nil
+	})
+	return errors.Join(waitErr, err)
+}
+
+// readable reports whether the pipe holds more than seen bytes, or never will.
+func readable(fd, seen int) (bool, error) {
+	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	if err != nil {
+		return false, fmt.Errorf("fifo: FIONREAD: %w", err)
+	}
+	if n > seen {
+		return true, nil
+	}
+	return hungUp(fd)
+}
+
+// hungUp reports whether the pipe has no writer.
+func hungUp(fd int) (bool, error) {
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(p, 0); err != nil && !errors.Is(err, unix.EINTR) {
+		return false, fmt.Errorf("fifo: poll: %w", err)
+	}
+	return p[0].Revents&unix.POLLHUP != 0, nil
+}
+
+// Peek copies into b what the FIFO holds now, without waiting, and returns it;
+// the bytes stay in the FIFO. They are valid until b is used again. It returns
+// ErrEmpty where nothing beyond the first seen bytes is there, io.EOF where
+// nothing is left and no writer, and io.ErrUnexpectedEOF where no writer is
+// left to add to the first seen bytes.
+func (r *Reader) Peek(b *Buffer, seen int) ([]byte, error) {
+	var data []byte
+	var err error
+	ctlErr := r.conn.Control(func(fd uintptr) { data, err = b.peekNew(int(fd), seen) })
+	return data, errors.Join(ctlErr, err)
+}
+
+// Consume removes the first n bytes from the FIFO. They must have been peeked
+// with b, and what Peek returned stays valid. All of them go at once: a process
+// that is killed meanwhile has consumed all or none.
+func (r *Reader) Consume(b *Buffer, n int) error {
+	var got int
+	var err error
+	ctlErr := r.conn.Control(func(fd uintptr) {
+		got, err = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b.trash[:n]) })
+	})
+	if err = errors.Join(ctlErr, err); err != nil || got != n {
+		return fmt.Errorf("fifo: consume: %d of %d bytes: %w", got, n, errors.Join(err, io.ErrUnexpectedEOF))
+	}
+	return nil
+}
+
+// Buffer is what a Peek copies into. It may serve many readers, one at a time.
+type Buffer struct {
+	r, w  int // a private pipe, empty between calls
+	data  []byte
+	trash []byte // what is consumed goes here; its pages are there, see NewBuffer
+}
+
+// NewBuffer makes a buffer that holds up to size bytes a Peek.
+func NewBuffer(size int) (*Buffer, error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("fifo: private pipe: %w", err)
+	}
+	b := &Buffer{r: p[0], w: p[1], data: make([]byte, size), trash: make([]byte, size)}
+	// A page that had to be brought in first would be a place to be killed at.
+	for i := range b.trash {
+		b.trash[i] = 0xff
+	}
+	if _, err := unix.FcntlInt(uintptr(b.w), unix.F_SETPIPE_SZ, size); err != nil {
+		return nil, errors.Join(fmt.Errorf("fifo: size the private pipe: %w", err), b.Close())
+	}
+	return b, nil
+}
+
+// Close frees the buffer's pipe.
+func (b *Buffer) Close() error { return errors.Join(unix.Close(b.r), unix.Close(b.w)) }
+
+func (b *Buffer) peekNew(fd, seen int) ([]byte, error) {
+	for gone := false; ; {
+		data, err := b.peek(fd)
+		switch {
+		case err != nil || len(data) > seen:
+			return data, err
+		case gone && len(data) == 0:
+			return nil, io.EOF
+		case gone:
+			return data, io.ErrUnexpectedEOF
+		}
+		// Once the writer is gone, one more look sees all that it left.
+		if gone, err = hungUp(fd); err != nil {
+			return nil, err
+		}
+		if !gone {
+			return nil, ErrEmpty
+		}
+	}
+}
+
+// peek returns no bytes and no error where the pipe is empty, with or without
+// a writer.
+func (b *Buffer) peek(fd int) ([]byte, error) {
+	teed, err := ignoringEINTR(func() (int, error) {
+		n, err := unix.Tee(fd, b.w, len(b.data), unix.SPLICE_F_NONBLOCK)
+		return int(n), err
+	})
+	if errors.Is(err, unix.EAGAIN) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fifo: tee: %w", err)
+	}
+	for got := 0; got < teed; {
+		n, err := ignoringEINTR(func() (int, error) { return unix.Read(b.r, b.data[got:teed]) })
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("fifo: read private pipe: %d of %d bytes: %w", got, teed, errors.Join(err, io.ErrUnexpectedEOF))
+		}
+		got += n
+	}
+	return b.data[:teed], nil
+}
+
+func ignoringEINTR(call func() (int, error)) (int, error) {
+	for {
+		if n, err := call(); !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}

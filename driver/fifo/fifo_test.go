@@ -1,0 +1,210 @@
+package fifo
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// pipe makes a real FIFO, opens it as dockerd does and returns both ends.
+func pipe(t *testing.T) (*Reader, *os.File, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close(); r.Close() })
+	return r, w, path
+}
+
+func buffer(t *testing.T) *Buffer {
+	t.Helper()
+	b, err := NewBuffer(64 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func write(t *testing.T, w io.Writer, s string) {
+	t.Helper()
+	if _, err := io.WriteString(w, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func peek(t *testing.T, r *Reader, b *Buffer, want string) {
+	t.Helper()
+	if got, err := r.Peek(b, 0); err != nil || string(got) != want {
+		t.Fatalf("Peek: %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestPeekLeavesTheBytesUntilConsumed(t *testing.T) {
+	r, w, path := pipe(t)
+	b := buffer(t)
+	write(t, w, "one two ")
+	peek(t, r, b, "one two ")
+	peek(t, r, b, "one two ")
+	if err := r.Consume(b, 4); err != nil {
+		t.Fatal(err)
+	}
+	peek(t, r, b, "two ")
+	write(t, w, "three")
+	peek(t, r, b, "two three")
+
+	// The reader dies; the next one finds what was not consumed.
+	r.Close()
+	r2, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r2.Close()
+	peek(t, r2, b, "two three")
+	if err := r2.Consume(b, 9); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r2.Peek(b, 0); !errors.Is(err, ErrEmpty) {
+		t.Fatalf("after all is consumed: %v, want ErrEmpty", err)
+	}
+}
+
+func TestAFullPipe(t *testing.T) {
+	r, w, _ := pipe(t)
+	b := buffer(t)
+	want := bytes.Repeat([]byte("0123456789abcdef"), 4<<10) // 64 KiB
+	write(t, w, string(want))
+	for round := range 3 {
+		got, err := r.Peek(b, 0)
+		if err != nil || !bytes.Equal(got, want[:len(got)]) || len(got) != len(want) {
+			t.Fatalf("round %d: %d bytes, %v", round, len(got), err)
+		}
+	}
+	if err := r.Consume(b, len(want)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWaitWakesForNewBytesOnly(t *testing.T) {
+	r, w, _ := pipe(t)
+	b := buffer(t)
+	write(t, w, "torn")
+	if err := r.Wait(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Peek(b, 4); !errors.Is(err, ErrEmpty) {
+		t.Fatalf("Peek beyond what was seen: %v, want ErrEmpty", err)
+	}
+	woke := make(chan error, 1)
+	go func() { woke <- r.Wait(4) }()
+	write(t, w, "!")
+	if err := <-woke; err != nil {
+		t.Fatal(err)
+	}
+	peek(t, r, b, "torn!")
+
+	// With nothing new it waits until it is interrupted.
+	go func() { woke <- r.Wait(5) }()
+	if err := r.Interrupt(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-woke; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("interrupted Wait: %v", err)
+	}
+	peek(t, r, b, "torn!")
+}
+
+func TestTheLastWriterGoes(t *testing.T) {
+	r, w, _ := pipe(t)
+	b := buffer(t)
+	write(t, w, "last")
+	w.Close()
+	peek(t, r, b, "last")
+	if err := r.Wait(4); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Peek(b, 4); !errors.Is(err, io.ErrUnexpectedEOF) || string(got) != "last" {
+		t.Fatalf("Peek at a torn end: %q, %v", got, err)
+	}
+	if err := r.Consume(b, 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Wait(0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Peek(b, 0); !errors.Is(err, io.EOF) {
+		t.Fatalf("Peek at the end: %v, want io.EOF", err)
+	}
+}
+
+// After a restart of dockerd, an old FIFO has no writer and never had one while
+// the new reader watched.
+func TestAnOrphanedFIFOEnds(t *testing.T) {
+	_, w, path := pipe(t)
+	b := buffer(t)
+	keep, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // the bytes stay while anybody has it open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keep.Close()
+	write(t, w, "torn")
+	w.Close()
+	r, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	peek(t, r, b, "torn")
+	if err := r.Wait(4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Peek(b, 4); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatalf("Peek at a torn end: %v", err)
+	}
+	if err := r.Consume(b, 4); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Peek(b, 0); !errors.Is(err, io.EOF) {
+		t.Fatalf("Peek at the end: %v", err)
+	}
+}
+
+func TestConsumeMoreThanThereIsFails(t *testing.T) {
+	r, w, _ := pipe(t)
+	b := buffer(t)
+	write(t, w, "abc")
+	if err := r.Consume(b, 4); err == nil {
+		t.Fatal("consumed 4 of 3 bytes")
+	}
+}
+
+func TestOpenRefusesOtherFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, link, file + ".absent"} {
+		if r, err := Open(path); err == nil {
+			r.Close()
+			t.Errorf("%s: opened", path)
+		}
+	}
+}
