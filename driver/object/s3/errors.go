@@ -1,0 +1,142 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/logfast/logfast/driver/object"
+)
+
+// failure is what the server, or the way to it, answered. It keeps of the SDK's
+// error what an operator can use, and nothing of the request.
+type failure struct {
+	status    int    // of HTTP; 0 when no answer came
+	code      string // of S3, such as "AccessDenied"; empty when the answer was not S3's
+	message   string
+	requestID string // by which the server's operator finds it
+	region    string // where the bucket is, on a redirect
+	cause     error  // when no answer came
+}
+
+// explain turns an error of the SDK into one of package object's, or into a
+// *failure to be tried again.
+func (s *Store) explain(ctx context.Context, err error) error {
+	if over := ctx.Err(); over != nil {
+		return over
+	}
+	var missing *credentialsError
+	if errors.As(err, &missing) {
+		s.credentials.forget()
+		if missing.passes() {
+			return missing
+		}
+		return fmt.Errorf("%w: %w", object.ErrBlocked, missing)
+	}
+	f := newFailure(err)
+	kind := f.kind()
+	if kind == nil {
+		return f
+	}
+	if errors.Is(kind, object.ErrBlocked) {
+		s.credentials.forget()
+	}
+	return fmt.Errorf("%w: %w", kind, f)
+}
+
+func newFailure(err error) *failure {
+	f := &failure{cause: err}
+	var answer *smithyhttp.ResponseError
+	if errors.As(err, &answer) {
+		f.status = answer.HTTPStatusCode()
+		f.cause = answer.Err
+		if answer.Response != nil {
+			f.requestID = answer.Response.Header.Get("X-Amz-Request-Id")
+			f.region = answer.Response.Header.Get("X-Amz-Bucket-Region")
+		}
+	}
+	var api smithy.APIError
+	var unsent *smithyhttp.RequestSendError
+	switch {
+	case errors.As(err, &api):
+		f.code, f.message, f.cause = api.ErrorCode(), api.ErrorMessage(), nil
+	case errors.As(err, &unsent):
+		f.cause = unsent.Err
+	}
+	return f
+}
+
+func (f *failure) Error() string {
+	var b strings.Builder
+	switch {
+	case f.code != "":
+		b.WriteString(f.code)
+		if f.message != "" && f.message != f.code {
+			b.WriteString(": " + f.message)
+		}
+	case f.cause != nil:
+		b.WriteString(f.cause.Error())
+	}
+	if f.code == "RequestTimeTooSkewed" {
+		b.WriteString(" The clock of this machine is wrong, or the server's is.")
+	}
+	if f.region != "" && f.status >= 300 && f.status < 500 {
+		b.WriteString(" (the bucket is in the region " + f.region + ")")
+	}
+	if f.status != 0 {
+		fmt.Fprintf(&b, " (HTTP %d", f.status)
+		if f.requestID != "" {
+			b.WriteString(", request " + f.requestID)
+		}
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+func (f *failure) Unwrap() error { return f.cause }
+
+// kind is the error of package object that a failure is; nil means that it may
+// pass. The codes are those of
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+// and of the servers that are like it.
+func (f *failure) kind() error {
+	switch f.code {
+	case "NoSuchKey", "NotFound":
+		return object.ErrNotFound
+	case "EntityTooLarge", "MetadataTooLarge", "KeyTooLongError":
+		return object.ErrInvalid
+	case
+		"AccountProblem",
+		"AllAccessDisabled",
+		"AuthorizationHeaderMalformed", // signed for another region
+		"ExpiredToken",
+		"InvalidAccessKeyId",
+		"InvalidArgument", // such as a KMS key that is none
+		"InvalidBucketName",
+		"InvalidRequest", // such as encryption that the bucket's policy excludes
+		"InvalidSecurity",
+		"InvalidStorageClass",
+		"InvalidToken",
+		"KMS.DisabledException",
+		"KMS.InvalidStateException",
+		"KMS.NotFoundException",
+		"RequestTimeTooSkewed",
+		"TokenRefreshRequired":
+		return object.ErrBlocked
+	}
+	switch f.status {
+	case http.StatusMovedPermanently, // another region's
+		http.StatusUnauthorized,
+		http.StatusForbidden,
+		http.StatusNotFound, // no such bucket; or no such account (XAdminUserNotFound)
+		http.StatusMethodNotAllowed,
+		http.StatusNotImplemented:
+		return object.ErrBlocked
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+// Package s3test runs a real S3 server, versitygw, for tests. "make tools" puts
+// its program where this package looks for it: .tools/bin/versitygw in the
+// directory of go.mod.
+package s3test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// Server is a running versitygw, with one account that may do everything. It
+// wants path-style addresses.
+type Server struct {
+	Endpoint  string // such as "http://127.0.0.1:34567"
+	Region    string
+	AccessKey string
+	SecretKey string
+	CAFile    string // PEM of the server's own authority; empty for http
+	Dir       string // where the server keeps an object: Dir/bucket/key
+}
+
+// patience is how long a server may take to listen, or to stop.
+const patience = 30 * time.Second
+
+// Start starts a server with empty storage on a free port of 127.0.0.1, and
+// stops it when the test ends. The test fails where the program is missing.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	return start(t, "http", &Server{})
+}
+
+// StartTLS is Start for https, with a certificate that only CAFile vouches for.
+func StartTLS(t testing.TB) *Server {
+	t.Helper()
+	certificate, key := selfSigned(t)
+	return start(t, "https", &Server{CAFile: certificate}, "--cert", certificate, "--key", key)
+}
+
+func start(t testing.TB, scheme string, s *Server, flags ...string) *Server {
+	t.Helper()
+	program := filepath.Join(moduleRoot(t), ".tools", "bin", "versitygw")
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("%v: run make tools", err)
+	}
+	s.Region = "us-east-1"
+	s.AccessKey, s.SecretKey = rand.Text(), rand.Text()
+	s.Dir = t.TempDir()
+	// Between the look for a free port and its use, another process may
+	// take it.
+	for range 5 {
+		address := freeAddress(t)
+		s.Endpoint = scheme + "://" + address
+		if s.run(t, program, address, flags) {
+			return s
+		}
+	}
+	t.Fatal("versitygw does not start")
+	return nil
+}
+
+// run says whether the server listens. It stops when the test ends.
+func (s *Server) run(t testing.TB, program, address string, flags []string) bool {
+	t.Helper()
+	var output bytes.Buffer // owned by the goroutine in Cmd until exited is closed
+	command := exec.Command(program, append(flags, "--port", address, "--region", s.Region, "posix", s.Dir)...)
+	command.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
+	command.Dir = s.Dir
+	command.Stdout, command.Stderr = &output, &output
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also when a test panics
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		command.Wait()
+	}()
+	t.Cleanup(func() {
+		command.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-exited:
+		case <-time.After(patience):
+			t.Error("versitygw does not stop")
+			command.Process.Kill()
+			<-exited
+		}
+		if t.Failed() {
+			t.Logf("versitygw wrote:\n%s", output.String())
+		}
+	})
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	timeout := time.After(patience)
+	for {
+		connection, err := net.Dial("tcp", address)
+		if err == nil {
+			connection.Close()
+		}
+		select {
+		case <-exited:
+			t.Logf("versitygw ended:\n%s", output.String())
+			return false
+		case <-timeout:
+			t.Fatalf("versitygw does not listen: %v", err)
+		case <-again.C:
+			if err == nil {
+				return true
+			}
+		}
+	}
+}
+
+// CreateBucket makes an empty bucket.
+func (s *Server) CreateBucket(t testing.TB, name string) {
+	t.Helper()
+	client := &http.Client{Transport: transport(t, s.CAFile)}
+	defer client.CloseIdleConnections()
+	_, err := awss3.New(awss3.Options{
+		BaseEndpoint: &s.Endpoint,
+		Region:       s.Region,
+		UsePathStyle: true,
+		HTTPClient:   client,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey}, nil
+		}),
+	}).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name})
+	if err != nil {
+		t.Fatalf("create bucket %s: %v", name, err)
+	}
+}
+
+// SetEnv makes this server's account what the SDK's default chain finds, and
+// nothing else. Not for parallel tests.
+func (s *Server) SetEnv(t testing.TB) {
+	t.Helper()
+	ClearEnv(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", s.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s.SecretKey)
+}
+
+// ClearEnv takes from the environment, until the test ends, whatever could tell
+// the SDK something: its default chain finds no credentials then and asks no
+// metadata service. Not for parallel tests.
+func ClearEnv(t testing.TB) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "") // so that it is put back
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	nowhere := t.TempDir()
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(nowhere, "credentials"))
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(nowhere, "config"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+}
+
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			err = errors.New("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Fatal(err)
+	return ""
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
