@@ -1,0 +1,292 @@
+// Package segment is the spool: the directory in which CAPTURE leaves text and
+// from which SHIP takes it. A segment is one file of records. Its state is in
+// its name, a transition is one durable rename, and the directory itself is
+// the queue; so a recovery is a scan.
+//
+// Layout, below the spool's directory (see docs/layout.md):
+//
+//	.lock                     held by the one process that owns the spool
+//	web-1a2b3c4d5e6f/         one container
+//	  .stream.json            a Stream
+//	  web.log                 the active segment
+//	  web.log-<time>-<seq>-<reason>               sealed
+//	  web.log-<time>-<seq>-<reason>.gz            packed
+//	  web.log-<time>-<seq>-<reason>.uploaded.gz   uploaded
+//	  .web.log-<time>-<seq>-<reason>.json         its Meta
+package segment
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/internal/durable"
+)
+
+const (
+	dirMode  = 0o750
+	fileMode = 0o640
+	lockFile = ".lock"
+)
+
+// Options of a spool.
+type Options struct {
+	Key      *KeyTemplate
+	Detector detect.Detector // counts the errors of a segment whose writer died
+	UID, GID int             // owner and group of files and directories; -1 leaves them
+}
+
+// Spool is an open spool directory. Its methods may be called from several
+// goroutines; each segment belongs to one at a time: to its Writer until it is
+// sealed, to SHIP from then on.
+type Spool struct {
+	root *os.Root
+	lock io.Closer
+	key  *KeyTemplate
+	find detect.Detector
+	uid  int
+	gid  int
+
+	mu      sync.Mutex
+	writers map[string]*Writer // by directory, owned by mu
+}
+
+// Open takes the directory at path, making it where it is missing, as this
+// process's spool. It fails with durable.ErrLocked where another process has it.
+func Open(dir string, o Options) (*Spool, error) {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
+	lock, err := durable.Lock(root, lockFile)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
+	}
+	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, writers: map[string]*Writer{}}, nil
+}
+
+// Close gives the spool up. Its writers must be closed before.
+func (s *Spool) Close() error { return errors.Join(s.lock.Close(), s.root.Close()) }
+
+func (s *Spool) own(name string) error {
+	if s.uid < 0 && s.gid < 0 {
+		return nil
+	}
+	return s.root.Lchown(name, s.uid, s.gid)
+}
+
+// State opens the hidden directory below the spool in which whoever writes to
+// it keeps what must outlive the process.
+func (s *Spool) State(name string) (*os.Root, error) {
+	if err := durable.MkdirAll(s.root, name, 0o700); err != nil {
+		return nil, err
+	}
+	return s.root.OpenRoot(name)
+}
+
+// Segment is a sealed segment, in whatever state.
+type Segment struct {
+	Dir  string
+	Name Name
+}
+
+// Path is the segment's file, from the spool's directory on.
+func (g Segment) Path() string { return path.Join(g.Dir, g.Name.String()) }
+
+// List returns all sealed, packed and uploaded segments, sorted by time.
+func (s *Spool) List() ([]Segment, error) {
+	var all []Segment
+	err := s.dirs(func(dir string, entries []os.DirEntry) error {
+		for _, e := range entries {
+			if n, ok := ParseName(e.Name()); ok && e.Type().IsRegular() {
+				all = append(all, Segment{Dir: dir, Name: n})
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(all, func(a, b Segment) int {
+		if c := a.Name.Time.Compare(b.Name.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Path(), b.Path())
+	})
+	return all, err
+}
+
+// dirs calls f for each directory of a container. It looks into no hidden one
+// and follows no symbolic link.
+func (s *Spool) dirs(f func(dir string, entries []os.DirEntry) error) error {
+	top, err := s.readDir(".")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range top {
+		if !d.IsDir() || strings.HasPrefix(d.Name(), ".") {
+			continue
+		}
+		entries, err := s.readDir(d.Name())
+		if errors.Is(err, os.ErrNotExist) {
+			continue // removed since
+		}
+		if err == nil {
+			err = f(d.Name(), entries)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Spool) readDir(name string) ([]os.DirEntry, error) {
+	d, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadDir(-1)
+}
+
+// Recover brings the spool into order after a crash: active segments are cut
+// to whole records and sealed, unfinished temporary files go, and transitions
+// that were cut off are completed. The active segments of the directories for
+// which resumed is true stay for their writers' Resume. No writer may be open.
+func (s *Spool) Recover(resumed func(dir string) bool) error {
+	return s.dirs(func(dir string, entries []os.DirEntry) error {
+		names := map[string]bool{}
+		for _, e := range entries {
+			names[e.Name()] = e.Type().IsRegular()
+		}
+		var errs []error
+		for name, regular := range names {
+			if _, ok := ParseName(name); regular && !ok && strings.HasSuffix(name, ".log") && !strings.HasPrefix(name, ".") {
+				if !resumed(dir) {
+					errs = append(errs, s.recoverActive(dir, name))
+				}
+			} else if regular {
+				errs = append(errs, s.recoverFile(dir, name, names))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
+	n, ok := ParseName(name)
+	switch {
+	case durable.IsTemp(name):
+		return s.root.Remove(path.Join(dir, name))
+	case ok && n.State == Sealed && names[n.in(Packed).String()]:
+		// Killed between the rename that made it packed and the removal of
+		// its text: the packed file is whole.
+		return s.root.Remove(path.Join(dir, name))
+	case !ok && strings.HasPrefix(name, ".") && name != streamFile:
+		// Killed between writing what describes a seal and the seal itself,
+		// or between removing a segment and what describes it.
+		if n, ok := ParseName(strings.TrimSuffix(name[1:], metaSuffix)); ok && n.metaName() == name &&
+			!names[n.String()] && !names[n.in(Packed).String()] && !names[n.in(Uploaded).String()] {
+			return s.root.Remove(path.Join(dir, name))
+		}
+	}
+	return nil
+}
+
+// recoverActive seals what a crash left active.
+func (s *Spool) recoverActive(dir, active string) error {
+	file := path.Join(dir, active)
+	size, err := s.cutTornRecord(file)
+	if err != nil {
+		return fmt.Errorf("recover %s: %w", file, err)
+	}
+	if size == 0 {
+		return durable.Remove(s.root, file)
+	}
+	seq, err := s.lastSeq(dir)
+	if err != nil {
+		return err
+	}
+	name := Name{Active: active, Seq: seq + 1, Reason: Recover, State: Active}
+	m, err := s.describe(dir, name)
+	if err != nil {
+		return err
+	}
+	name.Time, name.State = m.First, Sealed
+	return s.seal(Segment{Dir: dir, Name: name}, m)
+}
+
+// cutTornRecord removes what stands behind the last newline and returns the
+// file's size. A torn record's bytes were still in the FIFO when it was
+// written, so cutting it loses nothing that could be completed.
+func (s *Spool) cutTornRecord(file string) (int64, error) {
+	f, err := s.root.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	end := fi.Size()
+	for buf := make([]byte, 32<<10); end > 0; {
+		b := buf[:min(int64(len(buf)), end)]
+		if _, err := f.ReadAt(b, end-int64(len(b))); err != nil {
+			return 0, err
+		}
+		if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
+			end += int64(i + 1 - len(b))
+			break
+		}
+		end -= int64(len(b))
+	}
+	if end == fi.Size() {
+		return end, nil
+	}
+	return end, errors.Join(f.Truncate(end), f.Sync())
+}
+
+// lastSeq returns the highest number in the directory, 0 where there is none.
+func (s *Spool) lastSeq(dir string) (int, error) {
+	entries, err := s.readDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	last := 0
+	for _, e := range entries {
+		if n, ok := ParseName(e.Name()); ok {
+			last = max(last, n.Seq)
+		}
+	}
+	return last, nil
+}
+
+// seal makes the active file the segment seg, whose bytes are synced:
+//
+//	write Meta        killed here: Recover removes it and seals anew
+//	rename, fsync     killed here: the segment is sealed
+//
+// It may be repeated until it succeeds.
+func (s *Spool) seal(seg Segment, m *Meta) error {
+	if err := s.SaveMeta(seg, m); err != nil {
+		return fmt.Errorf("seal %s: %w", seg.Path(), err)
+	}
+	err := durable.Rename(s.root, path.Join(seg.Dir, seg.Name.Active), seg.Path())
+	if errors.Is(err, os.ErrNotExist) {
+		if _, statErr := s.root.Lstat(seg.Path()); statErr == nil {
+			err = durable.SyncDir(s.root, seg.Dir) // an earlier try renamed it
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("seal %s: %w", seg.Path(), err)
+	}
+	return nil
+}

@@ -1,0 +1,346 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/logfast/logfast/internal/durable"
+)
+
+// Batch is text that is written at once, and what is known of it.
+type Batch struct {
+	Text        []byte // whole records
+	First, Last int64  // earliest in order and latest time of a record, nanoseconds since 1970
+	Lines       int64  // newlines in Text
+	Errors      int64  // lines that report a server error
+
+	// Before, if set, is called when the batch is about to be written at offset
+	// of the active segment; its error keeps the batch from being written.
+	Before func(offset int64) error
+
+	// Sync keeps Append from returning before the batch is on the disk itself.
+	Sync bool
+}
+
+// Writer writes the active segment of one container. It makes the directory
+// and the file with the first record, so that a stream without records leaves
+// nothing. Whoever asks the spool for a container's writer gets the same one;
+// its methods may be called from several goroutines.
+type Writer struct {
+	spool  *Spool
+	stream Stream
+	dir    string
+	users  int // not yet closed, owned by spool.mu
+
+	created atomic.Bool // the active segment's name is not on the disk itself
+
+	mu      sync.Mutex // owns what follows
+	file    *os.File   // nil: no active segment
+	size    int64      // bytes of whole records in file
+	torn    bool       // the file ends in a part of a batch that failed
+	dirty   bool       // file has text that is not synced
+	meta    Meta       // of the active segment, so far
+	sealing *Segment   // a seal that failed and must be repeated first
+	seq     int        // of the last seal
+}
+
+// Writer returns the writer of the stream's directory.
+func (s *Spool) Writer(stream Stream) *Writer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	dir := stream.Dir()
+	w := s.writers[dir]
+	if w == nil {
+		w = &Writer{spool: s, stream: stream, dir: dir}
+		s.writers[dir] = w
+	}
+	w.users++
+	return w
+}
+
+// Close gives the writer up. Its last user's Close seals the active segment,
+// as Error where lines of it report errors and as Stop otherwise, and returns
+// what Seal does. Where that fails, the segment stays active until the next
+// writer of this directory, or Recover, seals it.
+func (w *Writer) Close() (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lastUser() {
+		reason := Stop
+		if w.meta.Errors > 0 {
+			reason = Error
+		}
+		path, err := w.seal(reason)
+		if !w.release() {
+			return path, err // somebody came meanwhile and goes on
+		}
+		if w.file != nil {
+			err = errors.Join(err, w.file.Close())
+			w.file = nil
+		}
+		return path, err
+	}
+	w.release()
+	return "", nil
+}
+
+func (w *Writer) lastUser() bool {
+	w.spool.mu.Lock()
+	defer w.spool.mu.Unlock()
+	return w.users == 1
+}
+
+// release counts one user less and reports whether that was the last.
+func (w *Writer) release() bool {
+	w.spool.mu.Lock()
+	defer w.spool.mu.Unlock()
+	if w.users--; w.users > 0 {
+		return false
+	}
+	delete(w.spool.writers, w.dir)
+	return true
+}
+
+// Began is the time of the active segment's first line, zero where there is none.
+func (w *Writer) Began() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.meta.First
+}
+
+// Append writes the batch with one write(2). Where the active segment has
+// lines already and would grow beyond limit bytes, it is sealed first and its
+// path returned. When Append fails nothing of the batch is in the file, and
+// the call may be repeated.
+func (w *Writer) Append(b *Batch, limit int64) (sealed string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sealing != nil || w.size > 0 && w.size+int64(len(b.Text)) > limit {
+		if sealed, err = w.seal(Size); err != nil {
+			return "", err
+		}
+	}
+	return sealed, w.append(b)
+}
+
+func (w *Writer) append(b *Batch) error {
+	if w.file == nil {
+		if err := w.create(); err != nil {
+			return fmt.Errorf("open %s: %w", path.Join(w.dir, w.stream.ActiveName()), err)
+		}
+	}
+	if err := w.cutTorn(); err != nil {
+		return fmt.Errorf("append: %w", err)
+	}
+	if b.Before != nil {
+		if err := b.Before(w.size); err != nil {
+			return fmt.Errorf("append: %w", err)
+		}
+	}
+	n, err := w.file.Write(b.Text)
+	if err == nil && b.Sync {
+		err = w.syncFile(w.file)
+	}
+	if err != nil {
+		if n > 0 {
+			w.torn = true
+			err = errors.Join(err, w.cutTorn())
+		}
+		return fmt.Errorf("append: %w", err)
+	}
+	w.dirty = !b.Sync
+	w.size += int64(n)
+	w.meta.saw(time.Unix(0, b.First).UTC())
+	w.meta.saw(time.Unix(0, b.Last).UTC())
+	w.meta.Lines += b.Lines
+	w.meta.Errors += b.Errors
+	return nil
+}
+
+// syncFile brings the active segment, and its name, to the disk itself.
+func (w *Writer) syncFile(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if w.created.Swap(false) {
+		if err := durable.SyncDir(w.spool.root, w.dir); err != nil {
+			w.created.Store(true)
+			return err
+		}
+	}
+	return nil
+}
+
+// Sync brings what was appended so far to the disk itself. Appends go on
+// meanwhile. Without anything new it does nothing.
+func (w *Writer) Sync() error {
+	w.mu.Lock()
+	f, dirty := w.file, w.dirty
+	w.dirty = false
+	w.mu.Unlock()
+	if f == nil || !dirty {
+		return nil
+	}
+	err := w.syncFile(f)
+	if err == nil || errors.Is(err, os.ErrClosed) {
+		return nil // closed: sealed meanwhile, which synced it
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dirty = w.dirty || w.file == f
+	return fmt.Errorf("sync %s: %w", path.Join(w.dir, w.stream.ActiveName()), err)
+}
+
+// Resume goes on with the active segment that an earlier process left, if there
+// is one. That process tried last to write size bytes at offset; a size of 0
+// says that no batch is in doubt. Resume returns whether all of these bytes are
+// in the spool; where not, none of them is.
+func (w *Writer) Resume(offset, size int64) (written bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file != nil {
+		return true, nil // another stream of the container has resumed it
+	}
+	s := w.spool
+	name := path.Join(w.dir, w.stream.ActiveName())
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return true, nil // sealed since, with the batch in it
+	}
+	if err != nil {
+		return false, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return false, errors.Join(err, f.Close())
+	}
+	end := fi.Size()
+	// A smaller file was begun after the batch's was sealed; a larger one has
+	// later batches, of another stream.
+	if written = size == 0 || end < offset || end >= offset+size; !written {
+		end = offset
+		if err := f.Truncate(end); err != nil {
+			return false, errors.Join(err, f.Close())
+		}
+	}
+	if end == 0 {
+		return written, errors.Join(f.Close(), durable.Remove(s.root, name))
+	}
+	m, err := s.describe(w.dir, Name{Active: w.stream.ActiveName(), State: Active})
+	if err != nil {
+		return false, errors.Join(err, f.Close())
+	}
+	if w.seq, err = s.lastSeq(w.dir); err != nil {
+		return false, errors.Join(err, f.Close())
+	}
+	w.file, w.size, w.meta = f, end, *m
+	return written, nil
+}
+
+// Errors is how many lines of the active segment report a server error.
+func (w *Writer) Errors() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.meta.Errors
+}
+
+// cutTorn removes what a failed write left behind.
+func (w *Writer) cutTorn() error {
+	if !w.torn {
+		return nil
+	}
+	if err := w.file.Truncate(w.size); err != nil {
+		return fmt.Errorf("remove a torn record: %w", err)
+	}
+	w.torn = false
+	return nil
+}
+
+// create makes the directory, its description and the active file.
+func (w *Writer) create() error {
+	s := w.spool
+	if err := durable.MkdirAll(s.root, w.dir, dirMode); err != nil {
+		return err
+	}
+	if err := s.own(w.dir); err != nil {
+		return err
+	}
+	known := path.Join(w.dir, streamFile)
+	var was Stream
+	if err := s.readJSON(known, &was); err != nil || was != w.stream {
+		if err := s.writeJSON(known, &w.stream); err != nil {
+			return err
+		}
+	}
+	last, err := s.lastSeq(w.dir)
+	if err != nil {
+		return err
+	}
+	w.seq = max(w.seq, last)
+	name := path.Join(w.dir, w.stream.ActiveName())
+	f, err := s.create(name)
+	if errors.Is(err, os.ErrExist) {
+		// A writer before this one could not seal it.
+		if err = s.recoverActive(w.dir, w.stream.ActiveName()); err == nil {
+			w.seq++
+			f, err = s.create(name)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	w.file, w.size, w.meta = f, 0, Meta{}
+	w.dirty = false
+	w.created.Store(true)
+	return nil
+}
+
+// AddError notes a server error in a line that is in the active segment
+// already. Without one it does nothing.
+func (w *Writer) AddError() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file != nil {
+		w.meta.Errors++
+	}
+}
+
+// Seal ends the active segment and returns its path in the spool, or "" where
+// there was none. When it fails the segment stays the writer's; the next Seal
+// or Append tries again, with the same name.
+//
+//	fsync             killed here: Recover seals it
+//	Spool.seal
+func (w *Writer) Seal(reason Reason) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seal(reason)
+}
+
+func (w *Writer) seal(reason Reason) (string, error) {
+	if w.file == nil {
+		return "", nil
+	}
+	if w.sealing == nil {
+		w.meta.Reason, w.meta.Seq, w.meta.Bytes, w.meta.Stream = reason, w.seq+1, w.size, w.stream
+		w.meta.Key = w.spool.key.Render(&w.meta)
+		w.sealing = &Segment{Dir: w.dir, Name: Name{
+			Active: w.stream.ActiveName(), Time: w.meta.First, Seq: w.meta.Seq, Reason: reason, State: Sealed,
+		}}
+	}
+	if err := errors.Join(w.cutTorn(), w.file.Sync()); err != nil {
+		return "", fmt.Errorf("seal %s: %w", w.sealing.Path(), err)
+	}
+	if err := w.spool.seal(*w.sealing, &w.meta); err != nil {
+		return "", err
+	}
+	sealed := w.sealing.Path()
+	err := w.file.Close()
+	w.file, w.size, w.meta, w.sealing, w.seq = nil, 0, Meta{}, nil, w.meta.Seq
+	return sealed, err
+}
