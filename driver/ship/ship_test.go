@@ -1,0 +1,385 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// store is a Store in memory whose puts fail as fail says.
+type store struct {
+	mu      sync.Mutex
+	fail    func(key string, attempt int) error // owned by mu; nil: never
+	lose    bool                                // take the object, but lose the answer
+	tries   []string                            // keys, in the order of the puts
+	objects map[string][]byte
+	attrs   map[string]object.Attributes
+}
+
+func (s *store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tries = append(s.tries, key)
+	if s.fail != nil {
+		if err := s.fail(key, len(s.tries)); err != nil {
+			return err
+		}
+	}
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	if sha256.Sum256(b) != attrs.SHA256 || int64(len(b)) != attrs.Size {
+		return errors.New("the body is not what its attributes say")
+	}
+	if was, taken := s.objects[key]; taken && !bytes.Equal(was, b) {
+		return object.ErrExists
+	}
+	s.objects[key], s.attrs[key] = b, attrs
+	if s.lose {
+		s.lose = false
+		return errors.New("connection reset")
+	}
+	return ctx.Err()
+}
+
+func (s *store) Get(context.Context, string) (io.ReadCloser, object.Attributes, error) {
+	return nil, object.Attributes{}, object.ErrNotFound
+}
+
+func (s *store) List(context.Context, string, string) iter.Seq2[object.Entry, error] { return nil }
+
+// bench is a spool, a store and the log of a Shipper between them.
+type bench struct {
+	*testing.T
+	spool *segment.Spool
+	store *store
+	log   bytes.Buffer
+	*Shipper
+}
+
+func newBench(t *testing.T, keep time.Duration) *bench {
+	t.Helper()
+	key, err := segment.ParseKeyTemplate("{name}-{seq}-{reason}.log.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spool, err := segment.Open(t.TempDir(), segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { spool.Close() })
+	b := &bench{T: t, spool: spool, store: &store{objects: map[string][]byte{}, attrs: map[string]object.Attributes{}}}
+	b.Shipper = New(Config{Spool: spool, Store: b.store, Keep: keep, Log: slog.New(slog.NewTextHandler(&b.log, nil))})
+	return b
+}
+
+// seal leaves a segment of one line, n seconds young, in the spool.
+func (b *bench) seal(name string, n int, reason segment.Reason) string {
+	b.Helper()
+	w := b.spool.Writer(segment.Stream{ID: strings.Repeat("ab", 32), Name: name, Format: "cri", Image: "image"})
+	at := time.Now().Add(time.Duration(n) * time.Second)
+	text := at.UTC().Format(time.RFC3339Nano) + " stdout F " + name + fmt.Sprint(n) + "\n"
+	if _, err := w.Append(&segment.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := w.Seal(reason); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return text
+}
+
+// run runs the Shipper in a bubble for d, during which then may act.
+func (b *bench) run(d time.Duration, then ...func()) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Shipper.Run(ctx) })
+	for _, f := range then {
+		synctest.Wait()
+		f()
+	}
+	time.Sleep(d) // the bubble's time, which passes at once
+	synctest.Wait()
+	cancel()
+	wg.Wait()
+}
+
+func (b *bench) states() map[segment.State]int {
+	b.Helper()
+	all, err := b.spool.List()
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := map[segment.State]int{}
+	for _, g := range all {
+		n[g.Name.State]++
+	}
+	return n
+}
+
+func (b *bench) keys() []string {
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	var keys []string
+	for k := range b.store.objects {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func unpack(t *testing.T, b []byte) string {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestASegmentArrives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		text := b.seal("web", 0, segment.Stop)
+		b.run(0)
+		got := b.store.objects["web-000001-stop.log.gz"]
+		if unpack(t, got) != text {
+			t.Fatalf("unpacked %q", unpack(t, got))
+		}
+		attrs := b.store.attrs["web-000001-stop.log.gz"]
+		sum := sha256.Sum256([]byte(text))
+		if attrs.ContentType != "application/gzip" || attrs.Metadata["sha256"] != hex.EncodeToString(sum[:]) ||
+			attrs.Metadata["lines"] != "1" || attrs.Metadata["image"] != "image" || attrs.Metadata["reason"] != "stop" {
+			t.Fatalf("%+v", attrs)
+		}
+		if n := b.states(); n[segment.Uploaded] != 1 || len(n) != 1 {
+			t.Fatalf("states %v", n)
+		}
+	})
+}
+
+func TestPackingTwiceGivesTheSameBytes(t *testing.T) {
+	var first, second bytes.Buffer
+	text := strings.Repeat("a line of a log\n", 1000)
+	for _, dst := range []io.Writer{&first, &second} {
+		if err := compress(dst, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) || unpack(t, first.Bytes()) != text {
+		t.Fatal("packing is not repeatable, or not reversible")
+	}
+}
+
+func TestErrorsGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		for i := range 8 {
+			b.seal("quiet", i, segment.Size)
+		}
+		b.seal("web", 100, segment.Error)
+		b.run(0)
+		// Up to `uploads` puts may be under way before the urgent one is packed.
+		if at := slices.Index(b.store.tries, "web-000001-error.log.gz"); at < 0 || at >= uploads {
+			t.Fatalf("the error was put number %d: %v", at+1, b.store.tries)
+		}
+		if len(b.store.objects) != 9 {
+			t.Fatalf("%d objects of 9", len(b.store.objects))
+		}
+	})
+}
+
+func TestAWakeUpBringsWhatIsSealedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		start := time.Now()
+		b.run(0, func() {
+			b.seal("web", 0, segment.Error)
+			b.Wake()
+		})
+		if len(b.keys()) != 1 || time.Since(start) != 0 {
+			t.Fatalf("%v after %v", b.keys(), time.Since(start))
+		}
+	})
+}
+
+func TestAnOutageEnds(t *testing.T) {
+	down := errors.New("connection refused")
+	for name, failure := range map[string]error{"transient": down, "blocked": fmt.Errorf("403: %w", object.ErrBlocked)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, 240*time.Hour)
+				begin := time.Now()
+				const outage = 10 * time.Hour
+				b.store.fail = func(string, int) error {
+					if time.Since(begin) < outage {
+						return failure
+					}
+					return nil
+				}
+				for i := range 20 {
+					b.seal("web", i, segment.Size)
+				}
+				b.run(outage)
+				tries := len(b.store.tries)
+				if n := b.states(); n[segment.Packed] != 20 {
+					t.Fatalf("during the outage: %v", n)
+				}
+				// One attempt a minute or so, not twenty.
+				if least, most := int(outage/maxBackoff), int(2*outage/maxBackoff)+20; tries < least || tries > most {
+					t.Fatalf("%d attempts in %v", tries, outage)
+				}
+				if name == "blocked" && !strings.Contains(b.log.String(), "level=ERROR") {
+					t.Error("a blocked store is not said out loud")
+				}
+				b.run(3 * maxBackoff)
+				if n := b.states(); n[segment.Uploaded] != 20 {
+					t.Fatalf("after the outage: %v", n)
+				}
+			})
+		})
+	}
+}
+
+func TestTheStoreRecoversWithoutARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		b.store.fail = func(_ string, attempt int) error {
+			if attempt < 5 {
+				return errors.New("503 SlowDown")
+			}
+			return nil
+		}
+		b.seal("web", 0, segment.Error)
+		b.run(time.Minute)
+		if len(b.keys()) != 1 || !strings.Contains(b.log.String(), "the store answers again") {
+			t.Fatalf("%v\n%s", b.keys(), b.log.String())
+		}
+	})
+}
+
+func TestOnePoisonedSegmentDoesNotHoldTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		b.store.fail = func(key string, _ int) error {
+			if strings.Contains(key, "error") {
+				return errors.New("400 something about this object")
+			}
+			return nil
+		}
+		b.seal("bad", 0, segment.Error)
+		for i := range 50 {
+			b.seal("good", i, segment.Size)
+		}
+		b.run(time.Minute)
+		if got := len(b.keys()); got != 50 {
+			t.Fatalf("%d objects of 50", got)
+		}
+		if n := b.states(); n[segment.Packed] != 1 {
+			t.Fatalf("%v", n)
+		}
+	})
+}
+
+func TestALostAnswerMakesNoSecondObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		b.store.lose = true
+		b.seal("web", 0, segment.Stop)
+		b.run(time.Minute)
+		if n := b.states(); len(b.keys()) != 1 || n[segment.Uploaded] != 1 {
+			t.Fatalf("%v, %v", b.keys(), n)
+		}
+	})
+}
+
+func TestAForeignObjectStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 24*time.Hour)
+		b.store.objects["web-000001-stop.log.gz"] = []byte("foreign")
+		text := b.seal("web", 0, segment.Stop)
+		b.run(0)
+		sum := sha256.Sum256([]byte(text))
+		other := fmt.Sprintf("web-000001-stop-abababababab-000001-%x.log.gz", sum[:8])
+		if string(b.store.objects["web-000001-stop.log.gz"]) != "foreign" || unpack(t, b.store.objects[other]) != text {
+			t.Fatalf("%v", b.keys())
+		}
+		if n := b.states(); n[segment.Uploaded] != 1 {
+			t.Fatalf("%v", n)
+		}
+	})
+}
+
+func TestUploadedCopiesGoWhenTheirTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 48*time.Hour)
+		b.seal("web", 0, segment.Stop)
+		b.run(47 * time.Hour)
+		if n := b.states(); n[segment.Uploaded] != 1 {
+			t.Fatalf("too early: %v", n)
+		}
+		b.run(2 * time.Hour)
+		if n := b.states(); len(n) != 0 {
+			t.Fatalf("still there: %v", n)
+		}
+	})
+}
+
+func TestNothingUnconfirmedIsPruned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 0)
+		b.store.fail = func(string, int) error { return errors.New("down") }
+		b.seal("web", 0, segment.Stop)
+		b.run(24 * time.Hour)
+		if n := b.states(); n[segment.Packed] != 1 {
+			t.Fatalf("%v", n)
+		}
+	})
+}
+
+func TestBackoffGrowsToItsBound(t *testing.T) {
+	for n, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
+		for range 100 {
+			if d := backoff(n); d < want/2 || d > want {
+				t.Fatalf("after %d failures: %v, want %v to %v", n, d, want/2, want)
+			}
+		}
+	}
+}
+
+func TestOtherKey(t *testing.T) {
+	m := &segment.Meta{Key: "logs/dt=2026-11-23/a.log.gz", Stream: segment.Stream{ID: "0123456789abcdef"}, Seq: 7, SHA256: strings.Repeat("f", 64)}
+	if got := otherKey(m); got != "logs/dt=2026-11-23/a-0123456789ab-000007-ffffffffffffffff.log.gz" {
+		t.Error(got)
+	}
+	m.Key = "plain"
+	if got := otherKey(m); got != "plain-0123456789ab-000007-ffffffffffffffff" {
+		t.Error(got)
+	}
+}
