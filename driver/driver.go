@@ -1,0 +1,313 @@
+// Package driver is CAPTURE: it takes what containers write out of Docker's
+// FIFOs and leaves it as text in the spool. It waits for the local disk and
+// for nothing else; what becomes of a sealed segment it does not know.
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// Config is what a Driver needs. All fields must be set.
+type Config struct {
+	Spool    *segment.Spool
+	Detector detect.Detector
+	Host     string  // this host's name, for syslog records and keys
+	Defaults Options // of a container without options
+	Daily    Daily   // when every segment is sealed
+	Sealed   func()  // called after a segment was sealed; must not wait
+	Log      *slog.Logger
+}
+
+// Driver keeps one stream for each running container.
+type Driver struct {
+	cfg      Config
+	pool     *pool
+	registry *registry
+	syncer   *syncer
+	daily    func(now time.Time) time.Time // the next daily time; a test has its own
+	wake     chan struct{}                 // the fast track's next time may have changed
+
+	// starting is held while a stream is opened and registered, which waits for
+	// the disk; mu never is.
+	starting sync.Mutex
+
+	mu      sync.Mutex
+	streams map[string]*stream // by FIFO path, owned by mu
+	track   fasttrack.Machine  // owned by mu
+	closed  bool               // owned by mu
+}
+
+// New makes a driver. Recover comes next, then Run, and Close at the end.
+func New(cfg Config) (*Driver, error) {
+	registry, err := openRegistry(cfg.Spool)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := newPool()
+	if err != nil {
+		return nil, errors.Join(err, registry.close())
+	}
+	return &Driver{cfg: cfg, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), streams: map[string]*stream{}}, nil
+}
+
+// Recover brings the spool into order and takes up the streams of the process
+// before this one, killed or stopped while their containers went on. Call it
+// once, before Start. Its error says what was left as it is; all else works.
+func (d *Driver) Recover() error {
+	entries, err := d.registry.load()
+	errs := []error{err}
+	live := map[string]bool{}
+	for _, e := range entries {
+		live[e.Stream.Dir()] = true
+	}
+	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] }))
+	for _, e := range entries {
+		if err := d.reattach(e); err != nil {
+			errs = append(errs, fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Driver) reattach(e entry) error {
+	s, err := newStream(d, e.FIFO, e.Stream, e.Options)
+	if err != nil {
+		return err
+	}
+	if err := s.resume(); err != nil {
+		d.cfg.Log.Error("resume: lines may be doubled", "container", e.Stream.Name, "err", err)
+	}
+	d.launch(s)
+	d.cfg.Log.Info("stream resumed", "container", e.Stream.Name, "id", e.Stream.ShortID())
+	return nil
+}
+
+// stopWait is how long an answer to Docker waits for a stream to drain. A
+// drain takes milliseconds; a disk that hangs must not hold Docker's locks.
+const stopWait = 5 * time.Second
+
+// Start begins to read the FIFO of a container. The error says which option is
+// wrong. Starting a FIFO that is being read changes nothing. A container may
+// have several streams, as when Docker reads a stopped one's logs while it
+// starts; they share its segment.
+func (d *Driver) Start(fifoPath string, info Info) error {
+	if fifoPath == "" || info.ContainerID == "" {
+		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a failure: start the container again")
+	}
+	desc, opts, err := parseInfo(d.cfg.Host, d.cfg.Defaults, info)
+	if err != nil {
+		return err
+	}
+	d.starting.Lock()
+	defer d.starting.Unlock()
+	d.mu.Lock()
+	closed, known := d.closed, d.streams[fifoPath] != nil
+	d.mu.Unlock()
+	switch {
+	case closed:
+		return errors.New("logfast is shutting down")
+	case known:
+		return nil
+	}
+	s, err := newStream(d, fifoPath, desc, opts)
+	if err != nil {
+		return err
+	}
+	d.launch(s)
+	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
+	return nil
+}
+
+func (d *Driver) launch(s *stream) {
+	d.mu.Lock()
+	d.streams[s.path] = s
+	d.mu.Unlock()
+	go s.run()
+}
+
+// Stop drains the FIFO, seals what is there and forgets the stream. It returns
+// within seconds whatever happens; an unknown FIFO is none of its business.
+func (d *Driver) Stop(fifoPath string) {
+	for _, s := range d.find(func(s *stream) bool { return s.path == fifoPath }) {
+		d.end(s)
+	}
+}
+
+// Seal seals every active segment now, because an operator asked for it.
+func (d *Driver) Seal() {
+	for _, s := range d.find(func(*stream) bool { return true }) {
+		d.seal(s, segment.Manual)
+	}
+}
+
+// Close seals all streams and takes no new ones. Their containers may go on: what
+// they write waits in their FIFOs until the next process takes them up. Call it
+// once Run has returned.
+func (d *Driver) Close() error {
+	d.starting.Lock()
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.starting.Unlock()
+	streams := d.find(func(*stream) bool { return true })
+	var wg sync.WaitGroup
+	for _, s := range streams {
+		s.detach.Store(true)
+		wg.Go(func() { d.end(s) })
+	}
+	wg.Wait()
+	return errors.Join(d.pool.close(), d.registry.close())
+}
+
+// end stops a stream and waits, not for ever, until it is drained and sealed.
+func (d *Driver) end(s *stream) {
+	s.interrupt()
+	select {
+	case <-s.done:
+	case <-time.After(stopWait):
+		d.cfg.Log.Error("stream does not end: the disk may hang; its last lines are still being written", "container", s.desc.Name, "id", s.desc.ShortID())
+	}
+}
+
+// find returns the streams for which want is true, in the order of their names.
+func (d *Driver) find(want func(*stream) bool) []*stream {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found []*stream
+	for _, s := range d.streams {
+		if want(s) {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, func(a, b *stream) int { return strings.Compare(a.desc.Dir(), b.desc.Dir()) })
+	return found
+}
+
+// forget is a stream's last word.
+func (d *Driver) forget(s *stream) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.streams, s.path)
+	for _, other := range d.streams {
+		if other.desc.ID == s.desc.ID {
+			return
+		}
+	}
+	// Of a container that has ended, nothing is left to seal.
+	d.track.Drop(string(ScopeContainer) + ":" + s.desc.ID)
+}
+
+// reportError notes that the stream wrote lines that report server errors.
+func (d *Driver) reportError(s *stream) {
+	d.mu.Lock()
+	d.track.Error(scopeName(&s.opts, &s.desc), s.opts.Policy, time.Now())
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default: // Run has a wake-up to come already
+	}
+}
+
+// seal seals a stream's active segment and reports whether that worked.
+func (d *Driver) seal(s *stream, reason segment.Reason) bool {
+	path, err := s.writer.Seal(reason)
+	d.sealed(s, path, err)
+	return err == nil
+}
+
+// sealed tells SHIP, and the log, how a seal ended; path is empty where there
+// was nothing to seal.
+func (d *Driver) sealed(s *stream, path string, err error) {
+	switch {
+	case err != nil:
+		d.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", s.desc.Name, "err", err)
+	case path != "":
+		d.cfg.Log.Info("segment sealed", "segment", path)
+		d.cfg.Sealed()
+	}
+}
+
+// recheck bounds how long Run trusts its timer, so that a host whose clock was
+// set, or which slept, keeps its daily time.
+const recheck = time.Minute
+
+// sealRetry is how soon a failed seal is tried again.
+const sealRetry = 5 * time.Second
+
+// Run seals segments when their time comes and syncs what is written, until
+// ctx ends.
+func (d *Driver) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		d.syncer.run(ctx, func(s *stream, err error) {
+			d.cfg.Log.Error("sync failed; will try again", "container", s.desc.Name, "err", err)
+		})
+	})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	daily := d.daily(time.Now())
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		d.sealDue(now)
+		if !now.Before(daily) {
+			d.sealOlder(daily)
+			daily = d.daily(now)
+		}
+		timer.Reset(min(time.Until(d.nextWake(daily)), recheck))
+	}
+}
+
+func (d *Driver) nextWake(daily time.Time) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if next, open := d.track.Next(); open && next.Before(daily) {
+		return next
+	}
+	return daily
+}
+
+// sealDue seals the scopes whose fast track is over.
+func (d *Driver) sealDue(now time.Time) {
+	d.mu.Lock()
+	due := d.track.Due(now)
+	d.mu.Unlock()
+	for _, scope := range due {
+		ok := true
+		for _, s := range d.find(func(s *stream) bool { return inScope(scope, &s.desc) }) {
+			ok = d.seal(s, segment.Error) && ok
+		}
+		if !ok {
+			d.mu.Lock()
+			d.track.Error(scope, fasttrack.Policy{Quiet: sealRetry, MaxDelay: sealRetry}, now)
+			d.mu.Unlock()
+		}
+	}
+}
+
+// sealOlder seals the segments that began before the daily time. What began
+// after it was begun because the day changed in the lines themselves.
+func (d *Driver) sealOlder(daily time.Time) {
+	for _, s := range d.find(func(s *stream) bool { return s.writer.Began().Before(daily) }) {
+		d.seal(s, segment.Schedule)
+	}
+}
+
+var errStopped = errors.New("the stream was stopped")

@@ -1,0 +1,289 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/suggest"
+)
+
+// Scope is which containers an error seals: its own, its group's, the host's.
+type Scope string
+
+// The scopes.
+const (
+	ScopeContainer Scope = "container"
+	ScopeGroup     Scope = "group"
+	ScopeHost      Scope = "host"
+)
+
+// ParseScope reads a Scope.
+func ParseScope(s string) (Scope, error) {
+	switch scope := Scope(s); scope {
+	case ScopeContainer, ScopeGroup, ScopeHost:
+		return scope, nil
+	}
+	return "", fmt.Errorf("scope %q: allowed are container, group, host", s)
+}
+
+// Fsync is when lines are brought to the disk itself, from where a power cut
+// does not take them.
+type Fsync string
+
+// The values of Fsync.
+const (
+	FsyncInterval Fsync = "interval" // within a second; errors at once
+	FsyncAlways   Fsync = "always"   // before they leave the FIFO
+	FsyncNever    Fsync = "never"    // when the kernel does, and at the seal
+)
+
+// ParseFsync reads a Fsync.
+func ParseFsync(s string) (Fsync, error) {
+	switch f := Fsync(s); f {
+	case FsyncInterval, FsyncAlways, FsyncNever:
+		return f, nil
+	}
+	return "", fmt.Errorf("fsync %q: allowed are interval, always, never", s)
+}
+
+// Options are what one container's --log-opt settings come to. The plugin's
+// own settings give the defaults.
+type Options struct {
+	Format record.Format
+	Scope  Scope
+	Policy fasttrack.Policy
+	Fsync  Fsync
+	// MaxSize is the size, in bytes of text, at which a segment is sealed.
+	MaxSize int64
+}
+
+// Bounds of MaxSize, in bytes. S3 takes 5 GB in one put, and text that cannot
+// be compressed grows a little when it is packed.
+const (
+	MinMaxSize = 64 << 10
+	MaxMaxSize = 4_900_000_000
+)
+
+// Bounds of the fast track's times.
+const (
+	MinQuiet = 100 * time.Millisecond
+	MaxTrack = 24 * time.Hour
+)
+
+// ValidatePolicy says what is wrong with the fast track's times, if anything is.
+func ValidatePolicy(p fasttrack.Policy) error {
+	switch {
+	case p.Quiet < MinQuiet || p.Quiet > MaxTrack:
+		return fmt.Errorf("quiet period %v: allowed are %v to %v", p.Quiet, MinQuiet, MaxTrack)
+	case p.MaxDelay < p.Quiet || p.MaxDelay > MaxTrack:
+		return fmt.Errorf("maximum delay %v: allowed are %v, the quiet period, to %v", p.MaxDelay, p.Quiet, MaxTrack)
+	}
+	return nil
+}
+
+// ValidateMaxSize says what is wrong with a size limit, if anything is.
+func ValidateMaxSize(n int64) error {
+	if n < MinMaxSize || n > MaxMaxSize {
+		return fmt.Errorf("size limit of %d bytes: allowed are 64KiB to 4.9GB", n)
+	}
+	return nil
+}
+
+// ParseSize reads a size as Docker's own max-size option takes it: "100MB" and
+// "100m" are decimal, "64KiB" is binary.
+func ParseSize(s string) (int64, error) {
+	parse := units.FromHumanSize
+	if strings.Contains(strings.ToLower(s), "i") {
+		parse = units.RAMInBytes
+	}
+	n, err := parse(s)
+	if err != nil {
+		return 0, fmt.Errorf("size %q: write a number with a unit, such as 100MB or 64MiB", s)
+	}
+	return n, nil
+}
+
+// Info is what logfast reads of Docker's description of a container. Its
+// environment, where secrets are, is not among it. The names are those of
+// moby's daemon/logger.Info, which is sent as JSON.
+type Info struct {
+	Config             map[string]string // the --log-opt settings
+	ContainerID        string
+	ContainerName      string // with a slash in front
+	ContainerImageID   string
+	ContainerImageName string
+	ContainerLabels    map[string]string
+	DaemonName         string
+}
+
+// The methods are what a tag's template may use, as in Docker's own drivers.
+
+// ID is the container's id, 12 digits.
+func (i Info) ID() string { return i.ContainerID[:min(12, len(i.ContainerID))] }
+
+// FullID is the container's id.
+func (i Info) FullID() string { return i.ContainerID }
+
+// Name is the container's name.
+func (i Info) Name() string { return strings.TrimPrefix(i.ContainerName, "/") }
+
+// ImageID is the image's id, 12 digits.
+func (i Info) ImageID() string {
+	id := strings.TrimPrefix(i.ContainerImageID, "sha256:")
+	return id[:min(12, len(id))]
+}
+
+// ImageFullID is the image's id.
+func (i Info) ImageFullID() string { return i.ContainerImageID }
+
+// ImageName is the image's name.
+func (i Info) ImageName() string { return i.ContainerImageName }
+
+// Labels that tell a container's app and group where no option does.
+const (
+	composeProject = "com.docker.compose.project"
+	composeService = "com.docker.compose.service"
+	swarmStack     = "com.docker.stack.namespace"
+	swarmService   = "com.docker.swarm.service.name"
+)
+
+func (i Info) group() string {
+	if g := i.Config["group"]; g != "" {
+		return g
+	}
+	if g := i.ContainerLabels[composeProject]; g != "" {
+		return g
+	}
+	return i.ContainerLabels[swarmStack]
+}
+
+func (i Info) app() (string, error) {
+	if tag := i.Config["tag"]; tag != "" {
+		t, err := template.New("tag").Option("missingkey=error").Parse(tag)
+		if err != nil {
+			return "", fmt.Errorf("option tag=%s: %w", tag, err)
+		}
+		var b strings.Builder
+		if err := t.Execute(&b, i); err != nil {
+			return "", fmt.Errorf("option tag=%s: %w; allowed are {{.Name}}, {{.ID}}, {{.FullID}}, {{.ImageName}}, {{.ImageID}}, {{.ImageFullID}}, {{.DaemonName}}", tag, err)
+		}
+		return b.String(), nil
+	}
+	if service := i.ContainerLabels[composeService]; service != "" {
+		return i.ContainerLabels[composeProject] + "-" + service, nil
+	}
+	if service := i.ContainerLabels[swarmService]; service != "" {
+		return service, nil
+	}
+	return i.Name(), nil
+}
+
+// option reads one --log-opt into the options.
+var options = map[string]func(o *Options, value string) error{
+	"format":           func(o *Options, v string) (err error) { o.Format, err = record.ParseFormat(v); return },
+	"fast-track-scope": func(o *Options, v string) (err error) { o.Scope, err = ParseScope(v); return },
+	"quiet-period":     func(o *Options, v string) (err error) { o.Policy.Quiet, err = ParseDuration(v); return },
+	"max-delay":        func(o *Options, v string) (err error) { o.Policy.MaxDelay, err = ParseDuration(v); return },
+	"fsync":            func(o *Options, v string) (err error) { o.Fsync, err = ParseFsync(v); return },
+	"max-size":         func(o *Options, v string) (err error) { o.MaxSize, err = ParseSize(v); return },
+	"group":            func(*Options, string) error { return nil }, // Info.group
+	"tag":              func(*Options, string) error { return nil }, // Info.app
+
+	// Docker handles these itself and passes them on all the same.
+	"mode": nil, "max-buffer-size": nil, "cache-disabled": nil,
+	"cache-max-size": nil, "cache-max-file": nil, "cache-compress": nil,
+}
+
+// ParseDuration reads a time such as "30s" or "5m".
+func ParseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("duration %q: write a number with a unit, such as 30s or 5m", s)
+	}
+	return d, nil
+}
+
+// parseInfo turns Docker's description into the stream it is and its options,
+// with the given defaults. All that is wrong with the options is in the error.
+func parseInfo(host string, defaults Options, i Info) (segment.Stream, Options, error) {
+	o := defaults
+	known := slices.Sorted(maps.Keys(options))
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(i.Config)) {
+		parse, ok := options[name]
+		if !ok {
+			errs = append(errs, fmt.Errorf("unknown option %s%s", name, suggest.Nearest(name, known)))
+			continue
+		}
+		if parse == nil {
+			continue
+		}
+		if err := parse(&o, i.Config[name]); err != nil {
+			errs = append(errs, fmt.Errorf("option %s: %w", name, err))
+		}
+	}
+	if errs == nil {
+		for _, err := range []error{ValidatePolicy(o.Policy), ValidateMaxSize(o.MaxSize)} {
+			if err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if o.Scope == ScopeGroup && i.group() == "" {
+			errs = append(errs, errors.New("option fast-track-scope=group: add group=NAME, or start the container with docker compose"))
+		}
+	}
+	app, err := i.app()
+	if err = errors.Join(append(errs, err)...); err != nil {
+		return segment.Stream{}, o, err
+	}
+	return segment.Stream{
+		ID: i.ContainerID, Name: i.Name(), Image: i.ContainerImageName,
+		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
+	}, o, nil
+}
+
+// scopeName is the name that an error of this stream has in the fast track.
+func scopeName(o *Options, s *segment.Stream) string {
+	switch o.Scope {
+	case ScopeHost:
+		return string(ScopeHost)
+	case ScopeGroup:
+		return string(ScopeGroup) + ":" + s.Group
+	default:
+		return string(ScopeContainer) + ":" + s.ID
+	}
+}
+
+// inScope reports whether a scope's seal takes this stream, whatever the
+// stream's own option says.
+func inScope(scope string, s *segment.Stream) bool {
+	switch scope {
+	case string(ScopeHost):
+		return true
+	case string(ScopeGroup) + ":" + s.Group, string(ScopeContainer) + ":" + s.ID:
+		return true
+	}
+	return false
+}
+
+// OptionNames lists the options that logfast itself understands.
+func OptionNames() []string {
+	var names []string
+	for name, parse := range options {
+		if parse != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

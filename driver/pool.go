@@ -1,0 +1,82 @@
+package driver
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+
+	"github.com/logfast/logfast/driver/fifo"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// peekSize is the most that is taken from a FIFO at once, in bytes: what
+// Docker's pipes hold.
+const peekSize = 64 << 10
+
+// keepText is how large a text buffer may stay. 64 KiB of the shortest frames
+// make less than 128 KiB of text; only hostile bytes make more.
+const keepText = 512 << 10
+
+// workspace is what moving one batch needs. A stream has it only while it
+// moves bytes, so that memory is bounded by the processors, not the streams.
+type workspace struct {
+	peeked *fifo.Buffer
+	batch  segment.Batch
+	day    int64 // latest UTC day of the batch's records
+}
+
+func (w *workspace) reset() {
+	text := w.batch.Text[:0]
+	if cap(text) > keepText {
+		text = nil
+	}
+	w.batch, w.day = segment.Batch{Text: text}, 0
+}
+
+// add appends the record to the batch's text.
+func (w *workspace) add(t *record.Writer, r *record.Record) {
+	b := &w.batch
+	start := len(b.Text)
+	b.Text = t.Append(b.Text, r)
+	if b.First == 0 {
+		b.First = r.Time
+	}
+	b.Last = max(b.Last, r.Time)
+	b.Lines += int64(bytes.Count(b.Text[start:], newline))
+	w.day = max(w.day, dayOf(r.Time))
+}
+
+var newline = []byte("\n")
+
+// pool lends workspaces. Who asks while all are lent waits; nobody holds one
+// while waiting for anything but the local disk.
+type pool struct{ free chan *workspace }
+
+func newPool() (*pool, error) {
+	p := &pool{free: make(chan *workspace, runtime.GOMAXPROCS(0)+2)}
+	for range cap(p.free) {
+		b, err := fifo.NewBuffer(peekSize)
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		p.free <- &workspace{peeked: b}
+	}
+	return p, nil
+}
+
+func (p *pool) get() *workspace  { return <-p.free }
+func (p *pool) put(w *workspace) { p.free <- w }
+
+// close frees the workspaces that are not lent.
+func (p *pool) close() error {
+	var errs []error
+	for {
+		select {
+		case w := <-p.free:
+			errs = append(errs, w.peeked.Close())
+		default:
+			return errors.Join(errs...)
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package driver
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/durable"
+)
+
+// registry is what outlives the process: which FIFOs are being read, for whom,
+// and which batch each stream wrote last. It is a hidden directory of the spool
+// with two files a stream, named after its FIFO.
+type registry struct{ root *os.Root }
+
+const (
+	registryDir  = ".streams"
+	entrySuffix  = ".json"
+	cursorSuffix = ".cursor"
+)
+
+// entry is a registered stream. It holds nothing secret.
+type entry struct {
+	FIFO    string         `json:"fifo"`
+	Stream  segment.Stream `json:"stream"`
+	Options Options        `json:"options"`
+}
+
+func openRegistry(s *segment.Spool) (*registry, error) {
+	root, err := s.State(registryDir)
+	if err != nil {
+		return nil, fmt.Errorf("open the registry of streams: %w", err)
+	}
+	return &registry{root}, nil
+}
+
+func (r *registry) close() error { return r.root.Close() }
+
+// entryName is the FIFO's name, for people, and its path's sum, for certainty.
+func entryName(fifo string) string {
+	return fmt.Sprintf("%s-%08x", segment.FileName(filepath.Base(fifo)), crc32.Checksum([]byte(fifo), castagnoli))
+}
+
+// add registers a stream, durably, and returns its cursor.
+func (r *registry) add(e *entry) (*cursor, error) {
+	data, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.cursor(e.FIFO)
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.WriteFile(r.root, entryName(e.FIFO)+entrySuffix, append(data, '\n'), 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("register the stream: %w", err), c.close())
+	}
+	return c, nil
+}
+
+// remove forgets a stream. Killed between the two, load forgets the rest.
+func (r *registry) remove(fifo string) error { return r.forget(entryName(fifo)) }
+
+func (r *registry) forget(name string) error {
+	err := durable.Remove(r.root, name+entrySuffix)
+	return errors.Join(err, r.root.Remove(name+cursorSuffix))
+}
+
+// load returns the registered streams whose FIFO is still there, and forgets
+// the others: dockerd has removed their FIFOs, with what was in them.
+func (r *registry) load() (live []entry, err error) {
+	d, err := r.root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, name := range names {
+		base, isEntry := strings.CutSuffix(name, entrySuffix)
+		orphan, isCursor := strings.CutSuffix(name, cursorSuffix)
+		switch {
+		case isCursor && !slices.Contains(names, orphan+entrySuffix):
+			errs = append(errs, r.root.Remove(name)) // killed in add or in forget
+		case durable.IsTemp(name):
+			errs = append(errs, r.root.Remove(name))
+		case isEntry:
+			e, err := r.read(name)
+			if err == nil {
+				if _, err = os.Lstat(e.FIFO); err == nil {
+					live = append(live, e)
+					continue
+				}
+			}
+			if !errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, err)
+				continue
+			}
+			errs = append(errs, r.forget(base))
+		}
+	}
+	return live, errors.Join(errs...)
+}
+
+func (r *registry) read(name string) (e entry, err error) {
+	data, err := r.root.ReadFile(name)
+	if err != nil {
+		return e, err
+	}
+	if err = json.Unmarshal(data, &e); err == nil && (e.FIFO == "" || e.Stream.ID == "") {
+		err = errors.New("it names no FIFO or no container")
+	}
+	if err == nil {
+		e.Options.Format, err = record.ParseFormat(e.Stream.Format)
+	}
+	if err != nil {
+		err = fmt.Errorf("registered stream %s: %w", name, err)
+	}
+	return e, err
+}
+
+// intent is a batch that is about to be written, or was: where its text goes
+// and which bytes of the FIFO it comes from. After a crash it tells what of the
+// FIFO's head is in the segment already.
+type intent struct {
+	offset int64  // of the text in the active segment
+	text   int64  // bytes
+	frames int64  // bytes at the FIFO's head
+	sum    uint32 // CRC-32C of the frames, which hold times in nanoseconds
+}
+
+// cursor keeps a stream's last intent in a file. It is written in place and
+// not synced: it must outlive this process, but not the kernel, since with the
+// kernel the FIFO is gone as well.
+type cursor struct {
+	file *os.File
+	buf  [cursorSize]byte
+}
+
+// A cursor file: four numbers and the sum of all before, little-endian.
+const cursorSize = 8 + 8 + 8 + 4 + 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func (r *registry) cursor(fifo string) (*cursor, error) {
+	f, err := r.root.OpenFile(entryName(fifo)+cursorSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open a stream's cursor: %w", err)
+	}
+	return &cursor{file: f}, nil
+}
+
+func (c *cursor) close() error { return c.file.Close() }
+
+// set replaces the intent, with one write(2) within a page: a process that is
+// killed meanwhile has written all or none.
+func (c *cursor) set(i intent) error {
+	b := c.buf[:0]
+	b = binary.LittleEndian.AppendUint64(b, uint64(i.offset))
+	b = binary.LittleEndian.AppendUint64(b, uint64(i.text))
+	b = binary.LittleEndian.AppendUint64(b, uint64(i.frames))
+	b = binary.LittleEndian.AppendUint32(b, i.sum)
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	if _, err := c.file.WriteAt(b, 0); err != nil {
+		return fmt.Errorf("note what is to be written: %w", err)
+	}
+	return nil
+}
+
+// get returns the last intent; ok is false where there is none.
+func (c *cursor) get() (i intent, ok bool, err error) {
+	n, err := c.file.ReadAt(c.buf[:], 0)
+	if n == 0 && errors.Is(err, io.EOF) {
+		return i, false, nil
+	}
+	if err != nil {
+		return i, false, fmt.Errorf("read a stream's cursor: %w", err)
+	}
+	b := c.buf[:]
+	if binary.LittleEndian.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli) {
+		return i, false, errors.New("read a stream's cursor: it is damaged")
+	}
+	return intent{
+		offset: int64(binary.LittleEndian.Uint64(b)),
+		text:   int64(binary.LittleEndian.Uint64(b[8:])),
+		frames: int64(binary.LittleEndian.Uint64(b[16:])),
+		sum:    binary.LittleEndian.Uint32(b[24:]),
+	}, true, nil
+}

@@ -1,0 +1,367 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/fifo"
+	"github.com/logfast/logfast/driver/frame"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// stream is one container's way from its FIFO to its segment. Its run
+// goroutine owns every field that is not said to be another's.
+type stream struct {
+	driver *Driver
+	path   string         // of the FIFO; never changes
+	desc   segment.Stream // never changes
+	opts   Options        // never changes
+
+	fifo   *fifo.Reader
+	text   *record.Writer
+	joiner [2]detect.Joiner // by record.Stream
+	seen   int              // bytes at the FIFO's head that are no whole frame yet
+	taken  int              // bytes at the FIFO's head that are written but not consumed
+	lost   int64            // bytes that were no frames
+	cursor *cursor
+
+	stop     chan struct{} // closed by interrupt
+	stopOnce sync.Once
+	dirty    atomic.Bool   // is in the syncer's list
+	detach   atomic.Bool   // the container goes on: another life will read the FIFO
+	done     chan struct{} // closed when run returns
+
+	writer *segment.Writer // has its own lock
+}
+
+// newStream opens the FIFO and registers the stream.
+func newStream(d *Driver, path string, desc segment.Stream, opts Options) (*stream, error) {
+	r, err := fifo.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := d.registry.add(&entry{FIFO: path, Stream: desc, Options: opts})
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return &stream{
+		driver: d, path: path, desc: desc, opts: opts,
+		fifo: r, cursor: cursor,
+		text:   record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
+		stop:   make(chan struct{}),
+		done:   make(chan struct{}),
+		writer: d.cfg.Spool.Writer(desc),
+	}, nil
+}
+
+// resume takes up where a process that was killed, or stopped, left off. The
+// batch that it wrote last may still be at the FIFO's head:
+//
+//	killed before the write, or within it   the text goes, the frames come again
+//	killed before consuming                 the text stays, the frames go
+//	killed after consuming                  the frames at the head are others
+func (s *stream) resume() error {
+	last, ok, err := s.cursor.get()
+	if err != nil {
+		s.driver.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
+	}
+	w := s.driver.pool.get()
+	defer s.driver.pool.put(w)
+	head, err := s.fifo.Peek(w.peeked, 0)
+	if err != nil && !errors.Is(err, fifo.ErrEmpty) && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if !ok || int64(len(head)) < last.frames || crc32.Checksum(head[:last.frames], castagnoli) != last.sum {
+		last = intent{}
+	}
+	written, err := s.writer.Resume(last.offset, last.text)
+	if err != nil {
+		return err
+	}
+	if written && last.frames > 0 {
+		if err := s.fifo.Consume(w.peeked, int(last.frames)); err != nil {
+			return err
+		}
+	}
+	if s.writer.Errors() > 0 {
+		s.driver.reportError(s) // its event was open, or nobody knew of it
+	}
+	return nil
+}
+
+// interrupt makes run drain the FIFO and return. It may be called repeatedly.
+func (s *stream) interrupt() {
+	s.stopOnce.Do(func() {
+		close(s.stop)
+		if err := s.fifo.Interrupt(); err != nil && !errors.Is(err, os.ErrClosed) {
+			s.driver.cfg.Log.Error("interrupt stream", "container", s.desc.Name, "err", err)
+		}
+	})
+}
+
+// retry is how long a stream waits after its disk refused a batch. The bytes
+// stay in the FIFO meanwhile; when that is full, the container waits.
+const retry = time.Second
+
+// lastTries is how long a stopped stream goes on trying to write to a disk
+// that refuses. It is shorter than stopWait.
+const lastTries = 3 * time.Second
+
+// run reads until it is interrupted or dockerd has closed the FIFO, then
+// drains what is left and seals. A stream that another life will take up is not
+// drained: its container may write faster than an end would come.
+func (s *stream) run() {
+	defer close(s.done)
+	log := s.driver.cfg.Log.With("container", s.desc.Name, "id", s.desc.ShortID())
+	err := s.capture()
+	if errors.Is(err, errStopped) && !s.detach.Load() {
+		err = s.drain()
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		// dockerd is gone, or left the FIFO behind. Nobody will open it again.
+		if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			log.Error("remove an old FIFO", "err", err)
+		}
+	case err != nil && !errors.Is(err, errStopped):
+		log.Error("stream ends with lines left in its FIFO", "err", err)
+	}
+	s.finish()
+	log.Info("stream stopped", "bytes_lost", s.lost)
+}
+
+// finish seals what the stream wrote and closes it.
+func (s *stream) finish() {
+	for i := range s.joiner { // a last line without a newline
+		if _, found := s.driver.cfg.Detector.Detect(s.joiner[i].Rest()); found {
+			s.writer.AddError()
+		}
+	}
+	path, err := s.writer.Close()
+	s.driver.sealed(s, path, err)
+	err = errors.Join(s.fifo.Close(), s.cursor.close())
+	if !s.detach.Load() {
+		err = errors.Join(err, s.driver.registry.remove(s.path))
+	}
+	if err != nil {
+		s.driver.cfg.Log.Error("close stream", "container", s.desc.Name, "err", err)
+	}
+	s.driver.forget(s)
+}
+
+// capture moves batches until the stream is stopped (errStopped) or its FIFO
+// has ended (io.EOF).
+func (s *stream) capture() error {
+	for {
+		switch err := s.fifo.Wait(s.seen); {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return errStopped
+		case err != nil:
+			return err
+		}
+		err := s.batch()
+		if err == nil || errors.Is(err, fifo.ErrEmpty) {
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			return err
+		}
+		s.driver.cfg.Log.Error("cannot write; the lines wait in the FIFO", "container", s.desc.Name, "err", err)
+		select {
+		case <-s.stop:
+			return errStopped
+		case <-time.After(retry):
+		}
+	}
+}
+
+// drain moves what is left in the FIFO.
+func (s *stream) drain() error {
+	deadline := time.Now().Add(lastTries)
+	for {
+		err := s.batch()
+		switch {
+		case err == nil:
+		case errors.Is(err, fifo.ErrEmpty) && s.seen == 0, errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, fifo.ErrEmpty):
+			return s.giveUpTorn()
+		case time.Now().After(deadline):
+			return err
+		default:
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+}
+
+// batch moves the whole frames that are in the FIFO now: peek, write, consume.
+// It returns fifo.ErrEmpty where there are none, io.EOF where there will be
+// none. Killed between write and consume, it leaves the frames in the FIFO
+// though they are in the segment as well; resume tells by the cursor.
+func (s *stream) batch() error {
+	w := s.driver.pool.get()
+	defer s.driver.pool.put(w)
+	if err := s.consume(w, 0); err != nil {
+		return err
+	}
+	data, err := s.fifo.Peek(w.peeked, s.seen)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.Join(s.lose(w, data), io.EOF)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.move(w, data); err != nil {
+		// The frames will come again. A long line that they continue is
+		// detected by its end alone then.
+		s.joiner = [2]detect.Joiner{}
+		return err
+	}
+	return nil
+}
+
+// move writes and consumes the whole frames in data.
+func (s *stream) move(w *workspace, data []byte) error {
+	w.reset()
+	done := 0 // bytes of data that w.text covers
+	var e frame.Entry
+	var rec record.Record
+	for {
+		n, err := frame.Decode(data[done:], &e)
+		known := false
+		if err == nil {
+			rec.Stream, known = record.ParseStream(e.Source)
+		}
+		switch {
+		case errors.Is(err, frame.ErrIncomplete):
+			if err := s.flush(w, data[:done]); err != nil {
+				return err
+			}
+			s.seen = len(data) - done
+			return nil
+		case !known:
+			skip := frame.Resync(data[done:])
+			s.appendMark(w, skip)
+			s.lost += int64(skip)
+			done += skip
+			continue
+		}
+		rec.Time, rec.More, rec.Text = e.TimeNano, e.More(), e.Line
+		if s.newDay(w, rec.Time) {
+			if err := s.flush(w, data[:done]); err != nil {
+				return err
+			}
+			data, done = data[done:], 0
+			path, err := s.writer.Seal(segment.Schedule)
+			s.driver.sealed(s, path, err)
+			if err != nil {
+				return err
+			}
+		}
+		w.add(s.text, &rec)
+		if line, ok := s.joiner[rec.Stream].Add(rec.Text, rec.More); ok {
+			if _, found := s.driver.cfg.Detector.Detect(line); found {
+				w.batch.Errors++
+			}
+		}
+		done += n
+	}
+}
+
+// newDay reports whether a record of this time must not go into the active
+// segment, because that began on an earlier UTC day. A record that comes late,
+// after one of the next day, stays with that.
+func (s *stream) newDay(w *workspace, nano int64) bool {
+	if len(w.batch.Text) == 0 {
+		began := s.writer.Began()
+		return !began.IsZero() && dayOf(nano) > dayOf(began.UnixNano())
+	}
+	return dayOf(nano) > w.day
+}
+
+// dayOf counts UTC days since 1970.
+func dayOf(nano int64) int64 { return nano / (24 * int64(time.Hour)) }
+
+// flush writes w's text and consumes the frames that it came from.
+func (s *stream) flush(w *workspace, frames []byte) error {
+	if len(w.batch.Text) > 0 {
+		if err := s.write(&w.batch, frames); err != nil {
+			return err
+		}
+	}
+	w.reset()
+	return s.consume(w, len(frames))
+}
+
+// write appends the batch to the active segment, and notes first which bytes
+// of the FIFO it is made of.
+func (s *stream) write(b *segment.Batch, frames []byte) error {
+	b.Before = func(offset int64) error {
+		return s.cursor.set(intent{
+			offset: offset, text: int64(len(b.Text)),
+			frames: int64(len(frames)), sum: crc32.Checksum(frames, castagnoli),
+		})
+	}
+	b.Sync = s.opts.Fsync == FsyncAlways
+	sealed, err := s.writer.Append(b, s.opts.MaxSize)
+	s.driver.sealed(s, sealed, nil)
+	if err != nil {
+		return err
+	}
+	if b.Errors > 0 {
+		s.driver.reportError(s)
+	}
+	if s.opts.Fsync == FsyncInterval {
+		s.driver.syncer.dirty(s, b.Errors > 0)
+	}
+	return nil
+}
+
+// consume takes n bytes that are written out of the FIFO, after those that an
+// earlier call could not take.
+func (s *stream) consume(w *workspace, n int) error {
+	s.taken += n
+	if s.taken == 0 {
+		return nil
+	}
+	if err := s.fifo.Consume(w.peeked, s.taken); err != nil {
+		return err
+	}
+	s.taken, s.seen = 0, 0
+	return nil
+}
+
+// giveUpTorn ends a stopped stream whose FIFO ends within a frame.
+func (s *stream) giveUpTorn() error {
+	w := s.driver.pool.get()
+	defer s.driver.pool.put(w)
+	torn, err := s.fifo.Peek(w.peeked, 0)
+	if err != nil {
+		return err
+	}
+	return s.lose(w, torn)
+}
+
+// lose writes that a torn frame at the FIFO's end is lost, and consumes it.
+func (s *stream) lose(w *workspace, torn []byte) error {
+	s.lost += int64(len(torn))
+	w.reset()
+	s.appendMark(w, len(torn))
+	return s.flush(w, torn)
+}
+
+func (s *stream) appendMark(w *workspace, n int) {
+	w.add(s.text, &record.Record{
+		Time:   time.Now().UnixNano(),
+		Stream: record.Stderr,
+		Text:   fmt.Appendf(nil, "logfast: %d bytes lost, not a log frame", n),
+	})
+}
