@@ -1,0 +1,73 @@
+# make demo    watch a server error travel from a container to S3
+# make test    everything: unit, integration, end to end; needs root and Docker
+# make check   the quick ones: format, vet, lint, unit tests
+# make plugin  build the plugin; make enable, make disable
+#              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
+PLUGIN  ?= logfast:latest
+VERSION ?= 0.1.0
+LOGS    ?= /var/log/logfast
+CONFIG  ?= /etc/logfast
+
+VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+export CGO_ENABLED = 0
+SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
+
+.PHONY: build plugin enable disable demo test check fmt lint fuzz tools clean
+
+build: build/logfast
+
+build/logfast: $(SOURCES)
+	go build -trimpath -ldflags '-s -w -X github.com/logfast/logfast/cli.Version=$(VERSION)' -o $@ .
+
+plugin: build
+	scripts/create-plugin.sh $(PLUGIN)
+
+enable:
+	mkdir -p $(LOGS) $(CONFIG)
+	docker plugin set $(PLUGIN) logs.source=$(LOGS) config.source=$(CONFIG)
+	docker plugin enable $(PLUGIN)
+
+disable:
+	docker plugin disable $(PLUGIN)
+
+demo: export LOGFAST_DEMO_STARTED := $(shell date +%s)
+demo: build .tools/bin/versitygw
+	@demo/run.sh clean
+	@scripts/create-plugin.sh logfast-demo
+	@demo/run.sh
+
+# Race detection needs cgo, and with it a C compiler.
+test: build .tools/bin/versitygw
+	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
+	go test -count=1 -tags integration ./driver/...
+	go test -count=1 -tags e2e -timeout 20m -v ./test/e2e/...
+
+check: lint
+	go vet -tags e2e,integration ./...
+	go test -count=1 .
+	go test ./cli/... ./driver/... ./internal/... ./plugin/...
+
+fmt:
+	gofmt -w $(shell git ls-files '*.go')
+
+lint: .tools/bin/golangci-lint
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt): $$unformatted"; exit 1; fi
+	.tools/bin/golangci-lint run --build-tags e2e,integration ./...
+
+FUZZTIME ?= 60s
+fuzz:
+	scripts/fuzz.sh $(FUZZTIME)
+
+# Servers and tools are no part of the product: they have no place in go.mod.
+tools: .tools/bin/versitygw .tools/bin/golangci-lint
+
+.tools/bin/versitygw:
+	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
+
+.tools/bin/golangci-lint:
+	GOBIN=$(CURDIR)/.tools/bin go install $(GOLANGCI_LINT)
+
+clean:
+	rm -rf build .tools .demo

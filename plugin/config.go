@@ -1,0 +1,275 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/object/s3"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/suggest"
+)
+
+// Environment is every variable that logfast reads itself, as text. An empty
+// one counts as unset. The AWS SDK reads its own besides: credentials, profile,
+// role, web identity token.
+type Environment struct {
+	Spool      string `env:"LOGFAST_SPOOL" envDefault:"/var/log/logfast"`
+	Store      string `env:"LOGFAST_STORE"`
+	Key        string `env:"LOGFAST_KEY"`
+	Host       string `env:"LOGFAST_HOST"`
+	Owner      string `env:"LOGFAST_OWNER"`
+	Format     string `env:"LOGFAST_FORMAT" envDefault:"cri"`
+	Scope      string `env:"LOGFAST_FAST_TRACK_SCOPE" envDefault:"container"`
+	Quiet      string `env:"LOGFAST_QUIET_PERIOD" envDefault:"30s"`
+	MaxDelay   string `env:"LOGFAST_MAX_DELAY" envDefault:"5m"`
+	MaxSize    string `env:"LOGFAST_MAX_SIZE" envDefault:"100MB"`
+	Fsync      string `env:"LOGFAST_FSYNC" envDefault:"interval"`
+	RotateAt   string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
+	RotateZone string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
+	Keep       string `env:"LOGFAST_KEEP" envDefault:"7d"`
+	LogLevel   string `env:"LOGFAST_LOG_LEVEL" envDefault:"info"`
+
+	PathStyle    string `env:"LOGFAST_S3_PATH_STYLE" envDefault:"auto"`
+	SSE          string `env:"LOGFAST_S3_SSE"`
+	SSEKMSKeyID  string `env:"LOGFAST_S3_SSE_KMS_KEY_ID"`
+	StorageClass string `env:"LOGFAST_S3_STORAGE_CLASS"`
+
+	Endpoint    string `env:"AWS_ENDPOINT_URL_S3"`
+	EndpointAll string `env:"AWS_ENDPOINT_URL"`
+	Region      string `env:"AWS_REGION"`
+	RegionOld   string `env:"AWS_DEFAULT_REGION"`
+	CAFile      string `env:"AWS_CA_BUNDLE"`
+}
+
+// Config is the environment, understood and found to be sound.
+type Config struct {
+	Spool    string // directory
+	Dir      string // the directory store's directory; empty: S3
+	S3       s3.Options
+	Key      *segment.KeyTemplate
+	Host     string
+	UID, GID int // -1: as the process
+	Defaults driver.Options
+	Daily    driver.Daily
+	Keep     time.Duration
+	LogLevel slog.Level
+}
+
+// prefix begins the names of logfast's own variables.
+const prefix = "LOGFAST_"
+
+// ReadConfig understands an environment of NAME=value strings. Its error has
+// one line for each variable that is wrong: name, value, what is allowed.
+func ReadConfig(environ []string) (*Config, error) {
+	vars := env.ToMap(environ)
+	var e Environment
+	if err := env.ParseWithOptions(&e, env.Options{Environment: vars}); err != nil {
+		return nil, err
+	}
+	var errs problems
+	names := VariableNames()
+	for name := range vars {
+		if strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
+			errs = append(errs, fmt.Errorf("unknown variable %s%s", name, suggest.Nearest(name, names)))
+		}
+	}
+	c := &Config{Spool: e.Spool, Host: e.Host, UID: -1, GID: -1}
+	c.readStore(&e, &errs)
+	c.readCapture(&e, &errs)
+	if len(errs) > 0 {
+		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return nil, errors.Join(errs...)
+	}
+	return c, nil
+}
+
+// VariableNames lists the variables of Environment.
+func VariableNames() []string {
+	var names []string
+	for f := range reflect.TypeFor[Environment]().Fields() {
+		names = append(names, f.Tag.Get("env"))
+	}
+	return names
+}
+
+type problems []error
+
+// check notes that a variable's value is wrong.
+func (p *problems) check(name, value string, err error) {
+	if err != nil {
+		*p = append(*p, fmt.Errorf("%s=%s: %w", name, value, err))
+	}
+}
+
+func (c *Config) readCapture(e *Environment, errs *problems) {
+	var err error
+	if !filepath.IsAbs(e.Spool) {
+		errs.check("LOGFAST_SPOOL", e.Spool, errors.New("write an absolute path"))
+	}
+	if c.Host == "" {
+		c.Host, err = os.Hostname()
+		errs.check("LOGFAST_HOST", "", err)
+	}
+	if e.Owner != "" {
+		c.UID, c.GID, err = parseOwner(e.Owner)
+		errs.check("LOGFAST_OWNER", e.Owner, err)
+	}
+	c.Defaults.Format, err = record.ParseFormat(e.Format)
+	errs.check("LOGFAST_FORMAT", e.Format, err)
+	c.Defaults.Scope, err = driver.ParseScope(e.Scope)
+	errs.check("LOGFAST_FAST_TRACK_SCOPE", e.Scope, err)
+	quiet, err := driver.ParseDuration(e.Quiet)
+	errs.check("LOGFAST_QUIET_PERIOD", e.Quiet, err)
+	delay, delayErr := driver.ParseDuration(e.MaxDelay)
+	errs.check("LOGFAST_MAX_DELAY", e.MaxDelay, delayErr)
+	if err == nil && delayErr == nil {
+		c.Defaults.Policy = fasttrack.Policy{Quiet: quiet, MaxDelay: delay}
+		errs.check("LOGFAST_QUIET_PERIOD", e.Quiet+" with LOGFAST_MAX_DELAY="+e.MaxDelay, driver.ValidatePolicy(c.Defaults.Policy))
+	}
+	if c.Defaults.MaxSize, err = driver.ParseSize(e.MaxSize); err == nil {
+		err = driver.ValidateMaxSize(c.Defaults.MaxSize)
+	}
+	errs.check("LOGFAST_MAX_SIZE", e.MaxSize, err)
+	c.Defaults.Fsync, err = driver.ParseFsync(e.Fsync)
+	errs.check("LOGFAST_FSYNC", e.Fsync, err)
+	c.Daily, err = driver.ParseDaily(e.RotateAt, e.RotateZone)
+	errs.check("LOGFAST_ROTATE_AT", e.RotateAt+" with LOGFAST_ROTATE_ZONE="+e.RotateZone, err)
+	c.Keep, err = parseDays(e.Keep)
+	errs.check("LOGFAST_KEEP", e.Keep, err)
+	if err := c.LogLevel.UnmarshalText([]byte(e.LogLevel)); err != nil {
+		errs.check("LOGFAST_LOG_LEVEL", e.LogLevel, errors.New("allowed are debug, info, warn, error"))
+	}
+}
+
+func (c *Config) readStore(e *Environment, errs *problems) {
+	template := e.Key
+	if template == "" {
+		template = segment.DefaultKey
+	}
+	var err error
+	c.Key, err = segment.ParseKeyTemplate(template)
+	errs.check("LOGFAST_KEY", e.Key, err)
+
+	store := e.Store
+	if store == "" {
+		store = "file://" + filepath.Join(e.Spool, defaultArchive)
+	}
+	u, err := url.Parse(store)
+	switch {
+	case err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		// Somebody may have put credentials there: do not repeat the value.
+		errs.check("LOGFAST_STORE", "…", errors.New("write s3://bucket/prefix or file:///directory, nothing else; credentials have variables and files of their own"))
+		return
+	case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
+		c.Dir = filepath.Clean(u.Path)
+		return
+	case u.Scheme != "s3" || u.Host == "":
+		errs.check("LOGFAST_STORE", e.Store, errors.New("write s3://bucket/prefix or file:///directory"))
+		return
+	}
+	c.S3.Bucket = u.Host
+	if c.S3.Prefix = strings.Trim(u.Path, "/"); c.S3.Prefix != "" {
+		c.S3.Prefix += "/"
+	}
+	c.readS3(e, errs)
+}
+
+// storageClasses and encryptions are those that S3 knows for a put.
+var (
+	storageClasses = []string{"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE", "REDUCED_REDUNDANCY", "EXPRESS_ONEZONE"}
+	encryptions    = []string{"AES256", "aws:kms", "aws:kms:dsse"}
+)
+
+func (c *Config) readS3(e *Environment, errs *problems) {
+	c.S3.Endpoint, c.S3.Region, c.S3.CAFile = e.Endpoint, e.Region, e.CAFile
+	name := "AWS_ENDPOINT_URL_S3"
+	if c.S3.Endpoint == "" {
+		name, c.S3.Endpoint = "AWS_ENDPOINT_URL", e.EndpointAll
+	}
+	if c.S3.Region == "" {
+		c.S3.Region = e.RegionOld
+	}
+	if c.S3.Endpoint != "" {
+		u, err := url.Parse(c.S3.Endpoint)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			errs.check(name, "…", errors.New("write http://host:port or https://host:port"))
+		}
+	}
+	switch e.PathStyle {
+	case "auto":
+		c.S3.PathStyle = c.S3.Endpoint != ""
+	case "true", "false":
+		c.S3.PathStyle = e.PathStyle == "true"
+	default:
+		errs.check("LOGFAST_S3_PATH_STYLE", e.PathStyle, errors.New("allowed are true, false, and auto: true where an endpoint is set"))
+	}
+	oneOf := func(name, value string, allowed []string) string {
+		if value != "" && !slices.Contains(allowed, value) {
+			errs.check(name, value, fmt.Errorf("allowed are %s", strings.Join(allowed, ", ")))
+		}
+		return value
+	}
+	c.S3.SSE = oneOf("LOGFAST_S3_SSE", e.SSE, encryptions)
+	c.S3.StorageClass = oneOf("LOGFAST_S3_STORAGE_CLASS", e.StorageClass, storageClasses)
+	if c.S3.SSEKMSKeyID = e.SSEKMSKeyID; e.SSEKMSKeyID != "" && !strings.HasPrefix(e.SSE, "aws:kms") {
+		errs.check("LOGFAST_S3_SSE_KMS_KEY_ID", e.SSEKMSKeyID, errors.New("goes with LOGFAST_S3_SSE=aws:kms"))
+	}
+	if e.CAFile != "" {
+		_, err := os.Stat(e.CAFile)
+		errs.check("AWS_CA_BUNDLE", e.CAFile, err)
+	}
+}
+
+// defaultArchive is where objects go, below the spool, when no store is set.
+const defaultArchive = "archive"
+
+// OpenStore opens the store. It asks nothing of the network.
+func (c *Config) OpenStore(ctx context.Context) (object.Store, func() error, error) {
+	if c.Dir == "" {
+		store, err := s3.Open(ctx, c.S3)
+		return store, func() error { return nil }, err
+	}
+	store, err := object.OpenDir(c.Dir, object.DirOptions{UID: c.UID, GID: c.GID})
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, store.Close, nil
+}
+
+func parseOwner(s string) (uid, gid int, err error) {
+	user, group, found := strings.Cut(s, ":")
+	uid, userErr := strconv.Atoi(user)
+	gid, groupErr := strconv.Atoi(group)
+	if !found || userErr != nil || groupErr != nil || uid < 0 || gid < 0 {
+		return -1, -1, errors.New("write numbers as uid:gid, such as 0:4; the plugin does not know the host's names")
+	}
+	return uid, gid, nil
+}
+
+// parseDays reads "7d" as days and everything else as time.ParseDuration does.
+func parseDays(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	} else if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return d, nil
+	}
+	return 0, errors.New("write a number with a unit, such as 7d or 12h")
+}

@@ -1,0 +1,114 @@
+// Package plugin makes a managed Docker plugin of logfast: it reads the
+// environment, serves Docker's protocol and introduces CAPTURE and SHIP, which
+// do not know each other.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // TLS roots, for the same reason
+	_ "time/tzdata"                            // zones: the plugin's root has no files
+
+	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/ship"
+)
+
+// Socket is where dockerd looks for the plugin, inside the plugin's root:
+// the name that config.json gives.
+const Socket = "/run/docker/plugins/logfast.sock"
+
+// Main runs the plugin until SIGTERM or SIGINT. SIGHUP seals every active
+// segment. Its own log goes to stderr, which Docker copies to the daemon's.
+func Main(environ []string, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	return run(ctx, Socket, environ, hup, stderr)
+}
+
+// run serves the socket until ctx ends. Where logfast cannot work it says so
+// to every container that wants to start, and goes on: a plugin that exits is
+// reported by dockerd as a socket that is missing, without a reason.
+func run(ctx context.Context, socket string, environ []string, hup <-chan os.Signal, stderr io.Writer) error {
+	level := new(slog.LevelVar)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	l, err := listen(socket)
+	if err != nil {
+		return err
+	}
+	server := newServer()
+	served := make(chan error, 1)
+	go func() { served <- server.serve(l) }()
+
+	err = work(ctx, environ, hup, log, level, server)
+	if err != nil {
+		log.Error("logfast cannot work; containers that use it will not start", "err", err)
+		server.become(nil, err)
+		<-ctx.Done()
+	}
+	return errors.Join(l.Close(), <-served)
+}
+
+// work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
+// and both have come to rest, or at once where something cannot be opened.
+func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog.Logger, level *slog.LevelVar, server *server) error {
+	cfg, err := ReadConfig(environ)
+	if err != nil {
+		return fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)
+	}
+	level.Set(cfg.LogLevel)
+	detector := detect.Classic{}
+	spool, err := segment.Open(cfg.Spool, segment.Options{Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID})
+	if err != nil {
+		return err
+	}
+	store, closeStore, err := cfg.OpenStore(ctx)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open the store: %w", err), spool.Close())
+	}
+	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log})
+	capture, err := driver.New(driver.Config{
+		Spool: spool, Detector: detector, Host: cfg.Host, Defaults: cfg.Defaults,
+		Daily: cfg.Daily, Sealed: shipper.Wake, Log: log,
+	})
+	if err != nil {
+		return errors.Join(err, closeStore(), spool.Close())
+	}
+	if err := capture.Recover(); err != nil {
+		log.Error("recovery left something as it was", "err", err)
+	}
+	log.Info("logfast is ready", "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
+	server.become(capture, nil)
+
+	var wg sync.WaitGroup
+	wg.Go(func() { capture.Run(ctx) })
+	wg.Go(func() { shipper.Run(ctx) })
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				capture.Seal()
+			}
+		}
+	})
+	wg.Wait()
+	if err := errors.Join(capture.Close(), closeStore(), spool.Close()); err != nil {
+		log.Error("stop", "err", err)
+	}
+	log.Info("logfast has stopped")
+	return nil
+}

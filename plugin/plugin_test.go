@@ -1,0 +1,314 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/plugins/logdriver"
+	"github.com/docker/docker/daemon/logger"
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/driver"
+)
+
+// output collects the plugin's log.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// served is a plugin that runs in this process, on a real socket.
+type served struct {
+	*testing.T
+	spool string
+	log   output
+	hup   chan os.Signal
+	stop  func()
+	http  http.Client
+}
+
+func serve(t *testing.T, environ ...string) *served {
+	t.Helper()
+	s := &served{T: t, spool: t.TempDir(), hup: make(chan os.Signal)}
+	socket := filepath.Join(t.TempDir(), "plugins", "logfast.sock")
+	s.http = clientOf(socket)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	// A socket that a killed process left must not be in the way.
+	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		done <- run(ctx, socket, append([]string{"LOGFAST_SPOOL=" + s.spool, "LOGFAST_HOST=web-1"}, environ...), s.hup, &s.log)
+	}()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+		s.http.CloseIdleConnections()
+	})
+	t.Cleanup(s.stop)
+	awaitSocket(t, socket)
+	return s
+}
+
+func clientOf(socket string) http.Client {
+	return http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}}
+}
+
+func awaitSocket(t *testing.T, socket string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if c, err := net.Dial("unix", socket); err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody listens")
+		}
+	}
+}
+
+// call posts a body and decodes the answer's Err.
+func (s *served) call(method, body string) string {
+	s.Helper()
+	var answer struct{ Err string }
+	if err := json.Unmarshal([]byte(s.post(method, body)), &answer); err != nil {
+		s.Fatalf("%s: %v", method, err)
+	}
+	return answer.Err
+}
+
+func (s *served) post(method, body string) string {
+	s.Helper()
+	r, err := s.http.Post("http://plugin/"+method, "application/json", strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		s.Fatalf("%s: %s %s %v", method, r.Status, b, err)
+	}
+	return string(b)
+}
+
+// request is what dockerd sends, made of Docker's own type.
+func startRequest(t *testing.T, fifo string, info logger.Info) string {
+	t.Helper()
+	b, err := json.Marshal(map[string]any{"File": fifo, "Info": info})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func makeFIFO(t *testing.T) (path string, w *os.File) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return path, w
+}
+
+func find(t *testing.T, pattern ...string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(pattern...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func TestTheProtocol(t *testing.T) {
+	const secret = "hunter2-the-secret"
+	s := serve(t, "AWS_SECRET_ACCESS_KEY="+secret)
+	if got := s.post("Plugin.Activate", ""); !strings.Contains(got, `"LogDriver"`) {
+		t.Errorf("activate: %s", got)
+	}
+	if got := s.post("LogDriver.Capabilities", "{}"); strings.TrimSpace(got) != `{"Cap":{"ReadLogs":false}}` {
+		t.Errorf("capabilities: %s", got)
+	}
+	fifo, w := makeFIFO(t)
+	info := logger.Info{
+		ContainerID: strings.Repeat("0123456789abcdef", 4), ContainerName: "/web",
+		ContainerEnv: []string{"PASSWORD=" + secret}, ContainerLabels: map[string]string{"token": secret}, ContainerArgs: []string{secret},
+		Config: map[string]string{"format": "raw"},
+	}
+	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
+		t.Fatalf("start: %s", got)
+	}
+	if err := logdriver.NewLogEntryEncoder(w).Encode(&logdriver.LogEntry{Source: "stdout", TimeNano: 1, Line: []byte("hello")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
+			t.Fatalf("stop: %s", got)
+		}
+	}
+	var object []string
+	for deadline := time.Now().Add(20 * time.Second); object == nil; time.Sleep(time.Millisecond) {
+		if object = find(t, s.spool, "archive/logs/dt=1970-01-01/host=web-1/app=web/*.gz"); time.Now().After(deadline) {
+			t.Fatalf("no object came\n%s", s.log.String())
+		}
+	}
+	s.stop()
+	err := filepath.WalkDir(s.spool, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if b, err := os.ReadFile(path); err != nil || bytes.Contains(b, []byte(secret)) {
+			t.Errorf("%s holds the secret, or %v", path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(s.log.String(), secret) {
+		t.Errorf("the log holds the secret:\n%s", s.log.String())
+	}
+}
+
+func TestOddRequests(t *testing.T) {
+	s := serve(t)
+	for _, body := range []string{"", "{}", `{"File":"/no/such"}`, "not json", `{"File":7}`} {
+		if got := s.call("LogDriver.StopLogging", body); got != "" {
+			t.Errorf("stop with %q: %s; Docker would keep the plugin's reference", body, got)
+		}
+	}
+	for body, want := range map[string]string{
+		"":         "logfast: the request names no FIFO",
+		"{}":       "logfast: the request names no FIFO",
+		"not json": "logfast: invalid character",
+		`{"File":"/no","Info":{"ContainerID":"x","Config":{"fromat":"cri"}}}`: `logfast: unknown option fromat; did you mean "format"?`,
+	} {
+		if got := s.call("LogDriver.StartLogging", body); !strings.HasPrefix(got, want) {
+			t.Errorf("start with %q: %q, want %q …", body, got, want)
+		}
+	}
+}
+
+func TestABadSettingIsToldToWhoeverStartsAContainer(t *testing.T) {
+	s := serve(t, "LOGFAST_KEEP=week")
+	fifo, _ := makeFIFO(t)
+	got := s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
+	for _, want := range []string{"logfast: LOGFAST_KEEP=week", "such as 7d", "docker plugin set"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
+		t.Errorf("stop: %s", got)
+	}
+	if entries, _ := os.ReadDir(s.spool); len(entries) != 0 {
+		t.Errorf("something was started: %v", entries)
+	}
+}
+
+func TestASpoolThatIsTakenIsSaid(t *testing.T) {
+	first := serve(t)
+	fifo, _ := makeFIFO(t)
+	request := startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"})
+	if got := first.call("LogDriver.StartLogging", request); got != "" {
+		t.Fatal(got)
+	}
+	second := serve(t, "LOGFAST_SPOOL="+first.spool)
+	if got := second.call("LogDriver.StartLogging", request); !strings.Contains(got, "locked by another process") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestAStoreThatCannotBeOpenedIsSaid(t *testing.T) {
+	s := serve(t, "LOGFAST_STORE=file:///proc/nowhere")
+	fifo, _ := makeFIFO(t)
+	got := s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
+	if !strings.HasPrefix(got, "logfast: open the store: ") || !strings.Contains(got, "/proc/nowhere") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestSIGHUPSealsAndStoppingSealsTheRest(t *testing.T) {
+	s := serve(t)
+	fifo, w := makeFIFO(t)
+	info := logger.Info{ContainerID: strings.Repeat("ab", 32), ContainerName: "/web"}
+	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
+		t.Fatal(got)
+	}
+	enc := logdriver.NewLogEntryEncoder(w)
+	line := func() {
+		if err := enc.Encode(&logdriver.LogEntry{Source: "stdout", TimeNano: 1, Line: []byte("x")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait := func(pattern string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); find(t, s.spool, pattern) == nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s never came\n%s", pattern, s.log.String())
+			}
+		}
+	}
+	line()
+	wait("web-*/web.log")
+	s.hup <- unix.SIGHUP
+	wait("archive/logs/*/*/*/*-manual.log.gz")
+	line()
+	wait("web-*/web.log")
+	s.stop()
+	if find(t, s.spool, "web-*/web.log") != nil || find(t, s.spool, "web-*/web.log-*-stop*") == nil {
+		t.Fatalf("after the end: %v", find(t, s.spool, "web-*/*"))
+	}
+}
+
+func TestInfoIsDockers(t *testing.T) {
+	b, err := json.Marshal(logger.Info{
+		Config: map[string]string{"a": "b"}, ContainerID: "id", ContainerName: "/name", ContainerImageID: "sha256:x",
+		ContainerImageName: "image", ContainerLabels: map[string]string{"l": "m"}, DaemonName: "docker",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got driver.Info
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Config["a"] != "b" || got.ContainerID != "id" || got.Name() != "name" || got.ImageFullID() != "sha256:x" ||
+		got.ImageName() != "image" || got.ContainerLabels["l"] != "m" || got.DaemonName != "docker" {
+		t.Fatalf("%+v", got)
+	}
+}

@@ -1,0 +1,135 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/docker/go-plugins-helpers/sdk"
+
+	"github.com/logfast/logfast/driver"
+)
+
+// capture is what the protocol asks of CAPTURE.
+type capture interface {
+	Start(fifo string, info driver.Info) error
+	Stop(fifo string)
+}
+
+// server answers Docker's log driver protocol (moby daemon/logger/plugin.go).
+// Docker calls it before logfast is ready: a call waits until then.
+type server struct {
+	ready   chan struct{} // closed once capture or failed is set
+	capture capture
+	failed  error // why logfast cannot work; every container is told
+}
+
+func newServer() *server { return &server{ready: make(chan struct{})} }
+
+// become sets what the server answers with. Call it once.
+func (s *server) become(c capture, failed error) {
+	s.capture, s.failed = c, failed
+	close(s.ready)
+}
+
+// listen makes the socket, in place of one that a killed process left.
+func listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// serve answers until the listener is closed.
+func (s *server) serve(l net.Listener) error {
+	h := sdk.NewHandler(`{"Implements": ["LogDriver"]}`)
+	h.HandleFunc("/LogDriver.StartLogging", s.start)
+	h.HandleFunc("/LogDriver.StopLogging", s.stop)
+	h.HandleFunc("/LogDriver.Capabilities", func(w http.ResponseWriter, _ *http.Request) {
+		sdk.EncodeResponse(w, struct{ Cap struct{ ReadLogs bool } }{}, false)
+	})
+	if err := h.Serve(l); !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("serve Docker's requests: %w", err)
+	}
+	return nil
+}
+
+// maxRequest bounds a request's body, in bytes. Docker sends a container's
+// whole environment and labels; Linux allows 2 MiB of the former by default.
+const maxRequest = 16 << 20
+
+type request struct {
+	File string
+	Info driver.Info
+}
+
+// decode reads a request, which is empty where Docker sends it a second time.
+func decode(w http.ResponseWriter, r *http.Request) (req request, err error) {
+	err = json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return req, err
+}
+
+func answer(w http.ResponseWriter, err error) {
+	var body struct{ Err string }
+	if err != nil {
+		body.Err = "logfast: " + err.Error()
+	}
+	sdk.EncodeResponse(w, body, false)
+}
+
+// await waits until the server is ready, and returns false where Docker gave up
+// before.
+func (s *server) await(r *http.Request) bool {
+	select {
+	case <-s.ready:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+func (s *server) start(w http.ResponseWriter, r *http.Request) {
+	req, err := decode(w, r)
+	if err == nil {
+		if !s.await(r) {
+			return
+		}
+		if err = s.failed; err == nil {
+			err = s.capture.Start(req.File, req.Info)
+		}
+	}
+	answer(w, err)
+}
+
+// stop always answers without an error: one would leave the FIFO and Docker's
+// reference to the plugin behind for ever.
+func (s *server) stop(w http.ResponseWriter, r *http.Request) {
+	req, err := decode(w, r)
+	if err == nil {
+		if !s.await(r) {
+			return
+		}
+		if s.failed == nil {
+			s.capture.Stop(req.File)
+		}
+	}
+	answer(w, nil)
+}
