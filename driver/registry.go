@@ -134,6 +134,7 @@ func (r *registry) read(name string) (e entry, err error) {
 // and which bytes of the FIFO it comes from. After a crash it tells what of the
 // FIFO's head is in the segment already.
 type intent struct {
+	began  int64  // time of the active segment's first record, nanoseconds since 1970; 0 in a new segment
 	offset int64  // of the text in the active segment
 	text   int64  // bytes
 	frames int64  // bytes at the FIFO's head
@@ -148,8 +149,8 @@ type cursor struct {
 	buf  [cursorSize]byte
 }
 
-// A cursor file: four numbers and the sum of all before, little-endian.
-const cursorSize = 8 + 8 + 8 + 4 + 4
+// A cursor file: five numbers and the sum of all before, little-endian.
+const cursorSize = 8 + 8 + 8 + 8 + 4 + 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -167,6 +168,7 @@ func (c *cursor) close() error { return c.file.Close() }
 // killed meanwhile has written all or none.
 func (c *cursor) set(i intent) error {
 	b := c.buf[:0]
+	b = binary.LittleEndian.AppendUint64(b, uint64(i.began))
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.offset))
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.text))
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.frames))
@@ -184,17 +186,18 @@ func (c *cursor) get() (i intent, ok bool, err error) {
 	if n == 0 && errors.Is(err, io.EOF) {
 		return i, false, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return i, false, fmt.Errorf("read a stream's cursor: %w", err)
 	}
 	b := c.buf[:]
-	if binary.LittleEndian.Uint32(b[28:]) != crc32.Checksum(b[:28], castagnoli) {
+	if n < cursorSize || binary.LittleEndian.Uint32(b[cursorSize-4:]) != crc32.Checksum(b[:cursorSize-4], castagnoli) {
 		return i, false, errors.New("read a stream's cursor: it is damaged")
 	}
 	return intent{
-		offset: int64(binary.LittleEndian.Uint64(b)),
-		text:   int64(binary.LittleEndian.Uint64(b[8:])),
-		frames: int64(binary.LittleEndian.Uint64(b[16:])),
-		sum:    binary.LittleEndian.Uint32(b[24:]),
+		began:  int64(binary.LittleEndian.Uint64(b)),
+		offset: int64(binary.LittleEndian.Uint64(b[8:])),
+		text:   int64(binary.LittleEndian.Uint64(b[16:])),
+		frames: int64(binary.LittleEndian.Uint64(b[24:])),
+		sum:    binary.LittleEndian.Uint32(b[32:]),
 	}, true, nil
 }

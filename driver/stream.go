@@ -79,10 +79,11 @@ func (s *stream) resume() error {
 	if err != nil && !errors.Is(err, fifo.ErrEmpty) && !errors.Is(err, io.EOF) {
 		return err
 	}
+	began := last.began
 	if !ok || int64(len(head)) < last.frames || crc32.Checksum(head[:last.frames], castagnoli) != last.sum {
 		last = intent{}
 	}
-	written, err := s.writer.Resume(last.offset, last.text)
+	written, err := s.writer.Resume(began, last.offset, last.text)
 	if err != nil {
 		return err
 	}
@@ -304,9 +305,9 @@ func (s *stream) flush(w *workspace, frames []byte) error {
 // write appends the batch to the active segment, and notes first which bytes
 // of the FIFO it is made of.
 func (s *stream) write(b *segment.Batch, frames []byte) error {
-	b.Before = func(offset int64) error {
+	b.Before = func(began, offset int64) error {
 		return s.cursor.set(intent{
-			offset: offset, text: int64(len(b.Text)),
+			began: began, offset: offset, text: int64(len(b.Text)),
 			frames: int64(len(frames)), sum: crc32.Checksum(frames, castagnoli),
 		})
 	}

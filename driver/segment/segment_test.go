@@ -315,7 +315,7 @@ func TestResume(t *testing.T) {
 			if err := s.Recover(func(d string) bool { return d == dir }); err != nil {
 				t.Fatal(err)
 			}
-			written, err := w.Resume(tt.offset, tt.size)
+			written, err := w.Resume(0, tt.offset, tt.size)
 			if err != nil || written != tt.written {
 				t.Fatalf("%v, %v; want %v", written, err, tt.written)
 			}
@@ -334,6 +334,34 @@ func TestResume(t *testing.T) {
 				t.Fatalf("%d segments, %+v, %v", len(all), m, err)
 			}
 		})
+	}
+}
+
+func TestResumeKeepsWhenARawSegmentBegan(t *testing.T) {
+	s := openSpool(t, t.TempDir())
+	raw := web
+	raw.Format = "raw"
+	w := s.Writer(raw)
+	began := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	var noted int64
+	b := Batch{Text: []byte("text\n"), First: began.UnixNano(), Last: began.UnixNano(), Lines: 1}
+	b.Before = func(began, _ int64) error { noted = began; return nil }
+	for range 2 {
+		if _, err := w.Append(&b, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		if noted != began.UnixNano() {
+			t.Fatalf("began at %d", noted)
+		}
+		b.First += int64(time.Hour)
+	}
+	// The process dies: the writer is not closed.
+	w.file = nil
+	if _, err := w.Resume(noted, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Began(); !got.Equal(began) {
+		t.Errorf("the segment began at %v, want %v", got, began)
 	}
 }
 

@@ -20,8 +20,9 @@ type Batch struct {
 	Errors      int64  // lines that report a server error
 
 	// Before, if set, is called when the batch is about to be written at offset
-	// of the active segment; its error keeps the batch from being written.
-	Before func(offset int64) error
+	// of the active segment, whose first record is of the time began
+	// (nanoseconds since 1970); its error keeps the batch from being written.
+	Before func(began, offset int64) error
 
 	// Sync keeps Append from returning before the batch is on the disk itself.
 	Sync bool
@@ -138,7 +139,11 @@ func (w *Writer) append(b *Batch) error {
 		return fmt.Errorf("append: %w", err)
 	}
 	if b.Before != nil {
-		if err := b.Before(w.size); err != nil {
+		began := b.First
+		if !w.meta.First.IsZero() {
+			began = w.meta.First.UnixNano()
+		}
+		if err := b.Before(began, w.size); err != nil {
 			return fmt.Errorf("append: %w", err)
 		}
 	}
@@ -199,8 +204,10 @@ func (w *Writer) Sync() error {
 // Resume goes on with the active segment that an earlier process left, if there
 // is one. That process tried last to write size bytes at offset; a size of 0
 // says that no batch is in doubt. Resume returns whether all of these bytes are
-// in the spool; where not, none of them is.
-func (w *Writer) Resume(offset, size int64) (written bool, err error) {
+// in the spool; where not, none of them is. began is the time of the segment's
+// first record (nanoseconds since 1970), or 0 where that is not known: a raw
+// segment does not tell it.
+func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file != nil {
@@ -234,6 +241,9 @@ func (w *Writer) Resume(offset, size int64) (written bool, err error) {
 	m, err := s.describe(w.dir, Name{Active: w.stream.ActiveName(), State: Active})
 	if err != nil {
 		return false, errors.Join(err, f.Close())
+	}
+	if first := time.Unix(0, began).UTC(); began != 0 && first.Before(m.First) {
+		m.First = first
 	}
 	if w.seq, err = s.lastSeq(w.dir); err != nil {
 		return false, errors.Join(err, f.Close())
