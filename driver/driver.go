@@ -15,6 +15,7 @@ import (
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -32,6 +33,7 @@ type Config struct {
 // Driver keeps one stream for each running container.
 type Driver struct {
 	cfg      Config
+	poller   *fifo.Poller
 	pool     *pool
 	registry *registry
 	syncer   *syncer
@@ -58,7 +60,11 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, registry.close())
 	}
-	return &Driver{cfg: cfg, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), streams: map[string]*stream{}}, nil
+	poller, err := fifo.NewPoller()
+	if err != nil {
+		return nil, errors.Join(err, pool.close(), registry.close())
+	}
+	return &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), streams: map[string]*stream{}}, nil
 }
 
 // Recover brings the spool into order and takes up the streams of the process
@@ -167,7 +173,10 @@ func (d *Driver) Close() error {
 		wg.Go(func() { d.end(s) })
 	}
 	wg.Wait()
-	return errors.Join(d.pool.close(), d.registry.close())
+	if left := d.find(func(*stream) bool { return true }); len(left) > 0 {
+		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
+	}
+	return errors.Join(d.poller.Close(), d.pool.close(), d.registry.close())
 }
 
 // end stops a stream and waits, not for ever, until it is drained and sealed.

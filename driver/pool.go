@@ -10,13 +10,14 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// peekSize is the most that is taken from a FIFO at once, in bytes: what
-// Docker's pipes hold.
-const peekSize = 64 << 10
+// peekSize is the most that is taken from a FIFO at once, in bytes. It holds
+// the largest frame; more of it than this would leave the processor's caches
+// before it is written.
+const peekSize = 256 << 10
 
-// keepText is how large a text buffer may stay. 64 KiB of the shortest frames
-// make less than 128 KiB of text; only hostile bytes make more.
-const keepText = 512 << 10
+// keepText is how large a text buffer may stay. 256 KiB of the shortest frames
+// make less than 512 KiB of text; only hostile bytes make more.
+const keepText = 1 << 20
 
 // workspace is what moving one batch needs. A stream has it only while it
 // moves bytes, so that memory is bounded by the processors, not the streams.

@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,18 +32,16 @@ type stream struct {
 	lost   int64            // bytes that were no frames
 	cursor *cursor
 
-	stop     chan struct{} // closed by interrupt
-	stopOnce sync.Once
-	dirty    atomic.Bool   // is in the syncer's list
-	detach   atomic.Bool   // the container goes on: another life will read the FIFO
-	done     chan struct{} // closed when run returns
+	dirty  atomic.Bool   // is in the syncer's list
+	detach atomic.Bool   // the container goes on: another life will read the FIFO
+	done   chan struct{} // closed when run returns
 
 	writer *segment.Writer // has its own lock
 }
 
 // newStream opens the FIFO and registers the stream.
 func newStream(d *Driver, path string, desc segment.Stream, opts Options) (*stream, error) {
-	r, err := fifo.Open(path)
+	r, err := fifo.Open(d.poller, path)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +53,6 @@ func newStream(d *Driver, path string, desc segment.Stream, opts Options) (*stre
 		driver: d, path: path, desc: desc, opts: opts,
 		fifo: r, cursor: cursor,
 		text:   record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
-		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 		writer: d.cfg.Spool.Writer(desc),
 	}, nil
@@ -99,14 +95,7 @@ func (s *stream) resume() error {
 }
 
 // interrupt makes run drain the FIFO and return. It may be called repeatedly.
-func (s *stream) interrupt() {
-	s.stopOnce.Do(func() {
-		close(s.stop)
-		if err := s.fifo.Interrupt(); err != nil && !errors.Is(err, os.ErrClosed) {
-			s.driver.cfg.Log.Error("interrupt stream", "container", s.desc.Name, "err", err)
-		}
-	})
-}
+func (s *stream) interrupt() { s.fifo.Interrupt() }
 
 // retry is how long a stream waits after its disk refused a batch. The bytes
 // stay in the FIFO meanwhile; when that is full, the container waits.
@@ -161,34 +150,62 @@ func (s *stream) finish() {
 // capture moves batches until the stream is stopped (errStopped) or its FIFO
 // has ended (io.EOF).
 func (s *stream) capture() error {
-	for {
-		switch err := s.fifo.Wait(s.seen); {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return errStopped
-		case err != nil:
+	pace, err := newPace(s.fifo)
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for pause := time.Duration(0); ; {
+		if err := s.await(&pace, pause, timer); err != nil {
 			return err
 		}
-		err := s.batch()
+		n, err := s.batch()
 		if err == nil || errors.Is(err, fifo.ErrEmpty) {
+			pause = pace.next(n, time.Now())
 			continue
 		}
 		if errors.Is(err, io.EOF) {
 			return err
 		}
 		s.driver.cfg.Log.Error("cannot write; the lines wait in the FIFO", "container", s.desc.Name, "err", err)
+		pause = retry
+	}
+}
+
+// await waits until it is time for the next batch: for the pause where there is
+// one, for new bytes otherwise. errStopped where the stream was stopped first.
+func (s *stream) await(p *pace, pause time.Duration, timer *time.Timer) error {
+	if pause > 0 {
+		timer.Reset(pause)
 		select {
-		case <-s.stop:
+		case <-timer.C:
+			return nil
+		case <-s.fifo.Interrupted():
 			return errStopped
-		case <-time.After(retry):
 		}
 	}
+	ready, err := false, error(nil)
+	if p.enlarged() {
+		timer.Reset(shrinkAfter)
+		if ready, err = s.fifo.Wait(s.seen, timer.C); !ready && err == nil {
+			p.shrink()
+		}
+	}
+	if !ready && err == nil {
+		_, err = s.fifo.Wait(s.seen, nil)
+	}
+	if errors.Is(err, fifo.ErrInterrupted) {
+		return errStopped
+	}
+	return err
 }
 
 // drain moves what is left in the FIFO.
 func (s *stream) drain() error {
 	deadline := time.Now().Add(lastTries)
 	for {
-		err := s.batch()
+		_, err := s.batch()
 		switch {
 		case err == nil:
 		case errors.Is(err, fifo.ErrEmpty) && s.seen == 0, errors.Is(err, io.EOF):
@@ -204,29 +221,30 @@ func (s *stream) drain() error {
 }
 
 // batch moves the whole frames that are in the FIFO now: peek, write, consume.
-// It returns fifo.ErrEmpty where there are none, io.EOF where there will be
-// none. Killed between write and consume, it leaves the frames in the FIFO
-// though they are in the segment as well; resume tells by the cursor.
-func (s *stream) batch() error {
+// It returns how many bytes it took, fifo.ErrEmpty where there was no whole
+// frame, and io.EOF where there will be none. Killed between write and consume,
+// it leaves the frames in the FIFO though they are in the segment as well;
+// resume tells by the cursor.
+func (s *stream) batch() (int, error) {
 	w := s.driver.pool.get()
 	defer s.driver.pool.put(w)
 	if err := s.consume(w, 0); err != nil {
-		return err
+		return 0, err
 	}
 	data, err := s.fifo.Peek(w.peeked, s.seen)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.Join(s.lose(w, data), io.EOF)
+		return 0, errors.Join(s.lose(w, data), io.EOF)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.move(w, data); err != nil {
 		// The frames will come again. A long line that they continue is
 		// detected by its end alone then.
 		s.joiner = [2]detect.Joiner{}
-		return err
+		return 0, err
 	}
-	return nil
+	return len(data), nil
 }
 
 // move writes and consumes the whole frames in data.
@@ -256,11 +274,14 @@ func (s *stream) move(w *workspace, data []byte) error {
 			continue
 		}
 		rec.Time, rec.More, rec.Text = e.TimeNano, e.More(), e.Line
-		if s.newDay(w, rec.Time) {
+		newDay := s.newDay(w, rec.Time)
+		if newDay || int64(len(w.batch.Text)+len(rec.Text)) > s.opts.MaxSize {
 			if err := s.flush(w, data[:done]); err != nil {
 				return err
 			}
 			data, done = data[done:], 0
+		}
+		if newDay {
 			path, err := s.writer.Seal(segment.Schedule)
 			s.driver.sealed(s, path, err)
 			if err != nil {

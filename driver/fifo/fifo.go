@@ -13,8 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"syscall"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,33 +23,38 @@ import (
 // call was not to wait.
 var ErrEmpty = errors.New("fifo: empty")
 
-// Reader reads one FIFO. One goroutine peeks and consumes; Interrupt may be
+// Reader reads one FIFO. One goroutine calls its methods; Interrupt may be
 // called from any.
 type Reader struct {
-	file *os.File // non-blocking, in the runtime's poller
-	conn syscall.RawConn
+	poller *Poller
+	fd     int
+	id     int32         // the poller's
+	ready  chan struct{} // filled by the poller
+	stop   chan struct{} // closed by Interrupt
+	once   sync.Once     // of stop
 }
 
 // Open opens the FIFO at path for reading. It does not wait for a writer, and
 // refuses anything that is not a FIFO.
-func Open(path string) (*Reader, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+func Open(p *Poller, path string) (*Reader, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open log FIFO: %w", err)
+		return nil, fmt.Errorf("open log FIFO %s: %w", path, err)
 	}
-	r := &Reader{file: file}
-	fi, err := file.Stat()
-	if err == nil && fi.Mode()&os.ModeNamedPipe == 0 {
-		err = fmt.Errorf("%s is not a FIFO", path)
-	}
-	if err == nil {
-		r.conn, err = file.SyscallConn()
+	r := &Reader{poller: p, fd: fd, ready: make(chan struct{}, 1), stop: make(chan struct{})}
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		err = errors.New("it is not a FIFO")
 	}
 	if err == nil {
 		err = knock(path)
 	}
+	if err == nil {
+		err = p.add(r)
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open log FIFO: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("open log FIFO %s: %w", path, err), unix.Close(fd))
 	}
 	return r, nil
 }
@@ -59,32 +63,59 @@ func Open(path string) (*Reader, error) {
 // its last writer has gone only where there was one since the reader came; now
 // there was.
 func knock(path string) error {
-	w, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
-	return w.Close()
+	return unix.Close(fd)
 }
 
 // Close gives the FIFO up. What it holds stays for the next reader as long as
 // a writer keeps it open.
-func (r *Reader) Close() error { return r.file.Close() }
+func (r *Reader) Close() error { return errors.Join(r.poller.remove(r), unix.Close(r.fd)) }
 
-// Interrupt makes a waiting Peek, and every later one, return
-// os.ErrDeadlineExceeded. TryPeek goes on working.
-func (r *Reader) Interrupt() error { return r.file.SetReadDeadline(time.Unix(1, 0)) }
+// ErrInterrupted: Interrupt was called.
+var ErrInterrupted = errors.New("fifo: interrupted")
+
+// Interrupt makes a waiting Wait, and every later one, return ErrInterrupted.
+// Peek goes on working.
+func (r *Reader) Interrupt() { r.once.Do(func() { close(r.stop) }) }
+
+// Interrupted is closed by Interrupt.
+func (r *Reader) Interrupted() <-chan struct{} { return r.stop }
 
 // Wait waits until the FIFO holds more than seen bytes or its last writer has
-// closed it. A caller that has peeked an incomplete frame of n bytes passes n,
-// so that it is not woken for the same bytes again.
-func (r *Reader) Wait(seen int) error {
-	var err error
-	waitErr := r.conn.Read(func(fd uintptr) bool {
-		var ready bool
-		ready, err = readable(int(fd), seen)
-		return ready || err != nil
-	})
-	return errors.Join(waitErr, err)
+// closed it, and returns true; it returns false when that has not come by the
+// time that timeout gives, if that is not nil. A caller that has peeked an
+// incomplete frame of n bytes passes n, so that it is not woken for the same
+// bytes again.
+func (r *Reader) Wait(seen int, timeout <-chan time.Time) (bool, error) {
+	select {
+	case <-r.ready: // of an earlier wait that did not need it
+	default:
+	}
+	for armed := false; ; {
+		select {
+		case <-r.stop:
+			return false, ErrInterrupted
+		default:
+		}
+		if ready, err := readable(r.fd, seen); ready || err != nil {
+			return ready, err
+		}
+		if !armed {
+			if err := r.poller.arm(r, seen > 0); err != nil {
+				return false, err
+			}
+			armed = seen > 0
+		}
+		select {
+		case <-r.ready:
+		case <-r.stop:
+		case <-timeout:
+			return false, nil
+		}
+	}
 }
 
 // readable reports whether the pipe holds more than seen bytes, or never will.
@@ -97,6 +128,26 @@ func readable(fd, seen int) (bool, error) {
 		return true, nil
 	}
 	return hungUp(fd)
+}
+
+// Capacity is how many bytes the pipe can hold.
+func (r *Reader) Capacity() (int, error) {
+	n, err := unix.FcntlInt(uintptr(r.fd), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		return 0, fmt.Errorf("fifo: F_GETPIPE_SZ: %w", err)
+	}
+	return n, nil
+}
+
+// Resize makes the pipe hold n bytes, or more, and returns how many it holds.
+// The kernel refuses more than /proc/sys/fs/pipe-max-size, more than the user
+// may have in all (pipe-user-pages-soft), and less than what is in the pipe.
+func (r *Reader) Resize(n int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(r.fd), unix.F_SETPIPE_SZ, n)
+	if err != nil {
+		return 0, fmt.Errorf("fifo: F_SETPIPE_SZ: %w", err)
+	}
+	return n, nil
 }
 
 // hungUp reports whether the pipe has no writer.
@@ -113,23 +164,14 @@ func hungUp(fd int) (bool, error) {
 // ErrEmpty where nothing beyond the first seen bytes is there, io.EOF where
 // nothing is left and no writer, and io.ErrUnexpectedEOF where no writer is
 // left to add to the first seen bytes.
-func (r *Reader) Peek(b *Buffer, seen int) ([]byte, error) {
-	var data []byte
-	var err error
-	ctlErr := r.conn.Control(func(fd uintptr) { data, err = b.peekNew(int(fd), seen) })
-	return data, errors.Join(ctlErr, err)
-}
+func (r *Reader) Peek(b *Buffer, seen int) ([]byte, error) { return b.peekNew(r.fd, seen) }
 
 // Consume removes the first n bytes from the FIFO. They must have been peeked
 // with b, and what Peek returned stays valid. All of them go at once: a process
 // that is killed meanwhile has consumed all or none.
 func (r *Reader) Consume(b *Buffer, n int) error {
-	var got int
-	var err error
-	ctlErr := r.conn.Control(func(fd uintptr) {
-		got, err = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), b.trash[:n]) })
-	})
-	if err = errors.Join(ctlErr, err); err != nil || got != n {
+	got, err := ignoringEINTR(func() (int, error) { return unix.Read(r.fd, b.trash[:n]) })
+	if err != nil || got != n {
 		return fmt.Errorf("fifo: consume: %d of %d bytes: %w", got, n, errors.Join(err, io.ErrUnexpectedEOF))
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,12 +23,26 @@ func pipe(t *testing.T) (*Reader, *os.File, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Open(path)
+	r, err := Open(poller(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close(); r.Close() })
 	return r, w, path
+}
+
+func poller(t *testing.T) *Poller {
+	t.Helper()
+	p, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
 func buffer(t *testing.T) *Buffer {
@@ -69,7 +84,7 @@ func TestPeekLeavesTheBytesUntilConsumed(t *testing.T) {
 
 	// The reader dies; the next one finds what was not consumed.
 	r.Close()
-	r2, err := Open(path)
+	r2, err := Open(poller(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,33 +114,103 @@ func TestAFullPipe(t *testing.T) {
 	}
 }
 
+// wait is a Wait that is over only when something is there.
+func wait(t *testing.T, r *Reader, seen int) {
+	t.Helper()
+	if ready, err := r.Wait(seen, nil); !ready || err != nil {
+		t.Fatalf("Wait: %v, %v", ready, err)
+	}
+}
+
 func TestWaitWakesForNewBytesOnly(t *testing.T) {
 	r, w, _ := pipe(t)
 	b := buffer(t)
+	woke := make(chan error, 1)
+	go func() { _, err := r.Wait(0, nil); woke <- err }()
 	write(t, w, "torn")
-	if err := r.Wait(0); err != nil {
+	if err := <-woke; err != nil {
 		t.Fatal(err)
 	}
+	wait(t, r, 0)
 	if _, err := r.Peek(b, 4); !errors.Is(err, ErrEmpty) {
 		t.Fatalf("Peek beyond what was seen: %v, want ErrEmpty", err)
 	}
-	woke := make(chan error, 1)
-	go func() { woke <- r.Wait(4) }()
+	go func() { _, err := r.Wait(4, nil); woke <- err }()
 	write(t, w, "!")
 	if err := <-woke; err != nil {
 		t.Fatal(err)
 	}
 	peek(t, r, b, "torn!")
 
-	// With nothing new it waits until it is interrupted.
-	go func() { woke <- r.Wait(5) }()
-	if err := r.Interrupt(); err != nil {
-		t.Fatal(err)
+	// With nothing new it waits until its time is over,
+	over := make(chan time.Time, 1)
+	over <- time.Time{}
+	if ready, err := r.Wait(5, over); ready || err != nil {
+		t.Fatalf("Wait whose time is over: %v, %v", ready, err)
 	}
-	if err := <-woke; !errors.Is(err, os.ErrDeadlineExceeded) {
+	// or until it is interrupted.
+	go func() { _, err := r.Wait(5, nil); woke <- err }()
+	r.Interrupt()
+	if err := <-woke; !errors.Is(err, ErrInterrupted) {
 		t.Fatalf("interrupted Wait: %v", err)
 	}
 	peek(t, r, b, "torn!")
+}
+
+func TestOnePollerServesManyReaders(t *testing.T) {
+	p := poller(t)
+	const readers = 300 // more than one epoll_wait tells of
+	woke := make(chan int)
+	var writers []*os.File
+	for i := range readers {
+		path := filepath.Join(t.TempDir(), "fifo")
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		r, err := Open(p, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		writers = append(writers, w)
+		go func() {
+			if ready, err := r.Wait(0, nil); ready && err == nil {
+				woke <- i
+			}
+		}()
+	}
+	for _, w := range writers {
+		write(t, w, "x")
+	}
+	seen := map[int]bool{}
+	for range readers {
+		seen[<-woke] = true
+	}
+	if len(seen) != readers {
+		t.Errorf("%d of %d readers woke", len(seen), readers)
+	}
+}
+
+func TestThePipeGrowsAndShrinks(t *testing.T) {
+	r, w, _ := pipe(t)
+	if n, err := r.Capacity(); n != 64<<10 || err != nil {
+		t.Fatalf("a new pipe holds %d, %v", n, err)
+	}
+	if n, err := r.Resize(1 << 20); n != 1<<20 || err != nil {
+		t.Fatalf("grown: %d, %v", n, err)
+	}
+	write(t, w, string(make([]byte, 512<<10)))
+	if _, err := r.Resize(64 << 10); err == nil {
+		t.Error("the pipe became smaller than what it holds")
+	}
+	if n, err := r.Capacity(); n != 1<<20 || err != nil {
+		t.Errorf("then it holds %d, %v", n, err)
+	}
 }
 
 func TestTheLastWriterGoes(t *testing.T) {
@@ -134,18 +219,14 @@ func TestTheLastWriterGoes(t *testing.T) {
 	write(t, w, "last")
 	w.Close()
 	peek(t, r, b, "last")
-	if err := r.Wait(4); err != nil {
-		t.Fatal(err)
-	}
+	wait(t, r, 4)
 	if got, err := r.Peek(b, 4); !errors.Is(err, io.ErrUnexpectedEOF) || string(got) != "last" {
 		t.Fatalf("Peek at a torn end: %q, %v", got, err)
 	}
 	if err := r.Consume(b, 4); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Wait(0); err != nil {
-		t.Fatal(err)
-	}
+	wait(t, r, 0)
 	if _, err := r.Peek(b, 0); !errors.Is(err, io.EOF) {
 		t.Fatalf("Peek at the end: %v, want io.EOF", err)
 	}
@@ -163,15 +244,13 @@ func TestAnOrphanedFIFOEnds(t *testing.T) {
 	defer keep.Close()
 	write(t, w, "torn")
 	w.Close()
-	r, err := Open(path)
+	r, err := Open(poller(t), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	peek(t, r, b, "torn")
-	if err := r.Wait(4); err != nil {
-		t.Fatal(err)
-	}
+	wait(t, r, 4)
 	if _, err := r.Peek(b, 4); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Fatalf("Peek at a torn end: %v", err)
 	}
@@ -201,8 +280,9 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
+	p := poller(t)
 	for _, path := range []string{file, link, file + ".absent"} {
-		if r, err := Open(path); err == nil {
+		if r, err := Open(p, path); err == nil {
 			r.Close()
 			t.Errorf("%s: opened", path)
 		}
