@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"bytes"
 	"errors"
 	"runtime"
 
@@ -38,17 +37,13 @@ func (w *workspace) reset() {
 // add appends the record to the batch's text.
 func (w *workspace) add(t *record.Writer, r *record.Record) {
 	b := &w.batch
-	start := len(b.Text)
 	b.Text = t.Append(b.Text, r)
 	if b.First == 0 {
 		b.First = r.Time
 	}
 	b.Last = max(b.Last, r.Time)
-	b.Lines += int64(bytes.Count(b.Text[start:], newline))
 	w.day = max(w.day, dayOf(r.Time))
 }
-
-var newline = []byte("\n")
 
 // pool lends workspaces. Who asks while all are lent waits; nobody holds one
 // while waiting for anything but the local disk.

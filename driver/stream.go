@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -332,6 +333,7 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 			frames: int64(len(frames)), sum: crc32.Checksum(frames, castagnoli),
 		})
 	}
+	b.Lines = int64(bytes.Count(b.Text, newline))
 	b.Sync = s.opts.Fsync == FsyncAlways
 	sealed, err := s.writer.Append(b, s.opts.MaxSize)
 	s.driver.sealed(s, sealed, nil)
@@ -346,6 +348,8 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 	}
 	return nil
 }
+
+var newline = []byte("\n")
 
 // consume takes n bytes that are written out of the FIFO, after those that an
 // earlier call could not take.

@@ -81,10 +81,51 @@ func Decode(b []byte, e *Entry) (int, error) {
 		return 0, ErrIncomplete
 	}
 	*e = Entry{}
-	if err := decodeEntry(b[HeaderSize:end], e); err != nil {
-		return 0, err
+	if message := b[HeaderSize:end:end]; !decodePlain(message, e) {
+		*e = Entry{}
+		if err := decodeEntry(message, e); err != nil {
+			return 0, err
+		}
 	}
 	return end, nil
+}
+
+// decodePlain reads the message of a whole line as Docker writes it: source,
+// time and line in this order, and nothing else. It returns false for every
+// other message, with e in no particular state.
+func decodePlain(b []byte, e *Entry) bool {
+	const source = 2 + 6 // len("stdout"): both sources have six letters
+	if len(b) < source+2 || b[0] != 1<<3|wireBytes || b[1] != source-2 || b[source] != 2<<3|wireVarint {
+		return false
+	}
+	e.Source = b[2:source:source]
+	at := source + 1
+	var nano uint64
+	for shift := 0; ; shift += 7 {
+		if at >= len(b) || shift > 56 { // 63 bits are enough until the year 2262
+			return false
+		}
+		c := b[at]
+		at++
+		nano |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			break
+		}
+	}
+	e.TimeNano = int64(nano)
+	if at+2 > len(b) || b[at] != 3<<3|wireBytes {
+		return false
+	}
+	size := int(b[at+1])
+	if at += 2; size >= 0x80 {
+		if at >= len(b) || b[at] >= 0x80 {
+			return false // 16 KiB and more, which Docker sends as a chunk
+		}
+		size = size&0x7f | int(b[at])<<7
+		at++
+	}
+	e.Line = b[at:]
+	return size == len(e.Line)
 }
 
 func decodeEntry(b []byte, e *Entry) error {

@@ -163,7 +163,7 @@ func (w *Writer) appendLine(dst []byte, r *Record, text []byte, more bool) []byt
 	return append(dst, '\n')
 }
 
-// appendTime adds RFC 3339 in UTC with the given digits of a second. The text
+// appendTime adds RFC 3339 in UTC with six or nine digits of a second. The text
 // of a second is made once and used for all its records.
 func (w *Writer) appendTime(dst []byte, nano int64, digits int) []byte {
 	second, frac := nano/1e9, nano%1e9
@@ -175,12 +175,24 @@ func (w *Writer) appendTime(dst []byte, nano int64, digits int) []byte {
 		w.stamp = time.Unix(second, 0).UTC().AppendFormat(w.stamp[:0], "2006-01-02T15:04:05.")
 	}
 	dst = append(dst, w.stamp...)
-	for unit := int64(1e8); digits > 0; digits-- {
-		dst = append(dst, byte('0'+frac/unit%10))
-		unit /= 10
+	n := uint32(frac)
+	milli, micro, rest := n/1e6, n/1e3%1e3, n%1e3
+	dst = append(dst, thousand[3*milli:3*milli+3]...)
+	dst = append(dst, thousand[3*micro:3*micro+3]...)
+	if digits > 6 {
+		dst = append(dst, thousand[3*rest:3*rest+3]...)
 	}
 	return append(dst, 'Z')
 }
+
+// thousand is the digits of 000 to 999.
+var thousand = func() string {
+	var b strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&b, "%03d", i)
+	}
+	return b.String()
+}()
 
 // ErrSyntax: a line is not a record of the format.
 var ErrSyntax = errors.New("not a record")
