@@ -26,6 +26,7 @@ type Config struct {
 	Host     string  // this host's name, for syslog records and keys
 	Defaults Options // of a container without options
 	Daily    Daily   // when every segment is sealed
+	OnFull   OnFull  // what gives way when the spool is full
 	Sealed   func()  // called after a segment was sealed; must not wait
 	Log      *slog.Logger
 }
@@ -39,6 +40,7 @@ type Driver struct {
 	syncer   *syncer
 	daily    func(now time.Time) time.Time // the next daily time; a test has its own
 	wake     chan struct{}                 // the fast track's next time may have changed
+	closing  chan struct{}                 // closed by Close
 
 	// starting is held while a stream is opened and registered, which waits for
 	// the disk; mu never is.
@@ -64,7 +66,7 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
-	return &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), streams: map[string]*stream{}}, nil
+	return &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), closing: make(chan struct{}), streams: map[string]*stream{}}, nil
 }
 
 // Recover brings the spool into order and takes up the streams of the process
@@ -165,6 +167,7 @@ func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
+	close(d.closing)
 	d.starting.Unlock()
 	streams := d.find(func(*stream) bool { return true })
 	var wg sync.WaitGroup
@@ -185,7 +188,7 @@ func (d *Driver) end(s *stream) {
 	select {
 	case <-s.done:
 	case <-time.After(stopWait):
-		d.cfg.Log.Error("stream does not end: the disk may hang; its last lines are still being written", "container", s.desc.Name, "id", s.desc.ShortID())
+		d.cfg.Log.Error("stream does not end: the disk takes none of its last lines; they wait in the FIFO", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
 }
 

@@ -471,12 +471,13 @@ func TestGarbageInTheFIFO(t *testing.T) {
 	var texts []string
 	for _, l := range lines {
 		_, text, _ := strings.Cut(l, " F ")
+		text, _, _ = strings.Cut(text, "–") // the present follows
 		texts = append(texts, text)
 	}
 	elsewhere := logdriver.LogEntry{Source: "elsewhere", Line: []byte("of no stream")}
 	want := []string{
-		"one", fmt.Sprintf("logfast: %d bytes lost, not a log frame", len(garbage)),
-		"two", fmt.Sprintf("logfast: %d bytes lost, not a log frame", 4+elsewhere.Size()), "three",
+		"one", fmt.Sprintf("logfast: 0 lines (%d bytes) lost, not a log frame, 2026-11-23T19:03:01Z", len(garbage)),
+		"two", fmt.Sprintf("logfast: 0 lines (%d bytes) lost, not a log frame, 2026-11-23T19:03:02Z", 4+elsewhere.Size()), "three",
 	}
 	if d := cmp.Diff(want, texts); d != "" {
 		t.Fatalf("-want +got\n%s", d)
@@ -493,7 +494,7 @@ func TestDockerdDies(t *testing.T) {
 	c.w.Close()
 	<-h.sealed
 	text := c.text()
-	if !strings.HasPrefix(text, day+"1.000000000Z stdout F last\n") || !strings.Contains(text, "logfast: 6 bytes lost") {
+	if !strings.HasPrefix(text, day+"1.000000000Z stdout F last\n") || !strings.Contains(text, "logfast: 0 lines (6 bytes) lost, not a log frame") {
 		t.Fatalf("%q", text)
 	}
 	h.eventually("the stream is forgotten", func() bool { return h.find(func(*stream) bool { return true }) == nil })

@@ -56,6 +56,24 @@ func ParseFsync(s string) (Fsync, error) {
 	return "", fmt.Errorf("fsync %q: allowed are interval, always, never", s)
 }
 
+// OnFull is what gives way when the spool has no room for new lines.
+type OnFull string
+
+// The values of OnFull.
+const (
+	OnFullDrop  OnFull = "drop"  // the oldest segments that are not uploaded yet
+	OnFullBlock OnFull = "block" // the containers: their lines wait in the FIFOs
+)
+
+// ParseOnFull reads an OnFull.
+func ParseOnFull(s string) (OnFull, error) {
+	switch o := OnFull(s); o {
+	case OnFullDrop, OnFullBlock:
+		return o, nil
+	}
+	return "", fmt.Errorf("on-full %q: allowed are drop, block", s)
+}
+
 // Options are what one container's --log-opt settings come to. The plugin's
 // own settings give the defaults.
 type Options struct {

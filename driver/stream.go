@@ -3,7 +3,6 @@ package driver
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
@@ -28,10 +27,15 @@ type stream struct {
 	fifo   *fifo.Reader
 	text   *record.Writer
 	joiner [2]detect.Joiner // by record.Stream
+	limit  int64            // of a segment's text, bytes
 	seen   int              // bytes at the FIFO's head that are no whole frame yet
 	taken  int              // bytes at the FIFO's head that are written but not consumed
 	lost   int64            // bytes that were no frames
+	latest int64            // time of the record decoded last, nanoseconds since 1970
 	cursor *cursor
+	broken trouble
+
+	saidLost time.Time // when losses were logged last
 
 	dirty  atomic.Bool   // is in the syncer's list
 	detach atomic.Bool   // the container goes on: another life will read the FIFO
@@ -52,7 +56,7 @@ func newStream(d *Driver, path string, desc segment.Stream, opts Options) (*stre
 	}
 	return &stream{
 		driver: d, path: path, desc: desc, opts: opts,
-		fifo: r, cursor: cursor,
+		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text:   record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
 		done:   make(chan struct{}),
 		writer: d.cfg.Spool.Writer(desc),
@@ -102,9 +106,8 @@ func (s *stream) interrupt() { s.fifo.Interrupt() }
 // stay in the FIFO meanwhile; when that is full, the container waits.
 const retry = time.Second
 
-// lastTries is how long a stopped stream goes on trying to write to a disk
-// that refuses. It is shorter than stopWait.
-const lastTries = 3 * time.Second
+// drainRetry is the same for a stream that was stopped.
+const drainRetry = 100 * time.Millisecond
 
 // run reads until it is interrupted or dockerd has closed the FIFO, then
 // drains what is left and seals. A stream that another life will take up is not
@@ -169,7 +172,7 @@ func (s *stream) capture() error {
 		if errors.Is(err, io.EOF) {
 			return err
 		}
-		s.driver.cfg.Log.Error("cannot write; the lines wait in the FIFO", "container", s.desc.Name, "err", err)
+		s.broken.report(s, err)
 		pause = retry
 	}
 }
@@ -202,9 +205,11 @@ func (s *stream) await(p *pace, pause time.Duration, timer *time.Timer) error {
 	return err
 }
 
-// drain moves what is left in the FIFO.
+// drain moves what is left in the FIFO. Docker has been answered by then if
+// that takes longer than stopWait: the bytes stay in the pipe as long as this
+// stream holds it open, so a disk that refuses is tried until it takes them, or
+// until logfast itself stops.
 func (s *stream) drain() error {
-	deadline := time.Now().Add(lastTries)
 	for {
 		_, err := s.batch()
 		switch {
@@ -213,10 +218,13 @@ func (s *stream) drain() error {
 			return nil
 		case errors.Is(err, fifo.ErrEmpty):
 			return s.giveUpTorn()
-		case time.Now().After(deadline):
-			return err
 		default:
-			time.Sleep(100 * time.Millisecond)
+			s.broken.report(s, err)
+			select {
+			case <-s.driver.closing:
+				return err
+			case <-time.After(drainRetry):
+			}
 		}
 	}
 }
@@ -251,7 +259,8 @@ func (s *stream) batch() (int, error) {
 // move writes and consumes the whole frames in data.
 func (s *stream) move(w *workspace, data []byte) error {
 	w.reset()
-	done := 0 // bytes of data that w.text covers
+	done := 0    // bytes of data that w.text covers
+	garbage := 0 // bytes before done that were no frames and have no mark yet
 	var e frame.Entry
 	var rec record.Record
 	for {
@@ -260,23 +269,27 @@ func (s *stream) move(w *workspace, data []byte) error {
 		if err == nil {
 			rec.Stream, known = record.ParseStream(e.Source)
 		}
-		switch {
-		case errors.Is(err, frame.ErrIncomplete):
+		if err != nil && !errors.Is(err, frame.ErrIncomplete) || err == nil && !known {
+			skip := frame.Resync(data[done:])
+			garbage += skip
+			done += skip
+			continue
+		}
+		if garbage > 0 {
+			s.appendMark(w, garbage)
+			garbage = 0
+		}
+		if err != nil {
 			if err := s.flush(w, data[:done]); err != nil {
 				return err
 			}
 			s.seen = len(data) - done
 			return nil
-		case !known:
-			skip := frame.Resync(data[done:])
-			s.appendMark(w, skip)
-			s.lost += int64(skip)
-			done += skip
-			continue
 		}
 		rec.Time, rec.More, rec.Text = e.TimeNano, e.More(), e.Line
+		s.latest = rec.Time
 		newDay := s.newDay(w, rec.Time)
-		if newDay || int64(len(w.batch.Text)+len(rec.Text)) > s.opts.MaxSize {
+		if newDay || int64(len(w.batch.Text)+len(rec.Text)) > s.limit {
 			if err := s.flush(w, data[:done]); err != nil {
 				return err
 			}
@@ -335,11 +348,10 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 	}
 	b.Lines = int64(bytes.Count(b.Text, newline))
 	b.Sync = s.opts.Fsync == FsyncAlways
-	sealed, err := s.writer.Append(b, s.opts.MaxSize)
-	s.driver.sealed(s, sealed, nil)
-	if err != nil {
+	if err := s.append(b); err != nil {
 		return err
 	}
+	s.broken.over(s)
 	if b.Errors > 0 {
 		s.driver.reportError(s)
 	}
@@ -350,6 +362,26 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 }
 
 var newline = []byte("\n")
+
+// append adds the batch to the active segment, and makes room for it where
+// there is none.
+func (s *stream) append(b *segment.Batch) error {
+	if !s.driver.cfg.Spool.Room(len(b.Text)) {
+		if err := s.driver.makeRoom(len(b.Text), false); err != nil {
+			return err
+		}
+	}
+	for {
+		sealed, err := s.writer.Append(b, s.limit)
+		s.driver.sealed(s, sealed, nil)
+		if !segment.Full(err) {
+			return err
+		}
+		if roomErr := s.driver.makeRoom(len(b.Text), true); roomErr != nil {
+			return errors.Join(err, roomErr)
+		}
+	}
+}
 
 // consume takes n bytes that are written out of the FIFO, after those that an
 // earlier call could not take.
@@ -378,16 +410,23 @@ func (s *stream) giveUpTorn() error {
 
 // lose writes that a torn frame at the FIFO's end is lost, and consumes it.
 func (s *stream) lose(w *workspace, torn []byte) error {
-	s.lost += int64(len(torn))
 	w.reset()
 	s.appendMark(w, len(torn))
 	return s.flush(w, torn)
 }
 
+// appendMark adds the line that stands for n bytes that were no frame.
 func (s *stream) appendMark(w *workspace, n int) {
-	w.add(s.text, &record.Record{
-		Time:   time.Now().UnixNano(),
-		Stream: record.Stderr,
-		Text:   fmt.Appendf(nil, "logfast: %d bytes lost, not a log frame", n),
-	})
+	now := time.Now()
+	from := now
+	if s.latest != 0 {
+		from = time.Unix(0, s.latest)
+	}
+	s.lost += int64(n)
+	if now.Sub(s.saidLost) >= repeatTrouble {
+		s.saidLost = now
+		s.driver.cfg.Log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name, "bytes", n, "bytes_so_far", s.lost)
+	}
+	lost := record.Lost{Bytes: int64(n), Reason: "not a log frame", From: from, To: now}
+	w.add(s.text, &record.Record{Time: from.UnixNano(), Stream: record.Stderr, Text: lost.Text()})
 }

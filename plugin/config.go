@@ -43,6 +43,8 @@ type Environment struct {
 	RotateAt   string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
 	RotateZone string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
 	Keep       string `env:"LOGFAST_KEEP" envDefault:"7d"`
+	MaxDisk    string `env:"LOGFAST_MAX_DISK" envDefault:"10GB"`
+	OnFull     string `env:"LOGFAST_ON_FULL" envDefault:"drop"`
 	LogLevel   string `env:"LOGFAST_LOG_LEVEL" envDefault:"info"`
 
 	PathStyle    string `env:"LOGFAST_S3_PATH_STYLE" envDefault:"auto"`
@@ -68,6 +70,8 @@ type Config struct {
 	Defaults driver.Options
 	Daily    driver.Daily
 	Keep     time.Duration
+	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
+	OnFull   driver.OnFull
 	LogLevel slog.Level
 }
 
@@ -152,6 +156,10 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	errs.check("LOGFAST_ROTATE_AT", e.RotateAt+" with LOGFAST_ROTATE_ZONE="+e.RotateZone, err)
 	c.Keep, err = parseDays(e.Keep)
 	errs.check("LOGFAST_KEEP", e.Keep, err)
+	c.MaxDisk, err = parseMaxDisk(e.MaxDisk)
+	errs.check("LOGFAST_MAX_DISK", e.MaxDisk, err)
+	c.OnFull, err = driver.ParseOnFull(e.OnFull)
+	errs.check("LOGFAST_ON_FULL", e.OnFull, err)
 	if err := c.LogLevel.UnmarshalText([]byte(e.LogLevel)); err != nil {
 		errs.check("LOGFAST_LOG_LEVEL", e.LogLevel, errors.New("allowed are debug, info, warn, error"))
 	}
@@ -272,4 +280,19 @@ func parseDays(s string) (time.Duration, error) {
 		return d, nil
 	}
 	return 0, errors.New("write a number with a unit, such as 7d or 12h")
+}
+
+// minMaxDisk is the smallest budget, in bytes: eight times the smallest segment.
+const minMaxDisk = 8 * driver.MinMaxSize
+
+// parseMaxDisk reads a size, or 0 for no bound.
+func parseMaxDisk(s string) (int64, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	n, err := driver.ParseSize(s)
+	if err == nil && n < minMaxDisk {
+		err = fmt.Errorf("allowed are %dKiB and more, and 0 for no bound", minMaxDisk>>10)
+	}
+	return n, err
 }

@@ -27,7 +27,7 @@ func TestTheDefaultsAreSound(t *testing.T) {
 		Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},
 	}
 	if c.Defaults != want || c.Dir != "/var/log/logfast/archive" || c.Spool != "/var/log/logfast" ||
-		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.UID != -1 {
+		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.MaxDisk != 10e9 || c.OnFull != driver.OnFullDrop || c.UID != -1 {
 		t.Fatalf("%+v", c)
 	}
 	// Docker passes a variable that is set to nothing.
@@ -92,6 +92,9 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"LOGFAST_ROTATE_AT=25:00", []string{"LOGFAST_ROTATE_AT=25:00", "00:00 to 23:59"}},
 		{"LOGFAST_ROTATE_ZONE=Mars", []string{"LOGFAST_ROTATE_ZONE=Mars", "Europe/Berlin"}},
 		{"LOGFAST_KEEP=week", []string{"LOGFAST_KEEP=week", "such as 7d or 12h"}},
+		{"LOGFAST_MAX_DISK=much", []string{"LOGFAST_MAX_DISK=much", "such as 100MB"}},
+		{"LOGFAST_MAX_DISK=100KiB", []string{"LOGFAST_MAX_DISK=100KiB", "512KiB and more", "0 for no bound"}},
+		{"LOGFAST_ON_FULL=wait", []string{"LOGFAST_ON_FULL=wait", "drop, block"}},
 		{"LOGFAST_KEEP=-1h", []string{"LOGFAST_KEEP=-1h", "such as 7d or 12h"}},
 		{"LOGFAST_OWNER=root", []string{"LOGFAST_OWNER=root", "uid:gid"}},
 		{"LOGFAST_OWNER=-1:0", []string{"LOGFAST_OWNER=-1:0", "uid:gid"}},

@@ -70,7 +70,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	}
 	level.Set(cfg.LogLevel)
 	detector := detect.Classic{}
-	spool, err := segment.Open(cfg.Spool, segment.Options{Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID})
+	spool, err := segment.Open(cfg.Spool, segment.Options{Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk})
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Detector: detector, Host: cfg.Host, Defaults: cfg.Defaults,
-		Daily: cfg.Daily, Sealed: shipper.Wake, Log: log,
+		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, closeStore(), spool.Close())

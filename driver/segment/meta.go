@@ -38,7 +38,7 @@ func (s *Stream) Dir() string { return FileName(s.Name) + "-" + FileName(s.Short
 func (s *Stream) ActiveName() string { return FileName(s.Name) + ".log" }
 
 // Meta describes a sealed segment. It is fixed at the seal, but for SHA256,
-// which packing fills in, and is kept in a hidden JSON file beside the segment.
+// which packing fills in, and Lost; it is kept in a hidden JSON file beside the segment.
 type Meta struct {
 	Key    string    `json:"key"` // of the object, below the store's prefix
 	Stream Stream    `json:"stream"`
@@ -50,6 +50,9 @@ type Meta struct {
 	Bytes  int64     `json:"bytes"` // of the text
 	Errors int64     `json:"errors"`
 	SHA256 string    `json:"sha256,omitempty"` // of the text, hexadecimal
+
+	// Lost is what the text was before it was given up for one line.
+	Lost *record.Lost `json:"lost,omitempty"`
 }
 
 // Metadata is what goes with the object into the store: lower-case names,
@@ -68,6 +71,10 @@ func (m *Meta) Metadata() map[string]string {
 	}
 	if m.Stream.Image != "" {
 		meta["image"] = m.Stream.Image
+	}
+	if m.Lost != nil {
+		meta["lost-lines"] = fmt.Sprint(m.Lost.Lines)
+		meta["lost-bytes"] = fmt.Sprint(m.Lost.Bytes)
 	}
 	for name, value := range meta {
 		meta[name] = printable(value)

@@ -6,6 +6,7 @@
 // Layout, below the spool's directory (see docs/layout.md):
 //
 //	.lock                     held by the one process that owns the spool
+//	.reserve                  room that giving up may need on a full disk
 //	web-1a2b3c4d5e6f/         one container
 //	  .stream.json            a Stream
 //	  web.log                 the active segment
@@ -25,6 +26,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/internal/durable"
@@ -41,6 +44,7 @@ type Options struct {
 	Key      *KeyTemplate
 	Detector detect.Detector // counts the errors of a segment whose writer died
 	UID, GID int             // owner and group of files and directories; -1 leaves them
+	MaxDisk  int64           // bytes that the containers' files may have; 0 is no bound
 }
 
 // Spool is an open spool directory. Its methods may be called from several
@@ -54,8 +58,15 @@ type Spool struct {
 	uid  int
 	gid  int
 
+	maxDisk int64
+	used    atomic.Int64 // bytes of the containers' files, as far as is known
+
+	making    sync.Mutex // held while room is made
+	foundFull time.Time  // when making found none, owned by making
+
 	mu      sync.Mutex
 	writers map[string]*Writer // by directory, owned by mu
+	held    map[string]bool    // by directory and stem, owned by mu; see Hold
 }
 
 // Open takes the directory at path, making it where it is missing, as this
@@ -72,7 +83,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
 	}
-	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, writers: map[string]*Writer{}}, nil
+	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}}, nil
 }
 
 // Close gives the spool up. Its writers must be closed before.
@@ -161,7 +172,7 @@ func (s *Spool) readDir(name string) ([]os.DirEntry, error) {
 // that were cut off are completed. The active segments of the directories for
 // which resumed is true stay for their writers' Resume. No writer may be open.
 func (s *Spool) Recover(resumed func(dir string) bool) error {
-	return s.dirs(func(dir string, entries []os.DirEntry) error {
+	err := s.dirs(func(dir string, entries []os.DirEntry) error {
 		names := map[string]bool{}
 		for _, e := range entries {
 			names[e.Name()] = e.Type().IsRegular()
@@ -178,6 +189,7 @@ func (s *Spool) Recover(resumed func(dir string) bool) error {
 		}
 		return errors.Join(errs...)
 	})
+	return errors.Join(err, s.fillReserve(), s.Measure())
 }
 
 func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
@@ -186,9 +198,16 @@ func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
 	case durable.IsTemp(name):
 		return s.root.Remove(path.Join(dir, name))
 	case ok && n.State == Sealed && names[n.in(Packed).String()]:
+		seg := Segment{Dir: dir, Name: n}
+		if m, err := s.Meta(seg); err == nil && m.Lost != nil && m.SHA256 == "" {
+			// Killed while it was given up, before the packed text went.
+			return s.finishGivingUp(Segment{Dir: dir, Name: n.in(Packed)})
+		}
 		// Killed between the rename that made it packed and the removal of
 		// its text: the packed file is whole.
 		return s.root.Remove(path.Join(dir, name))
+	case ok:
+		return s.finishGivingUp(Segment{Dir: dir, Name: n})
 	case !ok && strings.HasPrefix(name, ".") && name != streamFile:
 		// Killed between writing what describes a seal and the seal itself,
 		// or between removing a segment and what describes it.

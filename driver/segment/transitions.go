@@ -21,6 +21,11 @@ import (
 //	remove the text
 func (s *Spool) Pack(seg Segment, compress func(dst io.Writer, src io.Reader) error) (Segment, error) {
 	fail := func(err error) (Segment, error) { return seg, fmt.Errorf("pack %s: %w", seg.Path(), err) }
+	release, ok := s.Hold(seg)
+	if !ok {
+		return fail(ErrHeld)
+	}
+	defer release()
 	m, err := s.Meta(seg)
 	if err != nil {
 		return fail(err)
@@ -58,8 +63,13 @@ func (s *Spool) Pack(seg Segment, compress func(dst io.Writer, src io.Reader) er
 	if err := s.root.Remove(seg.Path()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fail(err)
 	}
-	return packed, nil
+	size, err := s.sizeOf(packed)
+	s.used.Add(size - m.Bytes)
+	return packed, err
 }
+
+// ErrHeld: the segment is being given up, or somebody else works on it.
+var ErrHeld = errors.New("the segment is held")
 
 // create opens a new file for appending. It fails where the name is taken.
 func (s *Spool) create(name string) (*os.File, error) {
@@ -95,9 +105,14 @@ func (s *Spool) Delete(seg Segment) error {
 	if seg.Name.State != Uploaded {
 		return fmt.Errorf("delete %s: it is not uploaded", seg.Path())
 	}
-	if err := s.root.Remove(seg.Path()); err != nil {
+	size, err := s.sizeOf(seg)
+	if err == nil {
+		err = s.root.Remove(seg.Path())
+	}
+	if err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
+	s.used.Add(-size)
 	if err := s.root.Remove(path.Join(seg.Dir, seg.Name.metaName())); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("delete: %w", err)
 	}
