@@ -34,6 +34,7 @@ type host struct {
 	*Driver
 	dir    string // of the spool
 	sealed chan struct{}
+	once   sync.Once // of stop
 }
 
 // newHost makes a host whose driver runs.
@@ -58,34 +59,50 @@ func (h *host) run() {
 // newStillHost makes one whose driver does nothing by itself.
 func newStillHost(t *testing.T) *host {
 	t.Helper()
+	return newHostIn(t, t.TempDir(), func(*Config, *segment.Options) {})
+}
+
+// newHostIn is newStillHost in a given directory, configured otherwise.
+func newHostIn(t *testing.T, dir string, change func(*Config, *segment.Options)) *host {
+	t.Helper()
 	key, err := segment.ParseKeyTemplate(segment.DefaultKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{T: t, dir: t.TempDir(), sealed: make(chan struct{}, 1000)}
-	spool, err := segment.Open(h.dir, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.Driver, err = New(Config{
-		Spool: spool, Detector: detect.Classic{}, Host: "web-1",
+	h := &host{T: t, dir: dir, sealed: make(chan struct{}, 1000)}
+	cfg := Config{
+		Detector: detect.Classic{}, Host: "web-1",
 		Defaults: Options{
 			Scope: ScopeContainer, MaxSize: 1 << 20, Fsync: FsyncInterval,
 			Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour},
 		},
 		Sealed: func() { h.sealed <- struct{}{} },
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}
+	o := segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1}
+	change(&cfg, &o)
+	spool, err := segment.Open(h.dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
-		spool.Close()
-	})
+	cfg.Spool = spool
+	if h.Driver, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.stop)
 	return h
+}
+
+// stop ends the driver and gives up the spool; a second call does nothing.
+func (h *host) stop() {
+	h.once.Do(func() {
+		if err := h.Close(); err != nil {
+			h.Error(err)
+		}
+		if err := h.cfg.Spool.Close(); err != nil {
+			h.Error(err)
+		}
+	})
 }
 
 // container is dockerd's side of one container's FIFO.

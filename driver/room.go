@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,7 @@ const repeatTrouble = time.Minute
 
 // trouble is what keeps a stream from writing. Its run goroutine owns it.
 type trouble struct {
+	now         atomic.Bool // there is some; anybody may look
 	since, said time.Time
 }
 
@@ -40,6 +42,7 @@ func (t *trouble) report(s *stream, err error) {
 	now := time.Now()
 	if t.since.IsZero() {
 		t.since = now
+		t.now.Store(true)
 	}
 	if now.Sub(t.said) < repeatTrouble {
 		return
@@ -55,5 +58,6 @@ func (t *trouble) over(s *stream) {
 		return
 	}
 	s.driver.cfg.Log.Info("writes again", "container", s.desc.Name, "after", time.Since(t.since).Round(time.Millisecond))
-	*t = trouble{}
+	t.since, t.said = time.Time{}, time.Time{}
+	t.now.Store(false)
 }
