@@ -27,6 +27,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/logfast/logfast/driver/detect"
@@ -94,6 +95,23 @@ func (s *Spool) own(name string) error {
 		return nil
 	}
 	return s.root.Lchown(name, s.uid, s.gid)
+}
+
+// ownDir makes a directory ours alone to write to, whoever made it.
+func (s *Spool) ownDir(name string) error {
+	fi, err := s.root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if fi.Mode().Perm() != dirMode {
+		if err := s.root.Chmod(name, dirMode); err != nil {
+			return err
+		}
+	}
+	if uid := os.Geteuid(); s.uid < 0 && int(fi.Sys().(*syscall.Stat_t).Uid) != uid {
+		return s.root.Lchown(name, uid, os.Getegid())
+	}
+	return s.own(name)
 }
 
 // State opens the hidden directory below the spool in which whoever writes to

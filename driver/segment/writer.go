@@ -278,7 +278,7 @@ func (w *Writer) create() error {
 	if err := durable.MkdirAll(s.root, w.dir, dirMode); err != nil {
 		return err
 	}
-	if err := s.own(w.dir); err != nil {
+	if err := s.ownDir(w.dir); err != nil {
 		return err
 	}
 	known := path.Join(w.dir, streamFile)
