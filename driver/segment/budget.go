@@ -159,7 +159,7 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 		m.Lost = &record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last}
 	}
 	text := m.lostText()
-	m.Lines, m.Bytes, m.Errors, m.SHA256 = 1, int64(len(text)), 0, ""
+	m.Lines, m.Bytes, m.Errors, m.SHA256, m.SHA256Object = 1, int64(len(text)), 0, "", ""
 	if err := s.SaveMeta(seg, m); err != nil {
 		return *m.Lost, err
 	}
@@ -177,6 +177,9 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 	}
 	return *m.Lost, err
 }
+
+// givenUp says that the text is the one line, and what is packed is not.
+func (m *Meta) givenUp() bool { return m.Lost != nil && m.SHA256 == "" }
 
 // lostText is the record that stands for a text that was given up.
 func (m *Meta) lostText() []byte {

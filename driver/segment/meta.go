@@ -3,6 +3,8 @@ package segment
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +39,7 @@ func (s *Stream) Dir() string { return FileName(s.Name) + "-" + FileName(s.Short
 // ActiveName is the name of the file that is being written.
 func (s *Stream) ActiveName() string { return FileName(s.Name) + ".log" }
 
-// Meta describes a sealed segment. It is fixed at the seal, but for SHA256,
+// Meta describes a sealed segment. It is fixed at the seal, but for the sums,
 // which packing fills in, and Lost; it is kept in a hidden JSON file beside the segment.
 type Meta struct {
 	Key    string    `json:"key"` // of the object, below the store's prefix
@@ -50,6 +52,10 @@ type Meta struct {
 	Bytes  int64     `json:"bytes"` // of the text
 	Errors int64     `json:"errors"`
 	SHA256 string    `json:"sha256,omitempty"` // of the text, hexadecimal
+
+	// SHA256Object is the packed file's sum, hexadecimal: what the object
+	// must have.
+	SHA256Object string `json:"sha256_object,omitempty"`
 
 	// Lost is what the text was before it was given up for one line.
 	Lost *record.Lost `json:"lost,omitempty"`
@@ -118,17 +124,30 @@ func (s *Spool) readJSON(name string, v any) error {
 	return nil
 }
 
+// unreadable says that a file is there and was not read, which passes: it is
+// neither lost nor damaged, and must not be replaced by less.
+func unreadable(err error) bool {
+	var failed *os.PathError
+	return errors.As(err, &failed) && !errors.Is(err, os.ErrNotExist)
+}
+
 // Meta reads what was fixed about a segment at its seal. Where that file is
-// lost or damaged it is made anew from the segment and its directory.
+// lost or damaged it is made anew from the segment and its directory; of a
+// packed one by Restore, and the error wraps ErrNoMeta.
 func (s *Spool) Meta(seg Segment) (*Meta, error) {
 	m := &Meta{}
 	name := path.Join(seg.Dir, seg.Name.metaName())
 	err := s.readJSON(name, m)
-	if err == nil && m.Key != "" {
-		return m, nil
+	if err == nil && m.Key == "" {
+		err = fmt.Errorf("read %s: no key", name)
 	}
-	if seg.Name.State > Sealed {
-		return nil, fmt.Errorf("segment %s: its description %s cannot be used and its text is packed: %w", seg.Path(), name, errors.Join(err, errNoKey))
+	switch {
+	case err == nil:
+		return m, nil
+	case unreadable(err):
+		return nil, err
+	case seg.Name.State > Sealed:
+		return nil, fmt.Errorf("segment %s: %w: %w", seg.Path(), ErrNoMeta, err)
 	}
 	if m, err = s.describe(seg.Dir, seg.Name); err != nil {
 		return nil, err
@@ -136,7 +155,20 @@ func (s *Spool) Meta(seg Segment) (*Meta, error) {
 	return m, s.writeJSON(name, m)
 }
 
-var errNoKey = errors.New("no key")
+// ErrNoMeta: what was kept about a packed segment cannot be used.
+var ErrNoMeta = errors.New("its description is lost or damaged")
+
+// Restore makes a packed segment's Meta anew, with the key that it had. text is
+// what it unpacks to, packed the packed file's sum.
+func (s *Spool) Restore(seg Segment, text io.Reader, packed [sha256.Size]byte) (*Meta, error) {
+	sum := sha256.New()
+	m, err := s.describeText(seg.Dir, seg.Name, io.TeeReader(text, sum), seg.Name.Time)
+	if err != nil {
+		return nil, fmt.Errorf("restore the description of %s: %w", seg.Path(), err)
+	}
+	m.SHA256, m.SHA256Object = hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(packed[:])
+	return m, s.SaveMeta(seg, m)
+}
 
 // SaveMeta replaces what is kept about a segment.
 func (s *Spool) SaveMeta(seg Segment, m *Meta) error {
@@ -145,10 +177,6 @@ func (s *Spool) SaveMeta(seg Segment, m *Meta) error {
 
 // describe reads a text file through and says what a seal would have known.
 func (s *Spool) describe(dir string, name Name) (*Meta, error) {
-	m := &Meta{Reason: name.Reason, Seq: name.Seq}
-	if err := s.readJSON(path.Join(dir, streamFile), &m.Stream); err != nil {
-		m.Stream = Stream{Name: dir, Format: record.CRI.String()}
-	}
 	file := path.Join(dir, name.String())
 	if name.State == Active {
 		file = path.Join(dir, name.Active)
@@ -158,9 +186,35 @@ func (s *Spool) describe(dir string, name Name) (*Meta, error) {
 		return nil, err
 	}
 	defer f.Close()
-	format, _ := record.ParseFormat(m.Stream.Format)
-	if err := m.scan(f, format, s.find); err != nil {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.describeText(dir, name, f, fi.ModTime().UTC())
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return m, nil
+}
+
+// describeText describes a text; written stands for the times that a raw text
+// does not keep.
+func (s *Spool) describeText(dir string, name Name, text io.Reader, written time.Time) (*Meta, error) {
+	m := &Meta{Reason: name.Reason, Seq: name.Seq}
+	if err := s.readJSON(path.Join(dir, streamFile), &m.Stream); unreadable(err) {
+		return nil, err
+	} else if err != nil {
+		m.Stream = Stream{Name: dir, Format: record.CRI.String()}
+	}
+	format, _ := record.ParseFormat(m.Stream.Format)
+	if err := m.scan(text, format, s.find); err != nil {
+		return nil, err
+	}
+	if m.First.IsZero() {
+		m.saw(written)
+	}
+	if name.State != Active && !m.First.Truncate(time.Microsecond).Equal(name.Time) {
+		m.First = name.Time // so that the key is the one of the seal
 	}
 	m.Key = s.key.Render(m)
 	return m, nil
@@ -170,17 +224,13 @@ func (s *Spool) describe(dir string, name Name) (*Meta, error) {
 // 16 KiB of text and room for what stands before it.
 const maxRecord = 64 << 10
 
-// scan takes size, times, lines and errors from a file of records.
-func (m *Meta) scan(f *os.File, format record.Format, find detect.Detector) error {
-	fi, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	m.Bytes = fi.Size()
+// scan takes size, times, lines and errors from records; a raw text has no times.
+func (m *Meta) scan(text io.Reader, format record.Format, find detect.Detector) error {
 	var rec record.Record
 	var joiner [2]detect.Joiner
-	for r := bufio.NewReaderSize(f, maxRecord); ; {
+	for r := bufio.NewReaderSize(text, maxRecord); ; {
 		line, err := r.ReadSlice('\n')
+		m.Bytes += int64(len(line))
 		if text, whole := bytes.CutSuffix(line, []byte("\n")); whole && record.Parse(format, text, &rec) == nil {
 			if rec.Time != 0 {
 				m.saw(time.Unix(0, rec.Time).UTC())
@@ -193,6 +243,7 @@ func (m *Meta) scan(f *os.File, format record.Format, find detect.Detector) erro
 		}
 		for errors.Is(err, bufio.ErrBufferFull) {
 			line, err = r.ReadSlice('\n')
+			m.Bytes += int64(len(line))
 		}
 		if bytes.HasSuffix(line, []byte("\n")) {
 			m.Lines++
@@ -203,9 +254,6 @@ func (m *Meta) scan(f *os.File, format record.Format, find detect.Detector) erro
 		if err != nil {
 			return err
 		}
-	}
-	if m.First.IsZero() { // a raw file keeps no times of its own
-		m.saw(fi.ModTime().UTC())
 	}
 	return nil
 }

@@ -35,6 +35,17 @@ const (
 
 var suffixes = [...]string{Sealed: "", Packed: ".gz", Uploaded: ".uploaded.gz"}
 
+// stateOf is the state that a file has if it is a segment.
+func stateOf(file string) State {
+	switch {
+	case strings.HasSuffix(file, suffixes[Uploaded]):
+		return Uploaded
+	case strings.HasSuffix(file, suffixes[Packed]):
+		return Packed
+	}
+	return Sealed
+}
+
 // Stamp is the layout of a time in names and keys: UTC, microseconds.
 const Stamp = "20060102T150405.000000Z"
 

@@ -132,6 +132,7 @@ func TestALifeOfASegment(t *testing.T) {
 		Key:    "logs/dt=2026-11-23/host=web-1/app=checkout/20261123T190301.123456Z-000001-1a2b3c4d5e6f-error.log.gz",
 		Stream: web, Reason: Error, Seq: 1, First: t0, Last: t0.Add(5 * time.Second),
 		Lines: 2, Bytes: int64(len(text)), Errors: 2, SHA256: hex.EncodeToString(sum[:]),
+		SHA256Object: hex.EncodeToString(sum[:]), // copyAll packs nothing
 	}, m); d != "" {
 		t.Fatal(d)
 	}

@@ -132,11 +132,15 @@ type Segment struct {
 // Path is the segment's file, from the spool's directory on.
 func (g Segment) Path() string { return path.Join(g.Dir, g.Name.String()) }
 
-// List returns all sealed, packed and uploaded segments, sorted by time.
-func (s *Spool) List() ([]Segment, error) {
+// List returns the sealed, packed and uploaded segments, or those in the given
+// states, sorted by time.
+func (s *Spool) List(states ...State) ([]Segment, error) {
 	var all []Segment
 	err := s.dirs(func(dir string, entries []os.DirEntry) error {
 		for _, e := range entries {
+			if len(states) > 0 && !slices.Contains(states, stateOf(e.Name())) {
+				continue // cheaper than to parse all names of a large spool
+			}
 			if n, ok := ParseName(e.Name()); ok && e.Type().IsRegular() {
 				all = append(all, Segment{Dir: dir, Name: n})
 			}
@@ -152,8 +156,9 @@ func (s *Spool) List() ([]Segment, error) {
 	return all, err
 }
 
-// dirs calls f for each directory of a container. It looks into no hidden one
-// and follows no symbolic link.
+// dirs calls f for each directory of a container. It looks into no hidden one,
+// follows no symbolic link and leaves alone what else is there: objects in a
+// directory store below the spool may have names like a segment's.
 func (s *Spool) dirs(f func(dir string, entries []os.DirEntry) error) error {
 	top, err := s.readDir(".")
 	if err != nil {
@@ -168,12 +173,17 @@ func (s *Spool) dirs(f func(dir string, entries []os.DirEntry) error) error {
 		if errors.Is(err, os.ErrNotExist) {
 			continue // removed since
 		}
-		if err == nil {
+		if err == nil && isContainerDir(d.Name(), entries) {
 			err = f(d.Name(), entries)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+func isContainerDir(name string, entries []os.DirEntry) bool {
+	return containerDir.MatchString(name) ||
+		slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == streamFile })
 }
 
 func (s *Spool) readDir(name string) ([]os.DirEntry, error) {
@@ -192,18 +202,28 @@ func (s *Spool) readDir(name string) ([]os.DirEntry, error) {
 func (s *Spool) Recover(resumed func(dir string) bool) error {
 	err := s.dirs(func(dir string, entries []os.DirEntry) error {
 		names := map[string]bool{}
+		var active []string
 		for _, e := range entries {
-			names[e.Name()] = e.Type().IsRegular()
+			name := e.Name()
+			names[name] = e.Type().IsRegular()
+			if _, ok := ParseName(name); names[name] && !ok && strings.HasSuffix(name, ".log") && !strings.HasPrefix(name, ".") {
+				active = append(active, name)
+			}
 		}
+		// What was left goes first: a seal may make files of the same names.
 		var errs []error
 		for name, regular := range names {
-			if _, ok := ParseName(name); regular && !ok && strings.HasSuffix(name, ".log") && !strings.HasPrefix(name, ".") {
-				if !resumed(dir) {
-					errs = append(errs, s.recoverActive(dir, name))
-				}
-			} else if regular {
+			if regular {
 				errs = append(errs, s.recoverFile(dir, name, names))
 			}
+		}
+		for _, name := range active {
+			if !resumed(dir) {
+				errs = append(errs, s.recoverActive(dir, name))
+			}
+		}
+		if !resumed(dir) {
+			errs = append(errs, s.removeUnused(dir)) // killed in Delete
 		}
 		return errors.Join(errs...)
 	})
@@ -214,16 +234,16 @@ func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
 	n, ok := ParseName(name)
 	switch {
 	case durable.IsTemp(name):
-		return s.root.Remove(path.Join(dir, name))
-	case ok && n.State == Sealed && names[n.in(Packed).String()]:
+		return durable.Unlink(s.root, path.Join(dir, name))
+	case ok && n.State == Sealed && (names[n.in(Packed).String()] || names[n.in(Uploaded).String()]):
 		seg := Segment{Dir: dir, Name: n}
-		if m, err := s.Meta(seg); err == nil && m.Lost != nil && m.SHA256 == "" {
+		if m, err := s.Meta(seg); err == nil && m.givenUp() {
 			// Killed while it was given up, before the packed text went.
 			return s.finishGivingUp(Segment{Dir: dir, Name: n.in(Packed)})
 		}
 		// Killed between the rename that made it packed and the removal of
 		// its text: the packed file is whole.
-		return s.root.Remove(path.Join(dir, name))
+		return s.removePackedText(seg)
 	case ok:
 		return s.finishGivingUp(Segment{Dir: dir, Name: n})
 	case !ok && strings.HasPrefix(name, ".") && name != streamFile:
@@ -231,7 +251,7 @@ func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
 		// or between removing a segment and what describes it.
 		if n, ok := ParseName(strings.TrimSuffix(name[1:], metaSuffix)); ok && n.metaName() == name &&
 			!names[n.String()] && !names[n.in(Packed).String()] && !names[n.in(Uploaded).String()] {
-			return s.root.Remove(path.Join(dir, name))
+			return durable.Unlink(s.root, path.Join(dir, name))
 		}
 	}
 	return nil

@@ -8,77 +8,135 @@ import (
 	"io"
 	"os"
 	"path"
+	"regexp"
 
 	"github.com/logfast/logfast/internal/durable"
 )
 
 // Pack turns a sealed segment into a packed one: compress writes to dst what
-// unpacks to src.
+// unpacks to src. It may be repeated until it succeeds.
 //
 //	write and fsync a temporary file   killed here: Recover removes it
-//	write Meta with the text's sha256  killed here: packed again
+//	write Meta with both sums          killed here: packed again
 //	rename to .gz, fsync               killed here: Recover removes the text
 //	remove the text
 func (s *Spool) Pack(seg Segment, compress func(dst io.Writer, src io.Reader) error) (Segment, error) {
-	fail := func(err error) (Segment, error) { return seg, fmt.Errorf("pack %s: %w", seg.Path(), err) }
 	release, ok := s.Hold(seg)
 	if !ok {
-		return fail(ErrHeld)
+		return seg, fmt.Errorf("pack %s: %w", seg.Path(), ErrHeld)
 	}
 	defer release()
-	m, err := s.Meta(seg)
-	if err != nil {
-		return fail(err)
-	}
-	src, err := s.root.Open(seg.Path())
-	if err != nil {
-		return fail(err)
-	}
-	defer src.Close()
+	was, _ := s.sizeOf(seg) // pack fails where there is none
 	packed := Segment{Dir: seg.Dir, Name: seg.Name.in(Packed)}
-	temp := path.Join(seg.Dir, "."+packed.Name.String()+".tmp")
-	if err := s.root.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fail(err)
+	if err := s.pack(seg, packed, compress); err != nil {
+		return seg, fmt.Errorf("pack %s: %w", seg.Path(), err)
 	}
-	dst, err := s.create(temp)
-	if err != nil {
-		return fail(err)
-	}
-	sum := sha256.New()
-	err = compress(dst, io.TeeReader(src, sum))
-	if err == nil {
-		err = dst.Sync()
-	}
-	if err = errors.Join(err, dst.Close()); err != nil {
-		return fail(errors.Join(err, s.root.Remove(temp)))
-	}
-	m.SHA256 = hex.EncodeToString(sum.Sum(nil))
-	if err := s.SaveMeta(seg, m); err != nil {
-		return fail(err)
-	}
-	if err := durable.Rename(s.root, temp, packed.Path()); err != nil {
-		return fail(err)
-	}
-	// Not durable on purpose: a text that comes back is removed by Recover.
-	if err := s.root.Remove(seg.Path()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fail(err)
-	}
-	size, err := s.sizeOf(packed)
-	s.used.Add(size - m.Bytes)
-	return packed, err
+	size, _ := s.sizeOf(packed) // 0 where it has gone on already
+	s.used.Add(size - was)
+	return packed, nil
 }
 
 // ErrHeld: the segment is being given up, or somebody else works on it.
 var ErrHeld = errors.New("the segment is held")
 
+func (s *Spool) pack(seg, packed Segment, compress func(dst io.Writer, src io.Reader) error) error {
+	m, err := s.Meta(seg)
+	if err != nil {
+		return err
+	}
+	switch {
+	case m.givenUp() && s.Exists(packed):
+		// giveUp could not remove what its one line stands for.
+		if err := durable.Remove(s.root, packed.Path()); err != nil {
+			return err
+		}
+	case s.Exists(packed) || s.Exists(Segment{Dir: seg.Dir, Name: seg.Name.in(Uploaded)}):
+		// An earlier try renamed it and could not go on. To pack again would
+		// put a file back that may be uploaded by now.
+		return s.removePackedText(seg)
+	}
+	temp := path.Join(seg.Dir, "."+packed.Name.String()+".tmp")
+	err = s.writePacked(seg, temp, m, compress)
+	if err == nil {
+		err = s.SaveMeta(seg, m)
+	}
+	if err == nil {
+		err = durable.Rename(s.root, temp, packed.Path())
+	}
+	if err != nil {
+		// Left there it would take the room that the next try needs.
+		if gone := durable.Unlink(s.root, temp); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+		return err
+	}
+	return s.removeText(seg)
+}
+
+// writePacked makes the file temp of the segment's text, durable but for its
+// name, and fills in its sums.
+func (s *Spool) writePacked(seg Segment, temp string, m *Meta, compress func(dst io.Writer, src io.Reader) error) error {
+	src, err := s.root.Open(seg.Path())
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := durable.Unlink(s.root, temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	dst, err := s.create(temp)
+	if err != nil {
+		return err
+	}
+	text, packed := sha256.New(), sha256.New()
+	err = durable.Do("write", temp, func() error {
+		return compress(io.MultiWriter(dst, packed), io.TeeReader(src, text))
+	})
+	if err == nil {
+		err = durable.Sync(dst, temp)
+	}
+	m.SHA256, m.SHA256Object = hex.EncodeToString(text.Sum(nil)), hex.EncodeToString(packed.Sum(nil))
+	return errors.Join(err, dst.Close())
+}
+
+// removeText removes the text of a segment whose packed file is durable. It is
+// not durable itself on purpose: a text that comes back is removed by Recover.
+func (s *Spool) removeText(seg Segment) error {
+	if err := durable.Unlink(s.root, seg.Path()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// removePackedText is removeText where nobody knows whether the packed file's
+// name is durable. That the name is there says that its bytes are.
+func (s *Spool) removePackedText(seg Segment) error {
+	if err := durable.SyncDir(s.root, seg.Dir); err != nil {
+		return err
+	}
+	return s.removeText(seg)
+}
+
+// Exists reports whether the segment's file is there, in the state of its name.
+func (s *Spool) Exists(seg Segment) bool {
+	_, err := s.root.Lstat(seg.Path())
+	return err == nil
+}
+
 // create opens a new file for appending. It fails where the name is taken.
-func (s *Spool) create(name string) (*os.File, error) {
-	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, fileMode)
+func (s *Spool) create(name string) (f *os.File, err error) {
+	err = durable.Do("create", name, func() (err error) {
+		f, err = s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, fileMode)
+		return err
+	})
+	if err == nil {
+		err = s.own(name)
+	}
+	if err != nil && f != nil {
+		err = errors.Join(err, f.Close(), durable.Unlink(s.root, name))
+	}
 	if err != nil {
 		return nil, err
-	}
-	if err := s.own(name); err != nil {
-		return nil, errors.Join(err, f.Close(), s.root.Remove(name))
 	}
 	return f, nil
 }
@@ -88,39 +146,62 @@ func (s *Spool) OpenSegment(seg Segment) (*os.File, error) {
 	return s.root.OpenFile(seg.Path(), os.O_RDONLY, 0)
 }
 
+// Size is how many bytes the segment's file has, 0 where there is none any more.
+func (s *Spool) Size(seg Segment) int64 {
+	size, _ := s.sizeOf(seg)
+	return size
+}
+
 // Uploaded turns a packed segment, whose object is confirmed, into an
 // uploaded one. Killed before it, the same object is put again, which changes
-// nothing.
+// nothing. It may be repeated until it succeeds.
 func (s *Spool) Uploaded(seg Segment) error {
 	done := Segment{Dir: seg.Dir, Name: seg.Name.in(Uploaded)}
-	if err := durable.Rename(s.root, seg.Path(), done.Path()); err != nil {
+	err := durable.Rename(s.root, seg.Path(), done.Path())
+	if errors.Is(err, os.ErrNotExist) && s.Exists(done) {
+		err = durable.SyncDir(s.root, seg.Dir) // an earlier try renamed it
+	}
+	if err != nil {
 		return fmt.Errorf("mark %s uploaded: %w", seg.Path(), err)
 	}
 	return nil
 }
 
 // Delete removes an uploaded segment, and its directory once that is empty and
-// no stream uses it. Killed in between, Recover removes the Meta.
+// no stream uses it. It may be repeated until it succeeds; a segment that is
+// gone already is no error.
+//
+//	remove the packed file        killed here: Recover removes the Meta
+//	remove Meta                   killed here: Recover removes the directory
+//	remove .stream.json           killed here: Recover removes the directory
+//	remove the directory
+//
+// None of it is durable by itself: what a power cut brings back is an uploaded
+// segment, with or without its Meta, and is deleted again.
 func (s *Spool) Delete(seg Segment) error {
 	if seg.Name.State != Uploaded {
 		return fmt.Errorf("delete %s: it is not uploaded", seg.Path())
 	}
-	size, err := s.sizeOf(seg)
-	if err == nil {
-		err = s.root.Remove(seg.Path())
+	size, _ := s.sizeOf(seg) // 0 where an earlier try removed it
+	for _, name := range []string{seg.Path(), path.Join(seg.Dir, seg.Name.metaName())} {
+		if err := durable.Unlink(s.root, name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("delete: %w", err)
+		}
+		s.used.Add(-size)
+		size = 0
 	}
-	if err != nil {
+	if err := s.removeUnused(seg.Dir); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	s.used.Add(-size)
-	if err := s.root.Remove(path.Join(seg.Dir, seg.Name.metaName())); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("delete: %w", err)
-	}
-	return s.removeUnused(seg.Dir)
+	return nil
 }
 
+// containerDir is how the name of a container's directory ends.
+var containerDir = regexp.MustCompile(`-[0-9a-f]{12}$`)
+
 // removeUnused removes a container's directory that holds nothing but its
-// description. The lock keeps a writer from opening there meanwhile.
+// description, or not even that. The lock keeps a writer from opening there
+// meanwhile. Other empty directories, such as lost+found, are not ours.
 func (s *Spool) removeUnused(dir string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,16 +209,25 @@ func (s *Spool) removeUnused(dir string) error {
 		return nil
 	}
 	entries, err := s.readDir(dir)
-	if err != nil {
-		return fmt.Errorf("delete: %w", err)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	described := false
 	for _, e := range entries {
 		if e.Name() != streamFile {
 			return nil
 		}
+		described = true
 	}
-	if err := s.root.RemoveAll(dir); err != nil {
-		return fmt.Errorf("delete: %w", err)
+	if described {
+		if err := durable.Unlink(s.root, path.Join(dir, streamFile)); err != nil {
+			return err
+		}
+	} else if !containerDir.MatchString(dir) {
+		return nil
 	}
-	return nil
+	return durable.Unlink(s.root, dir)
 }

@@ -344,7 +344,7 @@ func (w *Writer) seal(reason Reason) (string, error) {
 			Active: w.stream.ActiveName(), Time: w.meta.First, Seq: w.meta.Seq, Reason: reason, State: Sealed,
 		}}
 	}
-	if err := errors.Join(w.cutTorn(), w.file.Sync()); err != nil {
+	if err := errors.Join(w.cutTorn(), durable.Sync(w.file, path.Join(w.dir, w.stream.ActiveName()))); err != nil {
 		return "", fmt.Errorf("seal %s: %w", w.sealing.Path(), err)
 	}
 	if err := w.spool.seal(*w.sealing, &w.meta); err != nil {

@@ -32,16 +32,24 @@ const tempSuffix = ".tmp"
 func WriteFile(root *os.Root, name string, data []byte, perm os.FileMode) error {
 	dir, base := path.Split(name)
 	temp := path.Join(dir, "."+strings.TrimPrefix(base, ".")+tempSuffix)
-	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	var f *os.File
+	err := Do("create", temp, func() (err error) {
+		f, err = root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+		return err
+	})
+	if err == nil {
+		err = Do("write", temp, func() error { _, err := f.Write(data); return err })
+	}
+	if err == nil {
+		err = Sync(f, temp)
+	}
+	if f != nil {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, Unlink(root, temp))
+		}
+	}
 	if err != nil {
 		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, root.Remove(temp))
 	}
 	return Rename(root, temp, name)
 }
@@ -58,7 +66,7 @@ func IsTemp(base string) bool {
 //
 // An error after the rename itself means "done, but perhaps not durable".
 func Rename(root *os.Root, from, to string) error {
-	if err := root.Rename(from, to); err != nil {
+	if err := Do("rename", to, func() error { return root.Rename(from, to) }); err != nil {
 		return err
 	}
 	if err := SyncDir(root, path.Dir(to)); err != nil {
@@ -74,10 +82,25 @@ func Rename(root *os.Root, from, to string) error {
 //
 //	unlinkat(name) fsync(directory)
 func Remove(root *os.Root, name string) error {
-	if err := root.Remove(name); err != nil {
+	if err := Unlink(root, name); err != nil {
 		return err
 	}
 	return SyncDir(root, path.Dir(name))
+}
+
+// Unlink unlinks a file or an empty directory. A power cut may bring it back:
+// for names whose return does no harm.
+//
+//	unlinkat(name)
+func Unlink(root *os.Root, name string) error {
+	return Do("remove", name, func() error { return root.Remove(name) })
+}
+
+// Sync makes the bytes of an open file durable; name is the file's.
+//
+//	fsync(f)
+func Sync(f *os.File, name string) error {
+	return Do("fsync", name, f.Sync)
 }
 
 // MkdirAll makes a directory, and its parents, where they are missing. Each
@@ -88,7 +111,7 @@ func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
 	made := ""
 	for part := range strings.SplitSeq(path.Clean(name), "/") {
 		made = path.Join(made, part)
-		err := root.Mkdir(made, perm)
+		err := Do("mkdir", made, func() error { return root.Mkdir(made, perm) })
 		if errors.Is(err, os.ErrExist) {
 			continue
 		}
@@ -106,11 +129,13 @@ func MkdirAll(root *os.Root, name string, perm os.FileMode) error {
 //
 //	openat(dir, O_DIRECTORY) fsync close
 func SyncDir(root *os.Root, dir string) error {
-	f, err := root.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return Do("fsync directory", dir, func() error {
+		f, err := root.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
 }
 
 // ErrLocked: another process holds the lock.
