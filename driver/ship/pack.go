@@ -43,36 +43,67 @@ func (r interruptible) Read(b []byte) (int, error) {
 // store can be reached: packed segments take less of the disk.
 func (s *Shipper) pack(ctx context.Context) {
 	var q queue
+	var out outage // of the disk: it is full, as a rule
 	s.refresh(&q, segment.Sealed)
 	for {
-		j, at := q.next(time.Now(), false)
+		var j *job
+		now, wait := time.Now(), out.notBefore
+		if !wait.After(now) {
+			j, wait = q.next(now, out.failures > 0)
+		}
 		if j == nil {
 			select {
 			case <-ctx.Done():
 				return
 			case <-s.sealed:
-			case <-until(at):
+			case <-until(wait):
 			}
 			s.refresh(&q, segment.Sealed)
 			continue
 		}
-		_, err := s.cfg.Spool.Pack(j.seg, func(dst io.Writer, src io.Reader) error {
+		seg, err := s.cfg.Spool.Pack(j.seg, func(dst io.Writer, src io.Reader) error {
 			return compress(dst, interruptible{ctx, src})
 		})
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			j.failed(time.Now())
-			s.cfg.Log.Error("pack failed; will try again", "segment", j.seg.Path(), "attempt", j.attempts, "err", err)
+		if err != nil && !s.cfg.Spool.Exists(j.seg) {
+			s.cfg.Log.Warn("segment is gone; somebody removed it", "segment", j.seg.Path(), "err", err)
+			q.done(j)
 			continue
 		}
+		if err != nil {
+			s.failed(err)
+			now := time.Now()
+			q.retry(j, now, s.pace)
+			pause := out.failed(now, s.pace)
+			s.cfg.Log.Error("pack failed; will try again", "segment", j.seg.Path(), "attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", err)
+			continue
+		}
+		out = outage{}
 		q.done(j)
-		notify(s.packed)
+		s.handOver(&job{seg: seg, urgent: j.urgent})
 		select {
 		case <-s.sealed: // what was sealed meanwhile may be urgent
 			s.refresh(&q, segment.Sealed)
 		default:
 		}
 	}
+}
+
+// handOver gives a packed segment to the uploader, which need not search the
+// spool for it.
+func (s *Shipper) handOver(j *job) {
+	s.mu.Lock()
+	s.handover = append(s.handover, j)
+	s.mu.Unlock()
+	notify(s.packed)
+}
+
+func (s *Shipper) takeOver() []*job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.handover
+	s.handover = nil
+	return taken
 }

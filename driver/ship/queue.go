@@ -1,7 +1,7 @@
 package ship
 
 import (
-	"math/rand/v2"
+	"container/heap"
 	"time"
 
 	"github.com/logfast/logfast/driver/segment"
@@ -11,50 +11,102 @@ import (
 type job struct {
 	seg       segment.Segment
 	urgent    bool
-	busy      bool      // somebody works on it
+	gone      bool      // no longer the queue's
+	confirmed bool      // its object is in the store; the mark is missing
 	attempts  int       // failed ones
 	notBefore time.Time // of the next attempt
 }
 
-// queue holds the segments of one state. It belongs to one goroutine.
+// queue holds the segments of one state. It belongs to one goroutine. Each
+// operation but refresh takes logarithmic time: after a long outage there are
+// many thousands.
 type queue struct {
-	jobs map[string]*job // by the segment's path
+	jobs    map[string]*job // by the segment's path; those under way too
+	ready   jobs            // by rank
+	waiting jobs            // by notBefore
+	probing bool            // how ready is ordered
 }
 
-// refresh makes the queue hold what the spool holds in this state, and keeps
-// what it knows of segments that it had.
-func (q *queue) refresh(all []segment.Segment, state segment.State, urgent func(segment.Segment) bool) {
+// refresh makes the queue hold these segments, and keeps what it knows of those
+// that it had.
+func (q *queue) refresh(all []segment.Segment, urgent func(segment.Segment) bool) {
 	was := q.jobs
-	q.jobs = map[string]*job{}
+	q.jobs = make(map[string]*job, len(all))
 	for _, seg := range all {
-		if seg.Name.State != state {
-			continue
-		}
 		path := seg.Path()
 		if j := was[path]; j != nil {
 			q.jobs[path] = j
+			delete(was, path)
 			continue
 		}
-		q.jobs[path] = &job{seg: seg, urgent: urgent(seg)}
+		q.add(seg, urgent(seg))
+	}
+	for _, j := range was {
+		j.gone = true // next, or retry, drops it
 	}
 }
 
-// next returns the job to do at time now, or when there may be one: zero where
-// only a refresh can bring one. When probing, what was tried least goes first,
-// so that one segment that always fails cannot hide that others would succeed.
+// add puts a segment in, unless it is there.
+func (q *queue) add(seg segment.Segment, urgent bool) {
+	path := seg.Path()
+	if q.jobs[path] != nil {
+		return
+	}
+	if q.jobs == nil {
+		q.jobs = map[string]*job{}
+	}
+	j := &job{seg: seg, urgent: urgent}
+	q.jobs[path] = j
+	q.push(&q.ready, j)
+}
+
+// next takes the job to do at time now, which ends with done or retry, or
+// returns when there may be one: zero where only a refresh can bring one. When
+// probing, what was tried least goes first, so that one segment that always
+// fails cannot hide that others would succeed.
 func (q *queue) next(now time.Time, probing bool) (best *job, wait time.Time) {
-	for _, j := range q.jobs {
-		switch {
-		case j.busy:
-		case j.notBefore.After(now):
-			if wait.IsZero() || j.notBefore.Before(wait) {
-				wait = j.notBefore
-			}
-		case best == nil || before(j, best, probing):
-			best = j
+	if q.ready.before == nil || q.probing != probing {
+		q.probing = probing
+		q.ready.before = func(a, b *job) bool { return before(a, b, probing) }
+		heap.Init(&q.ready)
+	}
+	for q.waiting.Len() > 0 && !q.waiting.list[0].notBefore.After(now) {
+		q.push(&q.ready, heap.Pop(&q.waiting).(*job))
+	}
+	for q.ready.Len() > 0 {
+		if j := heap.Pop(&q.ready).(*job); !j.gone {
+			return j, time.Time{}
 		}
 	}
-	return best, wait
+	if q.waiting.Len() > 0 {
+		wait = q.waiting.list[0].notBefore
+	}
+	return nil, wait
+}
+
+// done takes a job that next gave out for good.
+func (q *queue) done(j *job) {
+	if !j.gone {
+		delete(q.jobs, j.seg.Path())
+	}
+}
+
+// retry takes back a job that failed, for after a pause.
+func (q *queue) retry(j *job, now time.Time, p pace) {
+	j.attempts++
+	j.notBefore = now.Add(p.backoff(j.attempts))
+	if q.waiting.before == nil {
+		q.waiting.before = func(a, b *job) bool { return a.notBefore.Before(b.notBefore) }
+	}
+	q.push(&q.waiting, j)
+}
+
+func (q *queue) push(h *jobs, j *job) {
+	if h.before == nil { // next orders them
+		h.list = append(h.list, j)
+		return
+	}
+	heap.Push(h, j)
 }
 
 func before(a, b *job, probing bool) bool {
@@ -70,25 +122,20 @@ func before(a, b *job, probing bool) bool {
 	return a.seg.Path() < b.seg.Path()
 }
 
-func (q *queue) done(j *job) { delete(q.jobs, j.seg.Path()) }
-
-func (j *job) failed(now time.Time) {
-	j.attempts++
-	j.notBefore = now.Add(backoff(j.attempts))
+// jobs is a heap, as container/heap wants it.
+type jobs struct {
+	list   []*job
+	before func(a, b *job) bool
 }
 
-// Bounds of the time between two attempts.
-const (
-	firstBackoff = time.Second
-	maxBackoff   = time.Minute
-)
+func (h *jobs) Len() int           { return len(h.list) }
+func (h *jobs) Less(i, k int) bool { return h.before(h.list[i], h.list[k]) }
+func (h *jobs) Swap(i, k int)      { h.list[i], h.list[k] = h.list[k], h.list[i] }
+func (h *jobs) Push(j any)         { h.list = append(h.list, j.(*job)) }
 
-// backoff doubles with each failure, up to maxBackoff; between half and all of
-// that, by chance, so that hosts that failed together do not return together.
-func backoff(failures int) time.Duration {
-	d := maxBackoff
-	if failures < 7 {
-		d = min(d, firstBackoff<<(failures-1))
-	}
-	return d/2 + rand.N(d/2+1)
+func (h *jobs) Pop() any {
+	last := h.list[len(h.list)-1]
+	h.list[len(h.list)-1] = nil
+	h.list = h.list[:len(h.list)-1]
+	return last
 }

@@ -7,6 +7,7 @@ package ship
 import (
 	"context"
 	"log/slog"
+	"sort"
 	"sync"
 	"time"
 
@@ -14,24 +15,33 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Shipper needs. All fields but Keep must be set.
+// Config is what a Shipper needs. All fields but Keep and Stall must be set.
 type Config struct {
 	Spool *segment.Spool
 	Store object.Store
 	Keep  time.Duration // how long an uploaded copy stays in the spool, from its first line on
+	Stall time.Duration // see [DefaultStall], which zero stands for
 	Log   *slog.Logger
 }
 
 // Shipper moves segments to the store. Make it with New; Run does the work.
 type Shipper struct {
 	cfg    Config
+	pace   pace
 	sealed chan struct{} // a segment may have been sealed
-	packed chan struct{} // a segment may have been packed
+	packed chan struct{} // handover holds something
+
+	mu       sync.Mutex
+	handover []*job   // packed, for the uploader to take; owned by mu
+	progress progress // owned by mu
 }
 
 // New makes a Shipper.
 func New(cfg Config) *Shipper {
-	return &Shipper{cfg: cfg, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1)}
+	if cfg.Stall == 0 {
+		cfg.Stall = DefaultStall
+	}
+	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1)}
 }
 
 // Wake says that a segment was sealed. It never waits.
@@ -51,29 +61,23 @@ func (s *Shipper) Run(ctx context.Context) {
 	wg.Go(func() { s.pack(ctx) })
 	wg.Go(func() { s.upload(ctx) })
 	wg.Go(func() { s.prune(ctx) })
+	wg.Go(func() { s.watch(ctx) })
 	wg.Wait()
 }
 
-// rescan bounds how long a loop trusts its wake-ups. A directory that an
-// operator restored from a backup is found this late.
-const rescan = 5 * time.Minute
-
-// until fires at the given time, and at the next rescan where that comes first
-// or the time is zero.
-func until(at time.Time) <-chan time.Time {
-	if at.IsZero() {
-		return time.After(rescan)
-	}
-	return time.After(min(rescan, time.Until(at)))
-}
-
-// refresh brings a queue up to date with the spool.
+// refresh brings a queue up to date with the spool. What could not be listed
+// stays in the queue as it was.
 func (s *Shipper) refresh(q *queue, state segment.State) {
-	all, err := s.cfg.Spool.List()
+	all, err := s.cfg.Spool.List(state)
 	if err != nil {
 		s.cfg.Log.Error("list the spool", "err", err)
+		s.failed(err)
+		for _, seg := range all {
+			q.add(seg, s.urgent(seg))
+		}
+		return
 	}
-	q.refresh(all, state, s.urgent)
+	q.refresh(all, s.urgent)
 }
 
 // urgent reports whether a segment goes before others: it holds a server
@@ -89,23 +93,28 @@ func (s *Shipper) urgent(seg segment.Segment) bool {
 // prune deletes uploaded segments whose time is over: at the start and then
 // each hour, or as often as Keep where that is shorter, down to each minute.
 func (s *Shipper) prune(ctx context.Context) {
-	every := min(time.Hour, max(s.cfg.Keep, time.Minute))
-	for tick := time.NewTicker(every); ; {
-		all, err := s.cfg.Spool.List()
+	tick := time.NewTicker(min(s.pace.prune, max(s.cfg.Keep, time.Minute)))
+	defer tick.Stop()
+	var again []segment.Segment // half deleted, as it may be: not listed any more
+	for {
+		all, err := s.cfg.Spool.List(segment.Uploaded)
 		if err != nil {
 			s.cfg.Log.Error("list the spool", "err", err)
 		}
+		over := func(g segment.Segment) bool { return time.Since(g.Name.Time) >= s.cfg.Keep }
+		all = append(again, all[:sort.Search(len(all), func(i int) bool { return !over(all[i]) })]...)
+		again = nil
 		for _, seg := range all {
-			if seg.Name.State != segment.Uploaded || time.Since(seg.Name.Time) < s.cfg.Keep {
-				continue
+			if ctx.Err() != nil {
+				return
 			}
 			if err := s.cfg.Spool.Delete(seg); err != nil {
-				s.cfg.Log.Error("prune", "segment", seg.Path(), "err", err)
+				s.cfg.Log.Error("prune; will try again", "segment", seg.Path(), "err", err)
+				again = append(again, seg)
 			}
 		}
 		select {
 		case <-ctx.Done():
-			tick.Stop()
 			return
 		case <-tick.C:
 		}

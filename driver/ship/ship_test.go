@@ -252,13 +252,13 @@ func TestAnOutageEnds(t *testing.T) {
 					t.Fatalf("during the outage: %v", n)
 				}
 				// One attempt a minute or so, not twenty.
-				if least, most := int(outage/maxBackoff), int(2*outage/maxBackoff)+20; tries < least || tries > most {
+				if least, most := int(outage/usual.max), int(2*outage/usual.max)+20; tries < least || tries > most {
 					t.Fatalf("%d attempts in %v", tries, outage)
 				}
 				if name == "blocked" && !strings.Contains(b.log.String(), "level=ERROR") {
 					t.Error("a blocked store is not said out loud")
 				}
-				b.run(3 * maxBackoff)
+				b.run(3 * usual.max)
 				if n := b.states(); n[segment.Uploaded] != 20 {
 					t.Fatalf("after the outage: %v", n)
 				}
@@ -366,7 +366,7 @@ func TestNothingUnconfirmedIsPruned(t *testing.T) {
 func TestBackoffGrowsToItsBound(t *testing.T) {
 	for n, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 1000: time.Minute} {
 		for range 100 {
-			if d := backoff(n); d < want/2 || d > want {
+			if d := usual.backoff(n); d < want/2 || d > want {
 				t.Fatalf("after %d failures: %v, want %v to %v", n, d, want/2, want)
 			}
 		}

@@ -3,6 +3,7 @@ package ship
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
 )
@@ -18,20 +21,12 @@ import (
 // uploads is how many puts are under way at once while the store answers.
 const uploads = 4
 
-// outage is what the uploader knows of the store's health. Its zero value is
-// health. After a failure one put at a time is tried, with growing pauses,
-// until one succeeds.
-type outage struct {
-	failures  int
-	notBefore time.Time
-}
-
 // uploader is the loop that keeps puts under way. Its goroutine owns it.
 type uploader struct {
 	*Shipper
 	queue   queue
-	out     outage
-	busy    int // puts under way
+	out     outage // of the store
+	busy    int    // puts under way
 	results chan result
 }
 
@@ -56,7 +51,9 @@ func (s *Shipper) upload(ctx context.Context) {
 			u.busy--
 			u.settle(r)
 		case <-s.packed:
-			s.refresh(&u.queue, segment.Packed)
+			for _, j := range s.takeOver() {
+				u.queue.add(j.seg, j.urgent)
+			}
 		case <-until(u.dispatch(ctx)):
 			s.refresh(&u.queue, segment.Packed)
 		}
@@ -82,10 +79,9 @@ func (u *uploader) dispatch(ctx context.Context) time.Time {
 		if j == nil {
 			return at
 		}
-		j.busy = true
 		u.busy++
 		go func() {
-			err := u.put(ctx, j.seg)
+			err := u.put(ctx, j)
 			u.results <- result{j, time.Since(now), err}
 		}()
 	}
@@ -94,7 +90,6 @@ func (u *uploader) dispatch(ctx context.Context) time.Time {
 // settle takes a put's outcome into account.
 func (u *uploader) settle(r result) {
 	j := r.job
-	j.busy = false
 	log := u.cfg.Log.With("segment", j.seg.Path())
 	if r.err == nil {
 		if u.out.failures > 0 {
@@ -102,22 +97,28 @@ func (u *uploader) settle(r result) {
 		}
 		u.out = outage{}
 		u.queue.done(j)
+		u.moved()
 		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1)
 		return
 	}
+	if !u.cfg.Spool.Exists(j.seg) {
+		log.Warn("segment is gone; somebody removed it", "err", r.err)
+		u.queue.done(j)
+		return
+	}
+	u.failed(r.err)
 	now := time.Now()
-	j.failed(now)
-	if errors.Is(r.err, errLocal) || errors.Is(r.err, object.ErrInvalid) {
+	u.queue.retry(j, now, u.pace)
+	if local(r.err) {
 		// The store is well; this segment waits for itself alone.
 		log.Error("upload failed; will try again", "attempt", j.attempts, "err", r.err)
 		return
 	}
-	u.out.failures++
-	pause := backoff(u.out.failures)
-	u.out.notBefore = now.Add(pause)
+	u.refused(r.err)
+	pause := u.out.failed(now, u.pace)
 	log = log.With("attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", r.err)
 	if errors.Is(r.err, object.ErrBlocked) {
-		log.Error("uploads are blocked until somebody changes something; the segments wait in the spool")
+		log.Error("uploads are blocked until somebody changes something; the segments wait in the spool, and go without a restart once it is right")
 		return
 	}
 	log.Warn("upload failed; will try again")
@@ -126,28 +127,59 @@ func (u *uploader) settle(r result) {
 // errLocal marks a failure that says nothing about the store.
 var errLocal = errors.New("in the spool")
 
-// attemptTime is how long one put may take: what a slow line needs, and no
-// more, so that a connection that died silently is given up.
-func attemptTime(size int64) time.Duration {
-	const slowest = 128 << 10 // bytes a second
-	return time.Minute + time.Duration(size/slowest)*time.Second
+func inSpool(err error) error { return fmt.Errorf("%w: %w", errLocal, err) }
+
+func local(err error) bool {
+	for _, own := range []error{errLocal, object.ErrInvalid, object.ErrExists} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
 }
 
 // put puts one packed segment and marks it uploaded. The same object results
 // however often it is repeated.
-func (s *Shipper) put(ctx context.Context, seg segment.Segment) error {
-	m, err := s.cfg.Spool.Meta(seg)
-	if err != nil {
-		return errors.Join(errLocal, err)
+//
+//	put the object            killed here: put again, which changes nothing
+//	Spool.Uploaded
+//
+// and where a foreign object has the key:
+//
+//	write Meta with another   killed here: put under that key
+//	put the object            killed here: put again, which changes nothing
+//	Spool.Uploaded
+func (s *Shipper) put(ctx context.Context, j *job) error {
+	if !j.confirmed {
+		if err := s.putSegment(ctx, j.seg); err != nil {
+			return err
+		}
+		j.confirmed = true // a disk that refuses the mark costs no second put
 	}
+	if err := s.cfg.Spool.Uploaded(j.seg); err != nil {
+		return inSpool(err)
+	}
+	return nil
+}
+
+func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) error {
 	f, err := s.cfg.Spool.OpenSegment(seg)
 	if err != nil {
-		return errors.Join(errLocal, err)
+		return inSpool(err)
 	}
 	defer f.Close()
+	m, err := s.meta(seg, f)
+	if err != nil {
+		return inSpool(err)
+	}
 	attrs := object.Attributes{ContentType: "application/gzip", Metadata: m.Metadata()}
 	if attrs.Size, attrs.SHA256, err = digest(f); err != nil {
-		return errors.Join(errLocal, fmt.Errorf("read %s: %w", seg.Path(), err))
+		return inSpool(fmt.Errorf("read %s: %w", seg.Path(), err))
+	}
+	if sum := hex.EncodeToString(attrs.SHA256[:]); m.SHA256Object != sum {
+		return inSpool(fmt.Errorf("%s was changed since it was packed: it has %d bytes with the SHA-256 %s, not %s. "+
+			"It stays where it is and is not uploaded: put the right file there, or save what zcat still reads of it and move it out of the spool",
+			seg.Path(), attrs.Size, sum, m.SHA256Object))
 	}
 	err = s.putObject(ctx, m.Key, f, attrs)
 	if errors.Is(err, object.ErrExists) {
@@ -156,26 +188,56 @@ func (s *Shipper) put(ctx context.Context, seg segment.Segment) error {
 		s.cfg.Log.Error("a foreign object has the segment's key; taking another", "segment", seg.Path(), "key", m.Key)
 		m.Key = otherKey(m)
 		if err := s.cfg.Spool.SaveMeta(seg, m); err != nil {
-			return errors.Join(errLocal, err)
+			return inSpool(err)
 		}
 		err = s.putObject(ctx, m.Key, f, attrs)
 	}
-	if err != nil {
-		return err
-	}
-	if err := s.cfg.Spool.Uploaded(seg); err != nil {
-		return errors.Join(errLocal, err)
-	}
-	return nil
+	return err
 }
 
+// meta reads the segment's Meta, or makes it anew from the packed file f. It
+// leaves f at its start.
+func (s *Shipper) meta(seg segment.Segment, f *os.File) (*segment.Meta, error) {
+	m, err := s.cfg.Spool.Meta(seg)
+	if err == nil && m.SHA256Object == "" {
+		err = fmt.Errorf("%s: %w: no sum of the packed file", seg.Path(), segment.ErrNoMeta)
+	}
+	if !errors.Is(err, segment.ErrNoMeta) {
+		return m, err
+	}
+	s.cfg.Log.Error("a segment's description is made anew from its text", "segment", seg.Path(), "err", err)
+	_, sum, err := digest(f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", seg.Path(), err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	text, err := gzip.NewReader(f) // which checks it to the end
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", seg.Path(), err)
+	}
+	defer text.Close()
+	if m, err = s.cfg.Spool.Restore(seg, text, sum); err != nil {
+		return nil, err
+	}
+	_, err = f.Seek(0, io.SeekStart)
+	return m, err
+}
+
+// putObject is one attempt, with its deadline.
 func (s *Shipper) putObject(ctx context.Context, key string, f *os.File, attrs object.Attributes) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return errors.Join(errLocal, err)
+		return inSpool(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTime(attrs.Size))
+	deadline := s.pace.attemptTime(attrs.Size)
+	attempt, cancel := context.WithTimeout(ctx, deadline)
 	defer cancel()
-	return s.cfg.Store.Put(ctx, key, f, attrs)
+	err := s.cfg.Store.Put(attempt, key, f, attrs)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("given up after %v for %d bytes: %w", deadline, attrs.Size, err)
+	}
+	return err
 }
 
 func digest(f *os.File) (size int64, sum [sha256.Size]byte, err error) {
