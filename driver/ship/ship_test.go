@@ -69,25 +69,27 @@ func (s *store) List(context.Context, string, string) iter.Seq2[object.Entry, er
 
 // bench is a spool, a store and the log of a Shipper between them.
 type bench struct {
-	*testing.T
+	testing.TB
+	dir   string
 	spool *segment.Spool
 	store *store
 	log   bytes.Buffer
 	*Shipper
 }
 
-func newBench(t *testing.T, keep time.Duration) *bench {
+func newBench(t testing.TB, keep time.Duration) *bench {
 	t.Helper()
 	key, err := segment.ParseKeyTemplate("{name}-{seq}-{reason}.log.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	spool, err := segment.Open(t.TempDir(), segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	dir := t.TempDir()
+	spool, err := segment.Open(dir, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { spool.Close() })
-	b := &bench{T: t, spool: spool, store: &store{objects: map[string][]byte{}, attrs: map[string]object.Attributes{}}}
+	b := &bench{TB: t, dir: dir, spool: spool, store: &store{objects: map[string][]byte{}, attrs: map[string]object.Attributes{}}}
 	b.Shipper = New(Config{Spool: spool, Store: b.store, Keep: keep, Log: slog.New(slog.NewTextHandler(&b.log, nil))})
 	return b
 }
@@ -122,6 +124,21 @@ func (b *bench) run(d time.Duration, then ...func()) {
 	}
 	time.Sleep(d) // the bubble's time, which passes at once
 	synctest.Wait()
+	cancel()
+	wg.Wait()
+}
+
+// drain runs the Shipper until n objects are there, in real time.
+func (b *bench) drain(n int) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Shipper.Run(ctx) })
+	for deadline := time.Now().Add(time.Minute); b.states()[segment.Uploaded] < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			b.Fatalf("%v, want %d uploaded\n%s", b.states(), n, b.log.String())
+		}
+	}
 	cancel()
 	wg.Wait()
 }
