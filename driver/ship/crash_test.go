@@ -244,7 +244,7 @@ func (b *bucket) List(context.Context, string, string) iter.Seq2[object.Entry, e
 
 // inMemory is a directory without a disk under it, where there is one: the
 // steps are counted, not the disk's time.
-func inMemory(t *testing.T) string {
+func inMemory(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "logfast-test-")
 	if err != nil {
 		return t.TempDir()

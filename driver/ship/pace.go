@@ -9,10 +9,11 @@ import (
 type pace struct {
 	first, max time.Duration // bounds of the pause between two attempts
 	attempt    time.Duration // of a put, besides what its size takes
+	slowest    int64         // line, in bytes a second
 	prune      time.Duration // the longest time between two prunings
 }
 
-var usual = pace{first: time.Second, max: time.Minute, attempt: time.Minute, prune: time.Hour}
+var usual = pace{first: time.Second, max: time.Minute, attempt: time.Minute, slowest: 128 << 10, prune: time.Hour}
 
 // backoff doubles with each failure, up to max; between half and all of that,
 // by chance, so that hosts that failed together do not return together.
@@ -28,8 +29,7 @@ func (p pace) backoff(failures int) time.Duration {
 // attemptTime is how long one put may take: what a slow line needs, and no
 // more, so that a connection that died silently is given up.
 func (p pace) attemptTime(size int64) time.Duration {
-	const slowest = 128 << 10 // bytes a second
-	return p.attempt + time.Duration(size/slowest)*time.Second
+	return p.attempt + time.Duration(size/p.slowest)*time.Second
 }
 
 // outage is what a loop knows of the health of what it needs: the store, or the

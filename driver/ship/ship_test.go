@@ -83,7 +83,7 @@ func newBench(t testing.TB, keep time.Duration) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := inMemory(t)
 	spool, err := segment.Open(dir, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)

@@ -57,7 +57,10 @@ func (c *chain) forget() {
 // credentialsError: no credentials could be had.
 type credentialsError struct{ err error }
 
-func (e *credentialsError) Error() string { return "no usable credentials: " + e.err.Error() }
+func (e *credentialsError) Error() string {
+	return "no usable credentials: " + e.err.Error() +
+		". Put keys into the credentials file, which is read again before the next attempt, or give this machine a role"
+}
 func (e *credentialsError) Unwrap() error { return e.err }
 
 // passes says that whoever gives out credentials could not be reached or was

@@ -82,8 +82,10 @@ func (f *failure) Error() string {
 	case f.cause != nil:
 		b.WriteString(f.cause.Error())
 	}
-	if f.code == "RequestTimeTooSkewed" {
-		b.WriteString(" The clock of this machine is wrong, or the server's is.")
+	if remedy := f.remedy(); remedy != "" {
+		said := strings.TrimSuffix(b.String(), ".")
+		b.Reset()
+		b.WriteString(said + ". " + remedy + ".")
 	}
 	if f.region != "" && f.status >= 300 && f.status < 500 {
 		b.WriteString(" (the bucket is in the region " + f.region + ")")
@@ -96,6 +98,31 @@ func (f *failure) Error() string {
 		b.WriteString(")")
 	}
 	return b.String()
+}
+
+// remedy is what to look at when the store refuses, empty where it does not.
+func (f *failure) remedy() string {
+	switch f.code {
+	case "RequestTimeTooSkewed":
+		return "The clock of this machine is wrong, or the server's is: set it"
+	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken":
+		return "The session's credentials are over: check that whoever gives them out renews them"
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "InvalidSecurity":
+		return "Check the access key and its secret; those in the credentials file are read again before the next attempt"
+	case "NoSuchBucket", "InvalidBucketName":
+		return "Check the bucket's name, or create the bucket"
+	case "AuthorizationHeaderMalformed", "PermanentRedirect":
+		return "Check the region"
+	case "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "KMS.DisabledException", "KMS.InvalidStateException", "KMS.NotFoundException":
+		return "Check the encryption, its key and the storage class that are set"
+	}
+	switch {
+	case f.status == http.StatusForbidden || f.status == http.StatusUnauthorized:
+		return "Check that the credentials' policy and the bucket's allow s3:PutObject and s3:GetObject here"
+	case f.kind() == object.ErrBlocked:
+		return "Check the endpoint, the bucket's name and the region"
+	}
+	return ""
 }
 
 func (f *failure) Unwrap() error { return f.cause }

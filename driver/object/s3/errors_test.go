@@ -96,6 +96,23 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Whoever reads that the store refuses also reads what to look at.
+func TestRefusalsSayWhatToCheck(t *testing.T) {
+	for code, word := range map[string]string{
+		"AccessDenied": "s3:PutObject and s3:GetObject", "NoSuchBucket": "create the bucket", "InvalidAccessKeyId": "credentials file",
+		"SignatureDoesNotMatch": "credentials file", "ExpiredToken": "renews them", "RequestTimeTooSkewed": "clock", "KMS.NotFoundException": "encryption",
+		"AuthorizationHeaderMalformed": "region", "WhoKnows": "s3:PutObject",
+	} {
+		f := &failure{status: http.StatusForbidden, code: code, message: "The server's words."}
+		if got := f.Error(); !strings.Contains(got, "The server's words. ") || !strings.Contains(got, word) || strings.Contains(got, "..") {
+			t.Errorf("%s: %q does not tell %q", code, got, word)
+		}
+	}
+	if got := (&failure{status: 503, code: "SlowDown", message: "Reduce your rate."}).Error(); strings.Contains(got, "heck") {
+		t.Errorf("%q asks for what cannot help", got)
+	}
+}
+
 // Answers that are not S3's: of a proxy, of the wrong server, or none.
 func TestRefusalsOfOthers(t *testing.T) {
 	setKeys(t)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,13 @@ type Server struct {
 	SecretKey string
 	CAFile    string // PEM of the server's own authority; empty for http
 	Dir       string // where the server keeps an object: Dir/bucket/key
+
+	owner   testing.TB // the test that started it
+	program string
+	address string
+	flags   []string
+	process *os.Process     // the one that runs, or ran last
+	exited  <-chan struct{} // closed when process has ended
 }
 
 // patience is how long a server may take to listen, or to stop.
@@ -61,10 +69,11 @@ func start(t testing.TB, scheme string, s *Server, flags ...string) *Server {
 	s.Dir = t.TempDir()
 	// Between the look for a free port and its use, another process may
 	// take it.
+	s.owner, s.program, s.flags = t, program, flags
 	for range 5 {
-		address := freeAddress(t)
-		s.Endpoint = scheme + "://" + address
-		if s.run(t, program, address, flags) {
+		s.address = freeAddress(t)
+		s.Endpoint = scheme + "://" + s.address
+		if s.run(t) {
 			return s
 		}
 	}
@@ -72,11 +81,11 @@ func start(t testing.TB, scheme string, s *Server, flags ...string) *Server {
 	return nil
 }
 
-// run says whether the server listens. It stops when the test ends.
-func (s *Server) run(t testing.TB, program, address string, flags []string) bool {
+// run says whether the server listens. It stops when the test that started it ends.
+func (s *Server) run(t testing.TB) bool {
 	t.Helper()
 	var output bytes.Buffer // owned by the goroutine in Cmd until exited is closed
-	command := exec.Command(program, append(flags, "--port", address, "--region", s.Region, "posix", s.Dir)...)
+	command := exec.Command(s.program, append(slices.Clone(s.flags), "--port", s.address, "--region", s.Region, "posix", s.Dir)...)
 	command.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
 	command.Dir = s.Dir
 	command.Stdout, command.Stderr = &output, &output
@@ -85,28 +94,30 @@ func (s *Server) run(t testing.TB, program, address string, flags []string) bool
 		t.Fatal(err)
 	}
 	exited := make(chan struct{})
+	s.process, s.exited = command.Process, exited
 	go func() {
 		defer close(exited)
 		command.Wait()
 	}()
-	t.Cleanup(func() {
+	s.owner.Cleanup(func() {
+		command.Process.Signal(syscall.SIGCONT) // it may be frozen
 		command.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-exited:
 		case <-time.After(patience):
-			t.Error("versitygw does not stop")
+			s.owner.Error("versitygw does not stop")
 			command.Process.Kill()
 			<-exited
 		}
-		if t.Failed() {
-			t.Logf("versitygw wrote:\n%s", output.String())
+		if s.owner.Failed() {
+			s.owner.Logf("versitygw wrote:\n%s", output.String())
 		}
 	})
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	timeout := time.After(patience)
 	for {
-		connection, err := net.Dial("tcp", address)
+		connection, err := net.Dial("tcp", s.address)
 		if err == nil {
 			connection.Close()
 		}
@@ -121,6 +132,36 @@ func (s *Server) run(t testing.TB, program, address string, flags []string) bool
 				return true
 			}
 		}
+	}
+}
+
+// Freeze keeps the server from doing anything: connections are taken by the
+// kernel, and get no answer. Thaw ends it.
+func (s *Server) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on where it was.
+func (s *Server) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+// Kill ends the server at once, whatever it is doing. Restart follows.
+func (s *Server) Kill(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGKILL)
+	<-s.exited
+}
+
+// Restart starts the server again after Kill, with the objects that it had, at
+// the same address.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	if !s.run(t) {
+		t.Fatal("versitygw does not start again")
+	}
+}
+
+func (s *Server) signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	if err := s.process.Signal(sig); err != nil {
+		t.Fatal(err)
 	}
 }
 
