@@ -1,8 +1,13 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/logfast/logfast/internal/suggest"
 )
@@ -67,12 +72,37 @@ func ParseKeyTemplate(s string) (*KeyTemplate, error) {
 	if !unique {
 		return nil, fmt.Errorf("key template %q: needs {time}, {unix} or {seq}, or every segment would have one key", s)
 	}
-	for part := range strings.SplitSeq(k.Render(&Meta{}), "/") {
-		if part == "" || strings.HasPrefix(part, ".") {
-			return nil, fmt.Errorf(`key template %q: a part between slashes may not be empty or begin with "."`, s)
-		}
+	if err := k.check(); err != nil {
+		return nil, fmt.Errorf("key template %q: %w", s, err)
 	}
 	return k, nil
+}
+
+// maxKey bounds a key, in bytes: S3 takes 1024, and where a foreign object has
+// the key SHIP adds up to 64.
+const maxKey = 1024 - 64
+
+// check refuses text that can make a key which a store refuses. What the
+// placeholders put in is harmless, but takes room.
+func (k *KeyTemplate) check() error {
+	text := strings.Join(k.text, "")
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return errors.New("it may have no control characters and must be UTF-8")
+	}
+	// Each placeholder at its longest. A name may as well be short, but never
+	// empty.
+	long := strings.Repeat("x", 4096)
+	m := &Meta{Reason: Schedule, Seq: math.MaxInt, First: time.Unix(math.MinInt32, 0), Stream: Stream{ID: long, Name: long, Host: long, App: long, Group: long}}
+	key := k.Render(m)
+	if len(key) > maxKey {
+		return fmt.Errorf("with the longest of names a key would have %d bytes, more than %d", len(key), maxKey)
+	}
+	for part := range strings.SplitSeq(key, "/") {
+		if part == "" || strings.HasPrefix(part, ".") {
+			return errors.New(`a part between slashes may not be empty or begin with "."`)
+		}
+	}
+	return nil
 }
 
 // Render makes the key of the segment that m describes.

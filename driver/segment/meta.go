@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/logfast/logfast/driver/detect"
@@ -88,7 +89,8 @@ func (m *Meta) Metadata() map[string]string {
 	return meta
 }
 
-// printable keeps a header's value within ASCII and 256 bytes.
+// printable keeps a header's value within ASCII and 256 bytes, without spaces
+// around it.
 func printable(s string) string {
 	b := []byte(s[:min(len(s), 256)])
 	for i, c := range b {
@@ -96,7 +98,7 @@ func printable(s string) string {
 			b[i] = '_'
 		}
 	}
-	return string(b)
+	return strings.Trim(string(b), " ")
 }
 
 // streamFile describes a directory's container, for a recovery to read.
