@@ -334,3 +334,36 @@ func TestASecondForeignObjectDoesNotStopTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// Who makes room must not put another text in a segment's place while its
+// object is on the way.
+func TestASegmentIsHeldWhileItIsPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2400*time.Hour)
+		b.seal("web", 0, segment.Error)
+		held := false
+		b.store.fail = func(string, int) error {
+			pending, err := b.spool.List(segment.Packed)
+			if err != nil || len(pending) != 1 {
+				t.Fatal(pending, err)
+			}
+			_, free := b.spool.Hold(pending[0])
+			held = !free
+			return nil
+		}
+		sealed, err := b.spool.List(segment.Sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		release, _ := b.spool.Hold(sealed[0])
+		b.run(10*time.Second, func() {
+			if len(b.store.tries) != 0 {
+				t.Error("put, though somebody else held it")
+			}
+			release()
+		})
+		if !held || len(b.keys()) != 1 || b.said("level=ERROR") != 0 {
+			t.Errorf("held %v, objects %v\n%s", held, b.keys(), b.log.String())
+		}
+	})
+}

@@ -72,6 +72,10 @@ func (s *Shipper) pack(ctx context.Context) {
 			q.done(j)
 			continue
 		}
+		if errors.Is(err, segment.ErrHeld) {
+			q.retry(j, time.Now(), s.pace) // somebody gives it up, or cannot
+			continue
+		}
 		if err != nil {
 			s.failed(err)
 			now := time.Now()

@@ -106,9 +106,12 @@ func (u *uploader) settle(r result) {
 		u.queue.done(j)
 		return
 	}
-	u.failed(r.err)
 	now := time.Now()
 	u.queue.retry(j, now, u.pace)
+	if errors.Is(r.err, segment.ErrHeld) {
+		return // somebody gives it up, or cannot
+	}
+	u.failed(r.err)
 	if local(r.err) {
 		// The store is well; this segment waits for itself alone.
 		log.Error("upload failed; will try again", "attempt", j.attempts, "err", r.err)
@@ -149,7 +152,15 @@ func local(err error) bool {
 //	write Meta with another   killed here: put under that key
 //	put the object            killed here: put again, which changes nothing
 //	Spool.Uploaded
+//
+// Meanwhile the segment is held: for want of room, somebody could put another
+// text in its place.
 func (s *Shipper) put(ctx context.Context, j *job) error {
+	release, ok := s.cfg.Spool.Hold(j.seg)
+	if !ok {
+		return inSpool(segment.ErrHeld)
+	}
+	defer release()
 	if !j.confirmed {
 		if err := s.putSegment(ctx, j.seg); err != nil {
 			return err
