@@ -182,6 +182,11 @@ func (s *Spool) Delete(seg Segment) error {
 	if seg.Name.State != Uploaded {
 		return fmt.Errorf("delete %s: it is not uploaded", seg.Path())
 	}
+	release, ok := s.Hold(seg)
+	if !ok { // it is being marked: its directory must not go before that is synced
+		return fmt.Errorf("delete %s: %w", seg.Path(), ErrHeld)
+	}
+	defer release()
 	size, _ := s.sizeOf(seg) // 0 where an earlier try removed it
 	for _, name := range []string{seg.Path(), path.Join(seg.Dir, seg.Name.metaName())} {
 		if err := durable.Unlink(s.root, name); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -117,6 +117,11 @@ func TestUploadedAndDeleteMayBeRepeated(t *testing.T) {
 		}
 	}
 	up := list(t, s)[0]
+	release, _ := s.Hold(seg)
+	if err := s.Delete(up); !errors.Is(err, ErrHeld) {
+		t.Errorf("deleting what is being marked: %v", err)
+	}
+	release()
 	for range 2 {
 		if err := s.Delete(up); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ package ship
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sort"
 	"sync"
@@ -108,7 +109,7 @@ func (s *Shipper) prune(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if err := s.cfg.Spool.Delete(seg); err != nil {
+			if err := s.cfg.Spool.Delete(seg); err != nil && !errors.Is(err, segment.ErrHeld) {
 				s.cfg.Log.Error("prune; will try again", "segment", seg.Path(), "err", err)
 				again = append(again, seg)
 			}
