@@ -234,7 +234,11 @@ func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
 	n, ok := ParseName(name)
 	switch {
 	case durable.IsTemp(name):
-		return durable.Unlink(s.root, path.Join(dir, name))
+		err := durable.Unlink(s.root, path.Join(dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // a transition that was just completed has used it
+		}
+		return err
 	case ok && n.State == Sealed && (names[n.in(Packed).String()] || names[n.in(Uploaded).String()]):
 		seg := Segment{Dir: dir, Name: n}
 		if m, err := s.Meta(seg); err == nil && m.givenUp() {

@@ -45,6 +45,13 @@ func (s *Spool) pack(seg, packed Segment, compress func(dst io.Writer, src io.Re
 		return err
 	}
 	switch {
+	case m.givenUp() && m.Bytes != s.Size(seg):
+		// giveUp could not write its one line: the text is here.
+		key := m.Key
+		if m, err = s.describe(seg.Dir, seg.Name); err != nil {
+			return err
+		}
+		m.Key = key
 	case m.givenUp() && s.Exists(packed):
 		// giveUp could not remove what its one line stands for.
 		if err := durable.Remove(s.root, packed.Path()); err != nil {

@@ -67,6 +67,9 @@ func (s *Shipper) pack(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if packed := asPacked(j.seg); err != nil && !s.cfg.Spool.Exists(j.seg) && s.cfg.Spool.Exists(packed) {
+			seg, err = packed, nil // only the removal of its text failed, and did not
+		}
 		if err != nil && !s.cfg.Spool.Exists(j.seg) {
 			s.cfg.Log.Warn("segment is gone; somebody removed it", "segment", j.seg.Path(), "err", err)
 			q.done(j)
@@ -93,6 +96,11 @@ func (s *Shipper) pack(ctx context.Context) {
 		default:
 		}
 	}
+}
+
+func asPacked(seg segment.Segment) segment.Segment {
+	seg.Name.State = segment.Packed
+	return seg
 }
 
 // handOver gives a packed segment to the uploader, which need not search the

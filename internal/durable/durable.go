@@ -51,7 +51,13 @@ func WriteFile(root *os.Root, name string, data []byte, perm os.FileMode) error 
 	if err != nil {
 		return err
 	}
-	return Rename(root, temp, name)
+	err = Rename(root, temp, name)
+	if err != nil {
+		if gone := Unlink(root, temp); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
 }
 
 // IsTemp reports whether base is a name under which WriteFile left an

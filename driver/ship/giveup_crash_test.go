@@ -1,0 +1,169 @@
+package ship
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/durable"
+)
+
+// givingUp are the steps by which a pending segment is given up for room, of a
+// packed and of a sealed one. They are to the text what windows are.
+var givingUp = map[segment.State][]string{
+	segment.Packed: {
+		"create meta.tmp", "write meta.tmp", "fsync meta.tmp", "rename meta", "fsync directory",
+		"create sealed.tmp", "write sealed.tmp", "fsync sealed.tmp", "rename sealed", "fsync directory",
+		"remove packed", "fsync directory",
+	},
+	segment.Sealed: {
+		"create meta.tmp", "write meta.tmp", "fsync meta.tmp", "rename meta", "fsync directory",
+		"create sealed.tmp", "write sealed.tmp", "fsync sealed.tmp", "rename sealed", "fsync directory",
+		"remove packed", // which is not there
+	},
+}
+
+// openFull opens the life's spool with a budget that MakeRoom can be asked for.
+func (l *life) openFull() *segment.Spool {
+	l.Helper()
+	key, err := segment.ParseKeyTemplate("k/{name}-{seq}-{reason}.log.gz")
+	if err != nil {
+		l.Fatal(err)
+	}
+	spool, err := segment.Open(l.root, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1, MaxDisk: 1 << 20})
+	if err != nil {
+		l.Fatal(err)
+	}
+	return spool
+}
+
+// giveUp seals a segment, packs it where state says so, and makes room at the
+// cost of it, with the life's fault. Then SHIP runs, in this process or, where
+// it died, in the next.
+func (l *life) giveUp(state segment.State) {
+	l.Helper()
+	l.givesUp = true
+	spool := l.openFull()
+	w := spool.Writer(crashStream)
+	at := time.Now().UnixNano()
+	if _, err := w.Append(&segment.Batch{Text: []byte(l.bucket.text), First: at, Last: at, Lines: 2, Errors: 1}, 1<<20); err != nil {
+		l.Fatal(err)
+	}
+	if _, err := w.Seal(segment.Error); err != nil {
+		l.Fatal(err)
+	}
+	if _, err := w.Close(); err != nil {
+		l.Fatal(err)
+	}
+	if state == segment.Packed {
+		all, err := spool.List()
+		if err != nil {
+			l.Fatal(err)
+		}
+		if _, err := spool.Pack(all[0], compress); err != nil {
+			l.Fatal(err)
+		}
+	}
+	stop := durable.Intercept(l.step)
+	given, err := spool.MakeRoom(1<<20, false, true) // so small a text frees nothing, which is an error
+	if l.failAt < 0 && len(given) != 1 {
+		l.Errorf("made room by %v, %v", given, err)
+	}
+	steps := len(l.steps)
+	if l.sequel == dies {
+		stop()
+		if err := spool.Close(); err != nil {
+			l.Fatal(err)
+		}
+		spool = l.openFull()
+		if err := spool.Recover(func(string) bool { return false }); err != nil {
+			l.Errorf("recover: %v", err)
+		}
+	}
+	l.bucket.step = func(_ durable.Step, do func() error) error { return do() }
+	ctx, cancel := context.WithCancel(context.Background())
+	s := New(Config{Spool: spool, Store: l.bucket, Keep: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	var wg sync.WaitGroup
+	wg.Go(func() { s.Run(ctx) })
+	time.Sleep(long)
+	synctest.Wait()
+	cancel()
+	wg.Wait()
+	stop()
+	if err := spool.Close(); err != nil {
+		l.Fatal(err)
+	}
+	l.steps = l.steps[:steps]
+}
+
+// expectOneOf checks that the text, or the line that stands for it, is the one
+// object, and that what is said of it is true.
+func (l *life) expectOneOf() (whole bool) {
+	l.Helper()
+	got, only := l.bucket.objects[crashKey]
+	if !only || len(l.bucket.objects) != 1 {
+		l.Fatalf("%d objects, want %s alone", len(l.bucket.objects), crashKey)
+	}
+	text := unpack(l.T, got)
+	sum := sha256.Sum256([]byte(text))
+	meta := l.bucket.attrs[crashKey].Metadata
+	lines := fmt.Sprint(strings.Count(text, "\n"))
+	if meta["sha256"] != hex.EncodeToString(sum[:]) || meta["lines"] != lines || meta["bytes"] != fmt.Sprint(len(text)) {
+		l.Errorf("metadata %v of %q", meta, text)
+	}
+	if text != l.bucket.text && !strings.Contains(text, fmt.Sprintf("logfast: 2 lines (%d bytes) lost, disk full", len(l.bucket.text))) {
+		l.Errorf("the object holds neither the text nor what stands for it: %q", text)
+	}
+	if left, _ := filepath.Glob(filepath.Join(l.root, "[^.]*")); len(left) != 0 {
+		inside, _ := filepath.Glob(filepath.Join(l.root, "*", ".*"))
+		l.Errorf("left in the spool: %v %v", left, inside)
+	}
+	return text == l.bucket.text
+}
+
+// TestEachWindowOfGivingUp lets each step fail by which a segment is given up. A
+// reader of S3 finds the text, or the line that says what is missing; not both,
+// not neither.
+func TestEachWindowOfGivingUp(t *testing.T) {
+	for state, steps := range givingUp {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLife(t)
+			l.giveUp(state)
+			if l.expectOneOf() {
+				t.Error("it was not given up")
+			}
+			if diff := cmp.Diff(steps, l.steps); diff != "" {
+				t.Errorf("a clean run takes other steps than the table has (-table +run):\n%s", diff)
+			}
+		})
+		for at, name := range steps {
+			for _, outcome := range outcomes {
+				for _, then := range []sequel{goesOn, dies} {
+					t.Run(fmt.Sprintf("%d/%d %s/%s/%s", state, at, name, outcome, then), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							l := newLife(t)
+							l.failAt, l.outcome, l.sequel = at, outcome, then
+							l.giveUp(state)
+							if !l.failed {
+								t.Fatalf("the step did not fail; steps: %v", l.steps)
+							}
+							l.expectOneOf()
+						})
+					})
+				}
+			}
+		}
+	}
+}
