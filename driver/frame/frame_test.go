@@ -180,15 +180,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkDecode(b *testing.B) {
-	e := Entry{Source: []byte("stdout"), TimeNano: 1 << 60, Line: bytes.Repeat([]byte("x"), 130)}
-	frame := Append(nil, &e)
-	b.SetBytes(int64(len(frame)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Decode(frame, &e); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -135,15 +135,3 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkAppendCRI(b *testing.B) {
-	w := NewWriter(CRI, "h", "a", "i")
-	r := Record{Time: at, Text: bytes.Repeat([]byte("x"), 130)}
-	var dst []byte
-	b.SetBytes(int64(len(r.Text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Time += 1000
-		dst = w.Append(dst[:0], &r)
-	}
-}

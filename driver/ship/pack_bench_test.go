@@ -1,0 +1,98 @@
+package ship
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/logfast/logfast/bench/lines"
+)
+
+// text is about 16 MB of access log as it lies in a segment.
+func text(b *testing.B) []byte {
+	b.Helper()
+	var out []byte
+	nano := 0
+	for line := range bytes.Lines(lines.Text(1, 95_000)) {
+		nano += 2_345_678
+		out = fmt.Appendf(out, "2026-11-24T06:%02d:%02d.%09dZ stdout F %s", nano/60e9, nano/1e9%60, nano%1e9, line)
+	}
+	return out
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// BenchmarkPack packs a segment, and has gzip and pigz pack the same; an
+// operation is 16 MB. "packed/text" is the size.
+func BenchmarkPack(b *testing.B) {
+	data := text(b)
+	path := filepath.Join(b.TempDir(), "web.log")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	measure := func(name string, pack func(dst io.Writer) error) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			var n counter
+			for b.Loop() {
+				n = 0
+				if err := pack(&n); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)/float64(len(data)), "packed/text")
+		})
+	}
+	measure("logfast", func(dst io.Writer) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return compress(dst, f)
+	})
+	for _, args := range [][]string{{"gzip", "-9"}, {"gzip", "-6"}, {"pigz", "-9"}, {"pigz", "-6"}} {
+		measure(args[0]+args[1], func(dst io.Writer) error {
+			c := exec.Command(args[0], args[1], "-c", path)
+			c.Stdout = dst
+			return c.Run()
+		})
+	}
+}
+
+// BenchmarkLevels compares the levels of the library that packs.
+func BenchmarkLevels(b *testing.B) {
+	data := text(b)
+	for level := 1; level <= 9; level++ {
+		b.Run(fmt.Sprint(level), func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			var n counter
+			for b.Loop() {
+				n = 0
+				z, err := gzip.NewWriterLevel(&n, level)
+				if err == nil {
+					_, err = z.Write(data)
+				}
+				if err == nil {
+					err = z.Close()
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)/float64(len(data)), "packed/text")
+		})
+	}
+}
