@@ -1,6 +1,8 @@
 # make demo    watch a server error travel from a container to S3
 # make test    everything: unit, integration, end to end; needs root and Docker
 # make check   the quick ones: format, vet, lint, unit tests
+# make bench   measure, and write docs/performance.md; QUICK=1 for a rough look
+# make bench-guard   fail where logfast became slower, in ratios
 # make plugin  build the plugin; make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
 PLUGIN  ?= logfast:latest
@@ -9,12 +11,13 @@ LOGS    ?= /var/log/logfast
 CONFIG  ?= /etc/logfast
 
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+BENCHSTAT     := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build plugin enable disable demo test check fmt lint fuzz tools clean
+.PHONY: build plugin enable disable demo test check fmt lint fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -60,11 +63,26 @@ FUZZTIME ?= 60s
 fuzz:
 	scripts/fuzz.sh $(FUZZTIME)
 
+# LINES=1000000, RUNS=5, ONLY=busy,latency: see build/benchmark -h. The program
+# is run by itself: go run would not wait for it to clean up after ^C.
+bench: build/benchmark build .tools/bin/benchstat
+	@build/benchmark $(if $(QUICK),-quick) $(if $(LINES),-lines $(LINES)) $(if $(RUNS),-runs $(RUNS)) $(if $(ONLY),-only $(ONLY))
+
+bench-guard: build/benchmark build
+	@build/benchmark -guard
+
+.PHONY: build/benchmark
+build/benchmark:
+	go build -trimpath -o $@ ./bench
+
 # Servers and tools are no part of the product: they have no place in go.mod.
-tools: .tools/bin/versitygw .tools/bin/golangci-lint
+tools: .tools/bin/versitygw .tools/bin/golangci-lint .tools/bin/benchstat
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
+
+.tools/bin/benchstat:
+	GOBIN=$(CURDIR)/.tools/bin go install $(BENCHSTAT)
 
 .tools/bin/golangci-lint:
 	GOBIN=$(CURDIR)/.tools/bin go install $(GOLANGCI_LINT)

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// componentsResult is what the Go benchmarks found.
+type componentsResult struct {
+	Count     int    `json:"count"`
+	Benchstat string `json:"benchstat"` // its output
+	// Values by benchmark and unit, one of each count.
+	Values map[string]map[string][]float64 `json:"values"`
+}
+
+// median is that of a benchmark's values in a unit, 0 where there are none.
+func (c *componentsResult) median(benchmark, unit string) float64 {
+	return statOf(c.Values[benchmark][unit]).Median
+}
+
+// Where the benchmarks are, and the tool that summarises them.
+var components = []string{"./driver/frame", "./driver/record", "./driver/detect", "./driver/fifo", "./driver", "./driver/ship"}
+
+const benchstat = ".tools/bin/benchstat"
+
+// measureComponents runs the components' benchmarks. They run one package
+// after another, all rows of one benchmark close together.
+func (b *bench) measureComponents(ctx context.Context) error {
+	count, span := 6, "200ms"
+	if b.quick {
+		count, span = 1, "50ms"
+	}
+	if err := needPigz(ctx); err != nil {
+		return err
+	}
+	c := &componentsResult{Count: count, Values: map[string]map[string][]float64{}}
+	var all strings.Builder
+	for _, pkg := range components {
+		out, err := run(ctx, "go", "test", "-run", "^$", "-bench", "^Benchmark("+strings.Join(benchmarks, "|")+")$",
+			"-count", strconv.Itoa(count), "-benchtime", span, pkg)
+		if err != nil {
+			return err
+		}
+		all.WriteString(out)
+		c.parse(out)
+		b.say("  %s", pkg)
+	}
+	raw := filepath.Join(roughDir, "components.txt")
+	if err := os.MkdirAll(roughDir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(raw, []byte(all.String()), 0o644); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, benchstat, raw).Output()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", benchstat, raw, err)
+	}
+	c.Benchstat = string(out)
+	b.results.Components = c
+	return nil
+}
+
+// benchmarks are the names of those that run.
+var benchmarks = []string{"Decode", "Append", "Detect", "DetectHostile", "Take", "EndToEnd", "Pack", "Levels"}
+
+// parse takes the lines of go test's output that are results: name, number of
+// operations, then pairs of value and unit.
+func (c *componentsResult) parse(out string) {
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(f[0], "Benchmark")
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			name = name[:i] // the number of processors
+		}
+		if c.Values[name] == nil {
+			c.Values[name] = map[string][]float64{}
+		}
+		for i := 2; i+1 < len(f); i += 2 {
+			if v, err := strconv.ParseFloat(f[i], 64); err == nil {
+				c.Values[name][f[i+1]] = append(c.Values[name][f[i+1]], v)
+			}
+		}
+	}
+}
+
+// needPigz installs pigz where it is missing.
+func needPigz(ctx context.Context) error {
+	if _, err := exec.LookPath("pigz"); err == nil {
+		return nil
+	}
+	if _, err := run(ctx, "apt-get", "install", "-y", "--no-install-recommends", "pigz"); err != nil {
+		return fmt.Errorf("install pigz, to be compared with: %w", err)
+	}
+	return nil
+}
