@@ -23,7 +23,7 @@ type sample struct {
 type load struct {
 	containers int
 	lines      int // of all containers
-	length     int // of a line, in bytes; 0: an access log's
+	length     int // of a line with its newline, in bytes; 0: an access log's
 }
 
 // emit runs containers of one row and measures. They are started, make their
@@ -43,7 +43,7 @@ func (b *bench) emit(ctx context.Context, r row, l load) (s sample, err error) {
 	}()
 	each := l.lines / l.containers
 	for range l.containers {
-		c, err := b.create(ctx, r, gate, "-count", strconv.Itoa(each), "-length", strconv.Itoa(l.length))
+		c, err := b.create(ctx, r, gate, "-count", strconv.Itoa(each), "-length", strconv.Itoa(max(0, l.length-1)))
 		if err != nil {
 			return s, err
 		}

@@ -23,32 +23,41 @@ func (c *componentsResult) median(benchmark, unit string) float64 {
 	return statOf(c.Values[benchmark][unit]).Median
 }
 
-// Where the benchmarks are, and the tool that summarises them.
-var components = []string{"./driver/frame", "./driver/record", "./driver/detect", "./driver/fifo", "./driver", "./driver/ship"}
+// suite is a package's benchmarks. An operation of some is a line in a stream:
+// they run for a number of lines, not for a time.
+type suite struct{ pkg, span, quick string }
 
+var suites = []suite{
+	{"./driver/frame", "200ms", "50ms"},
+	{"./driver/record", "200ms", "50ms"},
+	{"./driver/detect", "100ms", "20ms"},
+	{"./driver/fifo", "200ms", "50ms"},
+	{"./driver", "300000x", "60000x"},
+	{"./driver/ship", "200ms", "50ms"},
+}
+
+// benchmarks are the names of those that run.
+var benchmarks = []string{"Decode", "Append", "Detect", "DetectHostile", "Take", "EndToEnd", "Pack", "Levels"}
+
+// benchstat summarises them.
 const benchstat = ".tools/bin/benchstat"
 
-// measureComponents runs the components' benchmarks. They run one package
-// after another, all rows of one benchmark close together.
+// measureComponents runs the components' benchmarks, one package after another.
 func (b *bench) measureComponents(ctx context.Context) error {
-	count, span := 6, "200ms"
-	if b.quick {
-		count, span = 1, "50ms"
-	}
 	if err := needPigz(ctx); err != nil {
 		return err
 	}
-	c := &componentsResult{Count: count, Values: map[string]map[string][]float64{}}
+	c := &componentsResult{Count: pick(b.quick, 1, 6), Values: map[string]map[string][]float64{}}
 	var all strings.Builder
-	for _, pkg := range components {
+	for _, s := range suites {
 		out, err := run(ctx, "go", "test", "-run", "^$", "-bench", "^Benchmark("+strings.Join(benchmarks, "|")+")$",
-			"-count", strconv.Itoa(count), "-benchtime", span, pkg)
+			"-count", strconv.Itoa(c.Count), "-benchtime", pick(b.quick, s.quick, s.span), s.pkg)
 		if err != nil {
 			return err
 		}
 		all.WriteString(out)
 		c.parse(out)
-		b.say("  %s", pkg)
+		b.say("  %s", s.pkg)
 	}
 	raw := filepath.Join(roughDir, "components.txt")
 	if err := os.MkdirAll(roughDir, 0o755); err != nil {
@@ -57,17 +66,17 @@ func (b *bench) measureComponents(ctx context.Context) error {
 	if err := os.WriteFile(raw, []byte(all.String()), 0o644); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, benchstat, raw).Output()
+	out, err := exec.CommandContext(ctx, benchstat, "-filter", ".unit:(sec/op OR allocs/op OR packed/text)", raw).Output()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", benchstat, raw, err)
 	}
 	c.Benchstat = string(out)
 	b.results.Components = c
+	for _, name := range []string{"EndToEnd/logfast", "EndToEnd/cat", "EndToEnd/discard"} {
+		b.say("  %-18s %.0f ns a line", name, c.median(name, "ns/op"))
+	}
 	return nil
 }
-
-// benchmarks are the names of those that run.
-var benchmarks = []string{"Decode", "Append", "Detect", "DetectHostile", "Take", "EndToEnd", "Pack", "Levels"}
 
 // parse takes the lines of go test's output that are results: name, number of
 // operations, then pairs of value and unit.

@@ -143,9 +143,9 @@ type packingResult struct {
 // measurePacking gives logfast a spool of sealed segments, as one that was
 // restored from a backup, and lets a container write while they are packed.
 func (b *bench) measurePacking(ctx context.Context) error {
-	size, count, runs := 100_000_000, 16, 3
+	size, count, runs := 100_000_000, 40, 3 // more than can be packed meanwhile
 	if b.quick {
-		size, count, runs = 20_000_000, 16, 1
+		size, count, runs = 50_000_000, 40, 1
 	}
 	stock := filepath.Join(b.work, "stock")
 	if err := makeStock(stock, size, count); err != nil {

@@ -45,7 +45,9 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 0, "runs of each row (default 5; quick: 3)")
 	flag.StringVar(&o.only, "only", "", "comma-separated parts: "+strings.Join(partNames(), ", "))
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// SIGPIPE is among them for the sake of "make bench | head": unasked, it
+	// would end the program at once, and leave everything behind.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop() // until the end: a second signal must not end the cleaning
 	if err := execute(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -210,22 +212,27 @@ func (b *bench) clean() error {
 	var errs []error
 	ctx, cancel := context.WithTimeout(context.Background(), 3*cleanTime)
 	defer cancel()
+	b.say("removing what was made")
 	if b.engine != nil {
 		ids, err := run(ctx, "docker", "ps", "-aq", "--filter", "name="+b.name)
 		errs = append(errs, err)
 		for _, id := range strings.Fields(ids) {
 			errs = append(errs, b.engine.remove(id))
 		}
+		b.say("  plugins")
 		for _, p := range b.plugins {
 			errs = append(errs, p.remove())
 		}
+		b.say("  image")
 		if _, err := run(ctx, "docker", "image", "inspect", b.image); err == nil {
 			_, err = run(ctx, "docker", "image", "rm", "-f", b.image)
 			errs = append(errs, err)
 		}
 	}
+	b.say("  files")
 	if b.work != "" {
 		errs = append(errs, os.RemoveAll(b.work))
 	}
+	b.say("  done")
 	return errors.Join(errs...)
 }

@@ -85,7 +85,8 @@ func (r *results) writeBusy(b *strings.Builder) {
 	fmt.Fprintf(b, `## One busy container
 
 %d lines of an access log, 130 bytes on average, written as fast as they are taken. *Naive* is a plugin that opens the
-FIFO, reads it in a plain loop and throws every byte away (bench/naive). *logfast* has its default options; *unsealed* is
+FIFO, reads it in a plain loop and throws every byte away (bench/naive). *json-file* and *local* have Docker's defaults: one file, and five of 20 MB of
+which old ones are packed. *logfast* has its default options; *unsealed* is
 without the size limit, so that no segment is packed while the clock runs. Both plugins ran %s.
 
 Wall time is from the moment the container, which was started before, may write, until `+"`docker wait`"+` returns, less what
@@ -123,7 +124,7 @@ func (r *results) writeMany(b *strings.Builder, plots string) {
 	}
 	fmt.Fprintf(b, "## Several containers, and lines of other lengths\n\n![Cost of a line](%s)\n\n", plots)
 	if len(r.Many) > 0 {
-		fmt.Fprintf(b, "Busy containers at once, %d lines in all. *First* is when the first of them ended: where all get their share, late.\n\n", r.Many[0].Lines)
+		fmt.Fprintf(b, "Busy containers at once, %d lines in all. *First* is when the first of them ended: late, where all get their share.\n\n", r.Many[0].Lines)
 		t := newTable(b, "containers", "row", "wall, s", "lines a second", "first, s", "dockerd, CPU-s", "plugin, CPU-s")
 		for _, p := range r.Many {
 			w := of(p.Samples, wall).minus(r.empty(p.Row))
@@ -132,7 +133,7 @@ func (r *results) writeMany(b *strings.Builder, plots string) {
 		t.end()
 	}
 	if len(r.Length) > 0 {
-		t := newTable(b, "bytes a line", "lines", "row", "wall, s", "MB/s", "dockerd, CPU-s", "plugin, CPU-s")
+		t := newTable(b, "bytes a line, newline included", "lines", "row", "wall, s", "MB/s", "dockerd, CPU-s", "plugin, CPU-s")
 		for _, p := range r.Length {
 			w := of(p.Samples, wall).minus(r.empty(p.Row))
 			t.row(p.Length, p.Lines, p.Row, w, fmt.Sprintf("%.0f", float64(p.Lines*p.Length)/w.Median/1e6), of(p.Samples, daemon), of(p.Samples, plug))
