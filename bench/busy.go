@@ -34,7 +34,7 @@ func (b *bench) emit(ctx context.Context, r row, l load) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	defer os.RemoveAll(gate)
+	defer func() { err = errors.Join(err, os.RemoveAll(gate)) }()
 	var ids []string
 	defer func() {
 		for _, id := range ids {

@@ -65,17 +65,15 @@ func serverOf(socket string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
 	var cred *syscall.Ucred
 	var credErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, credErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
-	})
-	if err = errors.Join(err, credErr); err != nil {
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			cred, credErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+		})
+	}
+	if err = errors.Join(err, credErr, c.Close()); err != nil {
 		return 0, err
 	}
 	if cred.Pid > 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -109,7 +110,7 @@ func exceeding(base, found map[string]float64) (problems []string) {
 		switch {
 		case !ok:
 			problems = append(problems, name+" was not measured")
-		case got > base[name]*worse || got != got: //nolint:staticcheck // not a number
+		case got > base[name]*worse || math.IsNaN(got):
 			problems = append(problems, fmt.Sprintf("%s is %.3f, was %.3f", name, got, base[name]))
 		}
 	}

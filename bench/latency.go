@@ -154,7 +154,7 @@ func follow(ctx context.Context, path string, ended <-chan error) (t times, err 
 	if err != nil {
 		return t, err
 	}
-	defer unix.Close(watch)
+	defer func() { err = errors.Join(err, unix.Close(watch)) }()
 	if _, err := unix.InotifyAddWatch(watch, path, unix.IN_MODIFY); err != nil {
 		return t, err
 	}

@@ -48,8 +48,9 @@ func main() {
 	// SIGPIPE is among them for the sake of "make bench | head": unasked, it
 	// would end the program at once, and leave everything behind.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
-	defer stop() // until the end: a second signal must not end the cleaning
-	if err := execute(ctx, o); err != nil {
+	err := execute(ctx, o)
+	stop() // not before: a second signal must not end the cleaning
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

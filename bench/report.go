@@ -44,7 +44,7 @@ func (r *results) page(plots string) string {
 		b.WriteString("**This is a quick run: the numbers are rough.**\n")
 	}
 	fmt.Fprintf(&b, `
-%s; %d cores of %s, %d GiB; %s, Linux %s, %s below Docker; Docker %s; %s; logfast %s. The load was %.2f
+%s; %d cores of %s, %d GiB; %s, Linux %s, %s below Docker; Docker %s; %s; logfast %s. The load was %s
 when the run began, which took %.0f minutes. Figures are medians, with the least and the most of all runs in parentheses.
 The rows of a table ran in turn, A B C D A B C D, so that whatever changed on the machine changed for all.
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,17 +35,17 @@ type results struct {
 
 // machine is where and with what the run was.
 type machine struct {
-	Date   string  `json:"date"`
-	CPU    string  `json:"cpu"`
-	Cores  int     `json:"cores"`
-	Memory int     `json:"memory"` // GiB
-	Kernel string  `json:"kernel"`
-	System string  `json:"system"`
-	Docker string  `json:"docker"`
-	Go     string  `json:"go"`
-	Commit string  `json:"commit"`
-	Disk   string  `json:"disk"` // filesystem of Docker's data directory
-	Load   float64 `json:"load"` // average of the minute before
+	Date   string `json:"date"`
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory int    `json:"memory"` // GiB
+	Kernel string `json:"kernel"`
+	System string `json:"system"`
+	Docker string `json:"docker"`
+	Go     string `json:"go"`
+	Commit string `json:"commit"`
+	Disk   string `json:"disk"` // filesystem of Docker's data directory
+	Load   string `json:"load"` // average of the minute before
 }
 
 func about(ctx context.Context, b *bench) results {
@@ -54,10 +55,11 @@ func about(ctx context.Context, b *bench) results {
 		Kernel: firstLine("/proc/sys/kernel/osrelease"),
 		System: strings.Trim(field("/etc/os-release", "PRETTY_NAME"), `"`),
 	}
-	var kib int
-	fmt.Sscanf(field("/proc/meminfo", "MemTotal"), "%d", &kib)
-	m.Memory = (kib + 1<<19) >> 20
-	fmt.Sscanf(firstLine("/proc/loadavg"), "%g", &m.Load)
+	kib, _, _ := strings.Cut(field("/proc/meminfo", "MemTotal"), " ")
+	if n, err := strconv.Atoi(kib); err == nil {
+		m.Memory = (n + 1<<19) >> 20
+	}
+	m.Load, _, _ = strings.Cut(firstLine("/proc/loadavg"), " ")
 	if out, err := run(ctx, "git", "describe", "--always", "--dirty"); err == nil {
 		m.Commit = strings.TrimSpace(out)
 	}

@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,7 +32,7 @@ func serve() error {
 	answers := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/vnd.docker.plugins.v1+json")
-			fmt.Fprintln(w, body)
+			_, _ = io.WriteString(w, body+"\n") // Docker has gone, then
 		}
 	}
 	ok := answers(`{"Err":""}`)
