@@ -152,7 +152,7 @@ func (b *bench) measurePacking(ctx context.Context) error {
 		return fmt.Errorf("make sealed segments: %w", err)
 	}
 	res := &packingResult{Lines: b.lines / 2, Covered: true}
-	l := load{containers: 1, lines: res.Lines}
+	l := load{containers: 1, lines: res.Lines, unsettled: true}
 	for range runs {
 		if err := b.again(ctx, nil); err != nil {
 			return err
