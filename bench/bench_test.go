@@ -148,3 +148,77 @@ func TestOwnProcess(t *testing.T) {
 		t.Error("a process that does not exist has used time")
 	}
 }
+
+// whole is a run's results with logfast's row at the given wall time.
+func whole(logfast float64) *results {
+	r := &results{Lines: 1_000_000}
+	for row, s := range map[string]sample{
+		"json-file": {Wall: 3.5, Daemon: 3}, "local": {Wall: 2.5, Daemon: 2}, "naive": {Wall: 8.5, Daemon: 7, Plugin: 4},
+		"logfast": {Wall: logfast + 0.5, Daemon: 4, Plugin: 0.4}, "logfast, unsealed": {Wall: 3.5, Daemon: 4, Plugin: 0.3},
+	} {
+		r.Busy = append(r.Busy, busyResult{row, []sample{s}, []sample{{Wall: 0.5}}})
+		r.Many = append(r.Many, point{Row: row, Containers: 1, Lines: 1000, Samples: []sample{s}}, point{Row: row, Containers: 8, Lines: 1000, Samples: []sample{s}})
+		r.Length = append(r.Length, point{Row: row, Containers: 1, Length: 16, Lines: 1000, Samples: []sample{s}})
+	}
+	r.Latency = []latencyResult{{Row: "logfast", Load: "quiet", N: 9, Write: quantiles{1, 2, 3}}, {Row: "logfast", Load: "busy", N: 9, Stamp: quantiles{1, 30, 31}}}
+	r.Reading = []readResult{{"json-file", 1000, []float64{1}, []float64{0.1}}}
+	r.Incident = &incidentResult{Bytes: 100e6, Quiet: 1, Beyond: []float64{0.4, 0.5, 0.6}}
+	r.Packing = &packingResult{Lines: 1000, Without: []sample{{Wall: 1}}, With: []sample{{Wall: 2}}}
+	r.Streams = []streamsResult{{Streams: 1000, RSSIdle: 30 << 20, CPUIdle: 0.1}, {Streams: 5000, RSSIdle: 90 << 20}}
+	r.Components = &componentsResult{Count: 1, Benchstat: "text", Values: map[string]map[string][]float64{
+		"Detect/classic": {"MB/s": {900}, "ns/op": {150}}, "Pack/logfast": {"MB/s": {180}, "ns/op": {8}, "packed/text": {0.16}},
+		"Pack/gzip-9": {"MB/s": {10}, "ns/op": {100}, "packed/text": {0.16}}, "EndToEnd/logfast": {"ns/op": {3000}, "allocs/op": {0}},
+	}}
+	r.Guard = map[string]float64{"a": 1}
+	return r
+}
+
+func TestGoalsAreJudged(t *testing.T) {
+	verdict := func(r *results, what string) bool {
+		t.Helper()
+		for _, g := range r.goals() {
+			if strings.HasPrefix(g.what, what) {
+				return g.met
+			}
+		}
+		t.Fatalf("no goal %s", what)
+		return false
+	}
+	for _, tt := range []struct {
+		logfast         float64
+		naive, json, of bool
+	}{
+		{3.5, true, true, true}, {3.9, true, true, false}, {5, true, false, false}, {6, false, false, false},
+	} {
+		r := whole(tt.logfast)
+		if verdict(r, "wall time of a busy") != tt.naive || verdict(r, "the same, of json-file") != tt.json || verdict(r, "the same, aimed for") != tt.of {
+			t.Errorf("%v s: %+v", tt.logfast, r.goals()[:3])
+		}
+	}
+	r := whole(3)
+	for what, met := range map[string]bool{
+		"plugin CPU": true, "detection": false, "packing": true, "packed size": true, "a quiet": true, "a busy": false,
+		"wall time of capture while": false, "from the error": true, "memory, 1000": true, "throughput of 8": true,
+	} {
+		if verdict(r, what) != met {
+			t.Errorf("%s is judged %v", what, !met)
+		}
+	}
+}
+
+func TestThePageIsWhole(t *testing.T) {
+	for name, r := range map[string]*results{"all": whole(3), "nothing": {}} {
+		text := r.page("plot.svg")
+		for _, bad := range []string{"%!", "NaN", "Inf"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: %s in\n%s", name, bad, text)
+			}
+		}
+	}
+	text := whole(3).page("plot.svg")
+	for _, want := range []string{"## Goals", "| logfast | 3.00 (3.00–3.00) | 0.38 | 1.00 |", "![Cost of a line](plot.svg)", "| quiet | logfast |", "0.50 (0.40–0.60) s", "## docker logs", "| a | 1.000 | 1.150 |"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}

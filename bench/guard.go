@@ -57,7 +57,7 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 		}
 		c.parse(out)
 	}
-	found["detect / bytes.Count"] = c.median("Detect/"+detector, "ns/op") / c.median("Detect/count", "ns/op")
+	found["detect / bytes.Count"] = c.median(c.detector(), "ns/op") / c.median("Detect/count", "ns/op")
 	found["packed size, logfast / gzip -9"] = c.median("Pack/logfast", "packed/text") / c.median("Pack/gzip-9", "packed/text")
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		b.say("  %-32s %.3f", name, found[name])
@@ -65,8 +65,13 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 	return found, nil
 }
 
-// detector is the one that the plugin uses, by its name in BenchmarkDetect.
-const detector = "classic"
+// detector is the benchmark of the detector that the plugin uses.
+func (c *componentsResult) detector() string {
+	if _, ok := c.Values["Detect/auto"]; ok {
+		return "Detect/auto"
+	}
+	return "Detect/classic"
+}
 
 // compareWithBaseline fails where a ratio is worse than the baseline's. What
 // is worse is measured a second time, and the better of the two counts:

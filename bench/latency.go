@@ -18,7 +18,7 @@ import (
 // could be read from the file, in milliseconds.
 type latencyResult struct {
 	Row   string    `json:"row"`
-	Load  string    `json:"load"` // "quiet", "busy"
+	Load  string    `json:"load"` // "quiet", "busy", "quiet beside 4 busy"
 	N     int       `json:"n"`
 	Write quantiles `json:"write"` // since the program's write(2)
 	// Stamp is the same since Docker stamped the line; where the file tells.
@@ -41,8 +41,8 @@ func quantilesOf(all []time.Duration) quantiles {
 	return quantiles{s.Median, percentile(ms, 0.99), s.Max}
 }
 
-// measureLatency measures one quiet container of each row, side by side, and
-// then one busy container of each row in turn.
+// measureLatency measures one quiet container of each row, side by side, then
+// one busy container of each row in turn, and then a quiet one beside busy ones.
 func (b *bench) measureLatency(ctx context.Context) error {
 	var rows []row
 	for _, r := range b.rows() {
@@ -86,11 +86,51 @@ func (b *bench) measureLatency(ctx context.Context) error {
 		}
 		b.results.Latency = append(b.results.Latency, busy)
 	}
+	for _, r := range rows {
+		beside, err := b.beside(ctx, r, 4)
+		if err != nil {
+			return err
+		}
+		b.results.Latency = append(b.results.Latency, beside)
+	}
 	for _, l := range b.results.Latency {
 		b.say("  %s %-10s %5d lines, ms p50/p99/max: %.2f/%.2f/%.2f since the write; %.2f/%.2f/%.2f since Docker's stamp", l.Load, l.Row, l.N,
 			l.Write.P50, l.Write.P99, l.Write.Max, l.Stamp.P50, l.Stamp.P99, l.Stamp.Max)
 	}
 	return nil
+}
+
+// beside measures a quiet container while n others write all they can, which
+// are killed then.
+func (b *bench) beside(ctx context.Context, r row, n int) (res latencyResult, err error) {
+	gate, err := os.MkdirTemp(b.work, "gate-")
+	if err != nil {
+		return res, err
+	}
+	for range n {
+		c, err := b.create(ctx, r, gate, "-count", "1000000000")
+		if err != nil {
+			return res, err
+		}
+		defer func() { err = errors.Join(err, b.engine.remove(c.id)) }()
+		if err := b.engine.start(ctx, c.id); err != nil {
+			return res, err
+		}
+	}
+	watch, err := b.watch(ctx, r, fmt.Sprintf("quiet beside %d busy", n), "-every", "20ms", "-count", "110")
+	if err == nil {
+		err = ready(ctx, gate, n)
+	}
+	if err == nil {
+		err = open(gate, "go")
+	}
+	if err == nil {
+		err = pause(ctx, 500*time.Millisecond)
+	}
+	if err != nil {
+		return res, err
+	}
+	return watch(ctx)
 }
 
 // watch starts a container and returns what lets it go, watches its file until

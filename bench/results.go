@@ -130,11 +130,12 @@ const (
 	roughDir = "build/bench"
 )
 
-// publish writes the results and what is made of them.
-func (b *bench) publish() error {
+// publish writes the results and what is made of them, as the new baseline
+// where everything was measured.
+func (b *bench) publish(complete bool) error {
 	b.results.Seconds = time.Since(b.began).Seconds()
 	b.results.ReadsLogs = b.logfast.reads
-	if b.quick || b.only != "" {
+	if b.quick || b.only != "" || !complete {
 		return b.results.write(filepath.Join(roughDir, "results.json"), filepath.Join(roughDir, "performance.md"), filepath.Join(roughDir, "performance.svg"))
 	}
 	return b.results.write(baseline, page, plots)
