@@ -60,7 +60,8 @@ func (r *results) goals() (all []goal) {
 	for _, s := range r.Streams {
 		if s.Streams <= 1000 {
 			add(atMost(fmt.Sprintf("memory, %d quiet streams", s.Streams), mib(s.RSSIdle), 64, "%.0f MiB"))
-			add(atMost("share of a core, the same", s.CPUIdle, 1, "%.2f %%"))
+			add(atMost("share of a core, all silent", s.CPUIdle, 1, "%.2f %%"))
+			add(atMost(fmt.Sprintf("share of a core, %d of them with a line a second", s.Writing), s.CPUWriting, 1, "%.2f %%"))
 			continue
 		}
 		add(goal{fmt.Sprintf("%d quiet streams", s.Streams), "work", fmt.Sprintf("%.0f MiB, %.2f %%", mib(s.RSSIdle), s.CPUIdle), true})

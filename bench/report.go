@@ -84,10 +84,11 @@ func (r *results) writeBusy(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, `## One busy container
 
-%d lines of an access log, 130 bytes on average, written as fast as they are taken. *Naive* is a plugin that opens the
-FIFO, reads it in a plain loop and throws every byte away (bench/naive). *json-file* and *local* have Docker's defaults: one file, and five of 20 MB of
-which old ones are packed. *logfast* has its default options; *unsealed* is
-without the size limit, so that no segment is packed while the clock runs. Both plugins ran %s.
+%d lines of an access log, 130 bytes on average, written as fast as they are taken. *json-file* and *local* have Docker's
+defaults: one file, and five of 20 MB of which the old ones are packed. *Naive* is a plugin that opens the FIFO, reads it
+in a plain loop and throws every byte away (bench/naive). *logfast* has its default options; *unsealed* is without the
+size limit, so that no segment is packed while the clock runs. Both plugins ran
+%s.
 
 Wall time is from the moment the container, which was started before, may write, until `+"`docker wait`"+` returns, less what
 that takes when it writes nothing (the column *empty*). CPU time is what the process used meanwhile (utime + stime),
