@@ -56,8 +56,8 @@ func (p *pace) next(n int, now time.Time) time.Duration {
 	if n > p.capacity/2 {
 		p.grow()
 	}
-	if n >= peekSize {
-		return 0 // there is more already
+	if n >= peekSize/2 {
+		return 0 // there may be more already
 	}
 	fill := time.Duration(float64(since) * float64(p.capacity/2) / float64(n))
 	return min(max(fill, minPause), maxPause)

@@ -50,6 +50,11 @@ func (y *syncer) run(ctx context.Context, report func(*stream, error)) {
 		list := y.list
 		y.list = nil
 		y.mu.Unlock()
+		if len(list) > 1 {
+			for _, s := range list {
+				s.writer.StartSync()
+			}
+		}
 		for _, s := range list {
 			s.dirty.Store(false) // what is written from here on lists it again
 			if err := s.writer.Sync(); err != nil {

@@ -195,11 +195,16 @@ func NewBuffer(size int) (*Buffer, error) {
 	for i := range b.trash {
 		b.trash[i] = 0xff
 	}
-	if _, err := unix.FcntlInt(uintptr(b.w), unix.F_SETPIPE_SZ, size); err != nil {
+	// A pipe counts pages, and a FIFO's pages are not full where one frame did
+	// not fit behind another: tee takes fewer bytes than the pipe's size.
+	if _, err := unix.FcntlInt(uintptr(b.w), unix.F_SETPIPE_SZ, min(4*size, maxPipe)); err != nil {
 		return nil, errors.Join(fmt.Errorf("fifo: size the private pipe: %w", err), b.Close())
 	}
 	return b, nil
 }
+
+// maxPipe is what Linux allows a process without privileges, in bytes.
+const maxPipe = 1 << 20
 
 // Close frees the buffer's pipe.
 func (b *Buffer) Close() error { return errors.Join(unix.Close(b.r), unix.Close(b.w)) }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -180,6 +182,24 @@ func (w *Writer) syncFile(f *os.File) error {
 		}
 	}
 	return nil
+}
+
+// StartSync begins to bring what was appended so far to the disk, without
+// waiting for it, so that the Syncs of many writers that follow find it under
+// way, and have one commit of the file system's journal in common.
+func (w *Writer) StartSync() {
+	w.mu.Lock()
+	f, dirty := w.file, w.dirty
+	w.mu.Unlock()
+	if f == nil || !dirty {
+		return
+	}
+	// Best effort: the Sync says what is wrong.
+	if conn, err := f.SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) {
+			_ = unix.SyncFileRange(int(fd), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+		})
+	}
 }
 
 // Sync brings what was appended so far to the disk itself. Appends go on
