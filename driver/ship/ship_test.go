@@ -117,7 +117,7 @@ func (b *bench) run(d time.Duration, then ...func()) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { b.Shipper.Run(ctx) })
+	wg.Go(func() { b.Run(ctx) })
 	for _, f := range then {
 		synctest.Wait()
 		f()
@@ -133,7 +133,7 @@ func (b *bench) drain(n int) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { b.Shipper.Run(ctx) })
+	wg.Go(func() { b.Run(ctx) })
 	for deadline := time.Now().Add(time.Minute); b.states()[segment.Uploaded] < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatalf("%v, want %d uploaded\n%s", b.states(), n, b.log.String())

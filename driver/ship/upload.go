@@ -228,7 +228,7 @@ func (s *Shipper) meta(seg segment.Segment, f *os.File) (*segment.Meta, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", seg.Path(), err)
 	}
-	defer text.Close()
+	defer text.Close() //nolint:errcheck // it has read to the end, which checks
 	if m, err = s.cfg.Spool.Restore(seg, text, sum); err != nil {
 		return nil, err
 	}

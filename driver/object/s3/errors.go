@@ -119,7 +119,7 @@ func (f *failure) remedy() string {
 	switch {
 	case f.status == http.StatusForbidden || f.status == http.StatusUnauthorized:
 		return "Check that the credentials' policy and the bucket's allow s3:PutObject and s3:GetObject here"
-	case f.kind() == object.ErrBlocked:
+	case errors.Is(f.kind(), object.ErrBlocked):
 		return "Check the endpoint, the bucket's name and the region"
 	}
 	return ""
