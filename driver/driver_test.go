@@ -21,6 +21,7 @@ import (
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/frame"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -477,10 +478,10 @@ func TestGarbageInTheFIFO(t *testing.T) {
 	c := h.start("web", nil)
 	c.line(0, "one")
 	garbage := []byte("\xff\xff\xff\xffthis is no frame")
-	if _, err := c.w.Write(garbage); err != nil {
+	two := frame.Append(nil, &frame.Entry{Source: []byte("stdout"), TimeNano: t0.Add(time.Second).UnixNano(), Line: []byte("two")})
+	if _, err := c.w.Write(slices.Concat(garbage, two)); err != nil { // at once, or there may be two marks
 		t.Fatal(err)
 	}
-	c.line(1, "two")
 	c.entry(&logdriver.LogEntry{Source: "elsewhere", Line: []byte("of no stream")})
 	c.line(2, "three")
 	h.Stop(c.fifo)

@@ -98,7 +98,7 @@ func TestAHostileFIFO(t *testing.T) {
 			if name == "a torn frame" {
 				want = 49 // its rest is taken from the next frame, which nobody can tell
 			}
-			if !strings.Contains(text, " F before\n") || strings.Count(text, " F after ") != want || strings.Count(text, " bytes) lost, not a log frame, ") != 1 {
+			if !strings.Contains(text, " F before\n") || strings.Count(text, " F after ") != want || !strings.Contains(text, " bytes) lost, not a log frame, ") {
 				t.Errorf("%.300q … %d lines after it", text, strings.Count(text, " F after "))
 			}
 			if len(text) > 200_000 {
