@@ -89,7 +89,7 @@ func (d *Driver) Recover() error {
 }
 
 func (d *Driver) reattach(e entry) error {
-	s, err := newStream(d, e.FIFO, e.Stream, e.Options)
+	s, err := newStream(d, &e, d.registry.known)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	case known:
 		return nil
 	}
-	s, err := newStream(d, fifoPath, desc, opts)
+	s, err := newStream(d, &entry{FIFO: fifoPath, Stream: desc, Options: opts}, d.registry.add)
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,15 @@ type stream struct {
 	writer *segment.Writer // has its own lock
 }
 
-// newStream opens the FIFO and registers the stream.
-func newStream(d *Driver, path string, desc segment.Stream, opts Options) (*stream, error) {
+// newStream opens the FIFO and registers the stream, with the registry's add or,
+// where it is registered already, known.
+func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*stream, error) {
+	path, desc, opts := e.FIFO, e.Stream, e.Options
 	r, err := fifo.Open(d.poller, path)
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := d.registry.add(&entry{FIFO: path, Stream: desc, Options: opts})
+	cursor, err := register(e)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
