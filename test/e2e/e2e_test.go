@@ -74,7 +74,7 @@ func TestEveryByteArrives(t *testing.T) {
 			if format == record.Raw {
 				want[0] = strings.TrimSuffix(want[0], "\n")
 			}
-			h := &host{T: t, spool: h.spool, config: h.config, store: h.store}
+			h := h.in(t)
 			c := h.run(format.String(), steps, "format="+format.String(), "tag=the/app")
 			c.wait()
 			eventually(t, "everything is shipped", c.shipped)
@@ -170,7 +170,7 @@ func TestScopes(t *testing.T) {
 	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=1s")
 	for scope, want := range map[string][]string{"group": {"web", "db"}, "host": {"web", "db", "other"}} {
 		t.Run(scope, func(t *testing.T) {
-			h := &host{T: t, spool: h.spool, config: h.config, store: h.store}
+			h := h.in(t)
 			steps := []step{out("words\n"), {Await: "end"}}
 			all := map[string]*container{
 				"db":    h.run("db", steps, "group=shop"),
@@ -352,49 +352,6 @@ func TestTheDefaultStoreAndWhoMayRead(t *testing.T) {
 			t.Errorf("%s holds the secret", path)
 		}
 	}
-}
-
-// chaos runs three busy containers, does something to the plugin, and wants
-// every line once.
-func chaos(t *testing.T, during func(h *host)) {
-	t.Helper()
-	h, _ := enableS3(t)
-	const lines = 120_000
-	var all []*container
-	for i := range 3 {
-		all = append(all, h.run(fmt.Sprint("busy", i), []step{{Count: lines, Rate: 15_000, Line: strings.Repeat("x", 60)}}, "max-size=2MB"))
-	}
-	during(h)
-	for _, c := range all {
-		c.wait()
-		eventually(t, "everything is shipped", c.shipped)
-		wantNumbers(t, "disk", c.onDisk(), lines)
-		wantNumbers(t, "store", c.inStore(), lines)
-	}
-	docker(t, "rm", all[0].id, all[1].id, all[2].id)
-	docker(t, "plugin", "disable", pluginName)
-	docker(t, "plugin", "enable", pluginName)
-}
-
-func TestKilledUnderLoad(t *testing.T) {
-	chaos(t, func(h *host) {
-		for range 4 {
-			// The moment is the test's input, not a wait for anything. An
-			// engine disables a plugin that dies in its first half second.
-			time.Sleep(1500*time.Millisecond + rand.N(500*time.Millisecond))
-			h.signal(syscall.SIGKILL)
-			h.process()
-		}
-	})
-}
-
-func TestDisabledUnderLoad(t *testing.T) {
-	chaos(t, func(h *host) {
-		time.Sleep(time.Second)
-		docker(t, "plugin", "disable", "-f", pluginName)
-		time.Sleep(3 * time.Second) // the FIFOs fill, the containers wait
-		docker(t, "plugin", "enable", pluginName)
-	})
 }
 
 func TestPendingSegmentsSurviveThePlugin(t *testing.T) {

@@ -55,6 +55,10 @@ func prepare() error {
 	if out, err := exec.Command("../../scripts/create-plugin.sh", pluginName).CombinedOutput(); err != nil {
 		return fmt.Errorf("create the plugin (run make build first): %w\n%s", err, out)
 	}
+	return prepareImage()
+}
+
+func prepareImage() error {
 	dir, err := os.MkdirTemp("", "logfast-e2e")
 	if err != nil {
 		return err
@@ -127,7 +131,18 @@ func tryDocker(args ...string) (string, error) {
 }
 
 // patience bounds every wait. What takes this long will not come.
-const patience = 60 * time.Second
+var patience = scaled(60*time.Second, 5*time.Minute)
+
+// long makes the chaos tests as long and as busy as "make chaos" wants them.
+var long = os.Getenv("LOGFAST_TEST_LONG") != ""
+
+// scaled is the quick value, or the one for "make chaos".
+func scaled[T any](quick, full T) T {
+	if long {
+		return full
+	}
+	return quick
+}
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -142,13 +157,14 @@ func eventually(t *testing.T, what string, ok func() bool) {
 type host struct {
 	*testing.T
 	spool, config string
+	settings      []string     // other than the defaults
 	store         object.Store // what the plugin ships to
 }
 
 // defaults are all settings that a test may change.
 var defaults = map[string]string{
 	"LOGFAST_STORE": "", "LOGFAST_KEY": "", "LOGFAST_HOST": "web-1", "LOGFAST_OWNER": "", "LOGFAST_FORMAT": "cri",
-	"LOGFAST_QUIET_PERIOD": "30s", "LOGFAST_MAX_DELAY": "5m", "LOGFAST_MAX_SIZE": "100MB",
+	"LOGFAST_QUIET_PERIOD": "30s", "LOGFAST_MAX_DELAY": "5m", "LOGFAST_MAX_SIZE": "100MB", "LOGFAST_ON_FULL": "drop",
 	"LOGFAST_ROTATE_ZONE": "Europe/Berlin", // which a plugin's root has no file of
 	"AWS_ENDPOINT_URL_S3": "", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
 }
@@ -156,25 +172,48 @@ var defaults = map[string]string{
 // enable configures the plugin anew and enables it, with a directory as store.
 func enable(t *testing.T, settings ...string) *host {
 	t.Helper()
-	h := &host{T: t, spool: t.TempDir(), config: t.TempDir()}
+	return enableOn(t, t.TempDir(), settings...)
+}
+
+// enableOn is enable with a spool directory of the caller's, such as the root of
+// a small file system.
+func enableOn(t *testing.T, spool string, settings ...string) *host {
+	t.Helper()
+	h := &host{T: t, spool: spool, config: t.TempDir(), settings: settings}
+	h.set()
+	docker(t, "plugin", "enable", pluginName)
+	t.Cleanup(func() {
+		if out, err := tryDocker("plugin", "disable", "-f", pluginName); err != nil && !strings.Contains(out, "already disabled") {
+			t.Errorf("disable the plugin: %v\n%s", err, out)
+		}
+	})
+	return h
+}
+
+// set sets everything that the plugin is to know of this host; it must be
+// disabled.
+func (h *host) set() {
+	h.Helper()
 	args := []string{"plugin", "set", pluginName, "logs.source=" + h.spool, "config.source=" + h.config}
 	for name, value := range defaults {
 		args = append(args, name+"="+value)
 	}
-	docker(t, append(args, settings...)...) // the last of a name wins
-	docker(t, "plugin", "enable", pluginName)
-	t.Cleanup(func() { docker(t, "plugin", "disable", "-f", pluginName) })
-	return h
+	docker(h.T, append(args, h.settings...)...) // the last of a name wins
 }
 
 // enableS3 is enable with a bucket of an S3 server of its own, behind a proxy.
 func enableS3(t *testing.T, settings ...string) (*host, *proxy) {
 	t.Helper()
+	return enableS3On(t, t.TempDir(), settings...)
+}
+
+func enableS3On(t *testing.T, spool string, settings ...string) (*host, *proxy) {
+	t.Helper()
 	server := s3test.Start(t)
 	server.CreateBucket(t, "logs")
 	server.SetEnv(t)
 	p := newProxy(t, strings.TrimPrefix(server.Endpoint, "http://"))
-	h := enable(t, append([]string{"LOGFAST_STORE=s3://logs/prefix", "AWS_ENDPOINT_URL_S3=http://" + p.address}, settings...)...)
+	h := enableOn(t, spool, append([]string{"LOGFAST_STORE=s3://logs/prefix", "AWS_ENDPOINT_URL_S3=http://" + p.address}, settings...)...)
 	h.credentials(server.AccessKey, server.SecretKey)
 	store, err := s3.Open(t.Context(), s3.Options{Bucket: "logs", Prefix: "prefix/", Endpoint: server.Endpoint, Region: server.Region, PathStyle: true})
 	if err != nil {
@@ -199,14 +238,19 @@ func (h *host) process() int {
 	h.Helper()
 	pid := 0
 	eventually(h.T, "the plugin runs", func() bool {
-		dirs, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
-		for _, path := range dirs {
-			mounts, err := os.ReadFile(path)
-			if err == nil && bytes.Contains(mounts, []byte(h.spool+" /var/log/logfast ")) {
-				fmt.Sscanf(path, "/proc/%d/", &pid)
-				if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); strings.HasSuffix(exe, "/logfast") {
-					return true
-				}
+		spool, err := os.Stat(h.spool)
+		if err != nil {
+			h.Fatal(err)
+		}
+		programs, _ := filepath.Glob("/proc/[0-9]*/exe")
+		for _, path := range programs {
+			if exe, err := os.Readlink(path); err != nil || !strings.HasSuffix(exe, "/logfast") {
+				continue
+			}
+			logs, err := os.Stat(filepath.Join(filepath.Dir(path), "root/var/log/logfast"))
+			if err == nil && os.SameFile(logs, spool) {
+				_, err := fmt.Sscanf(path, "/proc/%d/", &pid)
+				return err == nil
 			}
 		}
 		return false
@@ -221,13 +265,38 @@ func (h *host) signal(sig syscall.Signal) {
 	}
 }
 
+// replace ends the plugin's process with a signal, waits until the engine has
+// put another in its place, and returns how long the end took.
+func (h *host) replace(sig syscall.Signal) time.Duration {
+	h.Helper()
+	old, start := h.process(), time.Now()
+	if err := syscall.Kill(old, sig); err != nil {
+		h.Fatal(err)
+	}
+	eventually(h.T, "the plugin's process ends", func() bool { return gone(old) })
+	took := time.Since(start)
+	h.process()
+	return took
+}
+
+// gone reports whether the process has ended, be it that nobody has asked for
+// its status yet.
+func gone(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+}
+
 // step is emit's.
 type step struct {
 	Await          string
 	Pause          time.Duration
 	Stdout, Stderr []byte
 	Count, Rate    int
-	Line           string
+	Line, Until    string
 }
 
 func out(s string) step { return step{Stdout: []byte(s)} }
@@ -252,19 +321,36 @@ func (h *host) script(steps []step) string {
 	return dir
 }
 
-// run starts a container named after app; options are --log-opts.
+// run starts a container named after app; options are --log-opts, and flags of
+// docker run where they begin with a dash.
 func (h *host) run(app string, steps []step, options ...string) *container {
 	h.Helper()
 	c := &container{host: h, app: name + "-" + app, script: h.script(steps)}
 	args := []string{"run", "-d", "--name", c.app, "--network", "none", "--log-driver", pluginName, "-v", c.script + ":/script:ro"}
 	for _, o := range options {
-		if o == "-t" {
+		if strings.HasPrefix(o, "-") {
 			args = append(args, o)
 			continue
 		}
 		args = append(args, "--log-opt", o)
 	}
 	c.id = docker(h.T, append(args, image)...)
+	h.removeLater(c.id)
+	return c
+}
+
+// in is the same host for a subtest.
+func (h *host) in(t *testing.T) *host {
+	other := *h
+	other.T = t
+	return &other
+}
+
+// runPlain is run with Docker's json-file in the plugin's place.
+func (h *host) runPlain(app string, steps []step) *container {
+	h.Helper()
+	c := &container{host: h, app: name + "-" + app, script: h.script(steps)}
+	c.id = docker(h.T, "run", "-d", "--name", c.app, "--network", "none", "--log-driver", "json-file", "-v", c.script+":/script:ro", image)
 	h.removeLater(c.id)
 	return c
 }

@@ -1,0 +1,209 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// run runs a program of the machine; the test fails where it does.
+func run(t *testing.T, program string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	}
+}
+
+// mount mounts a file system until the test ends, and returns a directory of it
+// that may be a spool, as a disk of its own would have one.
+func mount(t *testing.T, args ...string) (root, spool string) {
+	t.Helper()
+	root = t.TempDir()
+	run(t, "mount", append(args, root)...)
+	t.Cleanup(func() { run(t, "umount", root) })
+	spool = filepath.Join(root, "spool")
+	if err := os.Mkdir(spool, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return root, spool
+}
+
+// deviceOf is what is mounted at root.
+func deviceOf(t *testing.T, root string) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if words := strings.Fields(line); words[1] == root {
+			return words[0]
+		}
+	}
+	t.Fatalf("nothing is mounted at %s", root)
+	return ""
+}
+
+// fill writes into a file until the disk is full.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		if errors.Is(err, syscall.ENOSPC) {
+			return
+		}
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 64 << 10; size > 0; {
+		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
+			size /= 2
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// waiting is how many bytes wait in the host's FIFOs.
+func (h *host) waiting() (n int) {
+	h.Helper()
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/root/run/docker/logging/*", h.process()))
+	if err != nil {
+		h.Fatal(err)
+	}
+	for _, path := range paths {
+		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			continue // gone since
+		}
+		in, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCINQ)
+		f.Close()
+		if err != nil {
+			h.Fatal(err)
+		}
+		n += in
+	}
+	return n
+}
+
+// fullFIFO is more than waits in a FIFO that is being read.
+const fullFIFO = 60 << 10
+
+// started runs a busy container and waits for its first lines.
+func (h *host) started(app string, rate int, options ...string) *container {
+	h.Helper()
+	c := h.run(app, busy(rate), options...)
+	eventually(h.T, "the first lines are on disk", func() bool { return len(c.files()) > 0 })
+	return c
+}
+
+// inStoreOnce waits until nothing is pending and fails unless the store has every
+// line of the container once; of the copies on a full disk some have gone.
+func (c *container) inStoreOnce() {
+	c.Helper()
+	eventually(c.T, "everything is shipped", func() bool {
+		return !slices.ContainsFunc(c.files(), func(s string) bool { return !strings.HasSuffix(s, ".uploaded.gz") })
+	})
+	got := audited(c.T, c.inStore())
+	if d := cmp.Diff(audit{Lines: got.Lines, Ends: 1}, got); d != "" || got.Lines == 0 {
+		c.Fatalf("-want +got\n%s", d)
+	}
+	c.Logf("%d lines, each once", got.Lines)
+}
+
+// TestAFullDiskMakesContainersWait: with on-full=block, while the disk takes
+// nothing, the lines wait in the FIFO, and then the container waits; also when the
+// plugin is killed meanwhile. When there is space again all lines are written, each
+// once.
+func TestAFullDiskMakesContainersWait(t *testing.T) {
+	root, spool := mount(t, "-t", "tmpfs", "-o", "size=16m", "tmpfs")
+	h, _ := enableS3On(t, spool, "LOGFAST_ON_FULL=block")
+	c := h.started("web", 5_000, "max-size=256KiB")
+	filler := filepath.Join(root, "filler")
+	full := func() bool {
+		fill(t, filler) // again: packing makes space
+		return h.waiting() > fullFIFO
+	}
+	eventually(t, "the lines wait in the FIFO", full)
+	time.Sleep(scaled(time.Second, 10*time.Second)) // on a disk that stays full
+	h.replace(syscall.SIGKILL)
+	eventually(t, "the lines wait in the FIFO again", full)
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
+	c.allow("stop")
+	c.wait()
+	c.inStoreOnce()
+}
+
+// TestAReadOnlyDiskMakesContainersWait: a plugin that comes up on a spool that
+// cannot be written says so to new containers. Those that run wait until the disk
+// is writable and the plugin was enabled again.
+func TestAReadOnlyDiskMakesContainersWait(t *testing.T) {
+	root, spool := mount(t, "-t", "tmpfs", "-o", "size=64m", "tmpfs")
+	h, _ := enableS3On(t, spool)
+	c := h.started("web", 5_000)
+	// The kernel refuses this while a file is open for writing.
+	if out, err := exec.Command("mount", "-o", "remount,ro", root).CombinedOutput(); err == nil || !strings.Contains(string(out), "busy") {
+		t.Fatalf("remounted read-only under a stream: %v, %s", err, out)
+	}
+	docker(t, "plugin", "disable", "-f", pluginName)
+	run(t, "mount", "-o", "remount,ro", root)
+	docker(t, "plugin", "enable", pluginName)
+	out, err := tryDocker("run", "--rm", "--name", name+"-bad", "--network", "none", "--log-driver", pluginName, image)
+	if err == nil || !strings.Contains(out, "read-only file system") {
+		t.Errorf("a container starts on a read-only spool: %v, %s", err, out)
+	}
+	tryDocker("rm", "-f", name+"-bad")
+	eventually(t, "the lines wait in the FIFO", func() bool { return h.waiting() > fullFIFO })
+	docker(t, "plugin", "disable", "-f", pluginName)
+	run(t, "mount", "-o", "remount,rw", root)
+	docker(t, "plugin", "enable", pluginName)
+	eventually(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
+	c.allow("stop")
+	c.wait()
+	t.Logf("%d lines, each once", c.wantEveryLine(1))
+}
+
+// TestADiskThatFailsLosesNothingThatIsSynced: an ext4 that finds an error turns
+// read-only under the plugin, and forgets what it had not written. With
+// fsync=always a line leaves the FIFO when it is on the disk, so that after the
+// repair (disable -f, umount, e2fsck, mount, enable) nothing is missing.
+func TestADiskThatFailsLosesNothingThatIsSynced(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	run(t, "truncate", "--size=64M", image)
+	run(t, "mkfs.ext4", "-q", "-F", image)
+	flags := []string{"-o", "loop,errors=remount-ro", image}
+	root, spool := mount(t, flags...)
+	h, _ := enableS3On(t, spool)
+	c := h.started("web", 5_000, "fsync=always", "max-size=1MB")
+	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(deviceOf(t, root)), "trigger_fs_error")
+	if err := os.WriteFile(trigger, []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the lines wait in the FIFO", func() bool { return h.waiting() > fullFIFO })
+	docker(t, "plugin", "disable", "-f", pluginName)
+	run(t, "umount", root)
+	if out, err := exec.Command("e2fsck", "-fy", image).CombinedOutput(); err != nil {
+		t.Logf("e2fsck: %v\n%s", err, out) // 1: errors were corrected
+	}
+	run(t, "mount", append(flags, root)...)
+	docker(t, "plugin", "enable", pluginName)
+	eventually(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
+	c.allow("stop")
+	c.wait()
+	t.Logf("%d lines, each once", c.wantEveryLine(1))
+}
