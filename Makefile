@@ -1,5 +1,7 @@
 # make demo    watch a server error travel from a container to S3
 # make test    everything: unit, integration, end to end; needs root and Docker
+# make chaos   the tests of make test that break something, in their long form
+# make soak    ten minutes of containers that come and go; SOAK=1h for longer
 # make check   the quick ones: format, vet, lint, unit tests
 # make bench   measure, and write docs/performance.md; QUICK=1 for a rough look
 # make bench-guard   fail where logfast became slower, in ratios
@@ -12,12 +14,13 @@ CONFIG  ?= /etc/logfast
 
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 BENCHSTAT     := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+REGISTRY      := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build plugin enable disable demo test check fmt lint fuzz bench bench-guard tools clean
+.PHONY: build plugin enable disable demo test chaos soak check fmt lint fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -42,10 +45,22 @@ demo: build .tools/bin/versitygw
 	@demo/run.sh
 
 # Race detection needs cgo, and with it a C compiler.
-test: build .tools/bin/versitygw
+test: build .tools/bin/versitygw .tools/bin/registry
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
-	go test -count=1 -tags e2e -timeout 20m -v ./test/e2e/...
+	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/...
+
+CHAOS := UnderLoad|EngineRestarts|Disk|Soak
+chaos: export LOGFAST_TEST_LONG := 1
+chaos: build .tools/bin/versitygw .tools/bin/registry
+	go test -count=1 -run StartingAndStopping -v ./plugin/
+	go test -count=1 -tags e2e -timeout 60m -run '$(CHAOS)' -v ./test/e2e/
+
+SOAK ?= 10m
+soak: export LOGFAST_TEST_SOAK := $(SOAK)
+soak: export LOGFAST_TEST_LONG := 1
+soak: build .tools/bin/versitygw
+	go test -count=1 -tags e2e -timeout 0 -run '^TestSoak$$' -v ./test/e2e/
 
 check: lint
 	go vet -tags e2e,integration ./...
@@ -76,13 +91,16 @@ build/benchmark:
 	go build -trimpath -o $@ ./bench
 
 # Servers and tools are no part of the product: they have no place in go.mod.
-tools: .tools/bin/versitygw .tools/bin/golangci-lint .tools/bin/benchstat
+tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/bin/benchstat
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
 
 .tools/bin/benchstat:
 	GOBIN=$(CURDIR)/.tools/bin go install $(BENCHSTAT)
+
+.tools/bin/registry:
+	GOBIN=$(CURDIR)/.tools/bin go install $(REGISTRY)
 
 .tools/bin/golangci-lint:
 	GOBIN=$(CURDIR)/.tools/bin go install $(GOLANGCI_LINT)
