@@ -50,6 +50,9 @@ type Writer struct {
 	meta    Meta       // of the active segment, so far
 	sealing *Segment   // a seal that failed and must be repeated first
 	seq     int        // of the last seal
+	closed  bool       // the last user has gone
+
+	changed chan struct{} // closed and forgotten at the next change; nil: nobody waits for one
 }
 
 // Writer returns the writer of the stream's directory.
@@ -86,6 +89,7 @@ func (w *Writer) Close() (string, error) {
 			err = errors.Join(err, w.file.Close())
 			w.file = nil
 		}
+		w.announce()
 		return path, err
 	}
 	w.release()
@@ -106,6 +110,7 @@ func (w *Writer) release() bool {
 		return false
 	}
 	delete(w.spool.writers, w.dir)
+	w.closed = true
 	return true
 }
 
@@ -167,6 +172,7 @@ func (w *Writer) append(b *Batch) error {
 	w.meta.saw(time.Unix(0, b.Last).UTC())
 	w.meta.Lines += b.Lines
 	w.meta.Errors += b.Errors
+	w.announce()
 	return nil
 }
 
@@ -373,5 +379,6 @@ func (w *Writer) seal(reason Reason) (string, error) {
 	sealed := w.sealing.Path()
 	err := w.file.Close()
 	w.file, w.size, w.meta, w.sealing, w.seq = nil, 0, Meta{}, nil, w.meta.Seq
+	w.announce()
 	return sealed, err
 }

@@ -1,0 +1,237 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reading a spool changes nothing in it, takes no segment from its owner and
+// holds no writer up for longer than it takes to open a file.
+
+// announce wakes whoever waits for the writer's next change. The caller holds
+// mu. Where nobody waits it is one comparison.
+func (w *Writer) announce() {
+	if w.changed != nil {
+		close(w.changed)
+		w.changed = nil
+	}
+}
+
+// Watch looks at a container's writer without being one of its users: neither
+// the writer nor its directory stays for it.
+type Watch struct{ w *Writer }
+
+// Watch returns a watch on the writer of the container with this id, nil where
+// there is none.
+func (s *Spool) Watch(id string) *Watch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.writers {
+		if w.stream.ID == id {
+			return &Watch{w}
+		}
+	}
+	return nil
+}
+
+// Dir is the directory that the writer writes to.
+func (v *Watch) Dir() string { return v.w.dir }
+
+// Tip is what a writer had written at one moment.
+type Tip struct {
+	Seq     int             // of the active segment, or of the next where there is none
+	Size    int64           // bytes of whole records in the active segment; 0: there is none
+	Meta    Meta            // of the active segment, so far
+	Changed <-chan struct{} // closed when any of this has changed
+	Closed  bool            // nothing will change any more
+}
+
+// Tip returns what the writer has written by now.
+func (v *Watch) Tip() Tip {
+	v.w.mu.Lock()
+	defer v.w.mu.Unlock()
+	return v.w.tip()
+}
+
+func (w *Writer) tip() Tip {
+	t := Tip{Seq: w.seq + 1, Closed: w.closed}
+	if w.file != nil {
+		t.Size, t.Meta = w.size, w.meta
+		t.Meta.Stream = w.stream
+	}
+	if w.changed == nil {
+		w.changed = make(chan struct{})
+	}
+	t.Changed = w.changed
+	return t
+}
+
+// Open opens the active segment for reading; the file is nil where there is
+// none. The file stays readable whatever becomes of its name; of its bytes
+// those beyond Tip.Size may be taken back.
+func (v *Watch) Open() (*os.File, Tip, error) {
+	v.w.mu.Lock()
+	defer v.w.mu.Unlock()
+	t := v.w.tip()
+	if t.Size == 0 {
+		return nil, t, nil
+	}
+	f, err := v.w.spool.openRegular(path.Join(v.w.dir, v.w.stream.ActiveName()))
+	return f, t, err
+}
+
+// Dirs returns the directories of the container with this id, in no order.
+// There are several where it was renamed between two of its lives.
+func (s *Spool) Dirs(id string) ([]string, error) {
+	top, err := s.readDir(".")
+	if err != nil {
+		return nil, err
+	}
+	container := Stream{ID: id}
+	suffix := "-" + FileName(container.ShortID())
+	var dirs []string
+	for _, d := range top {
+		if !d.IsDir() || strings.HasPrefix(d.Name(), ".") || !strings.HasSuffix(d.Name(), suffix) {
+			continue
+		}
+		var of Stream
+		if err := s.readJSON(path.Join(d.Name(), streamFile), &of); err == nil && of.ID != id {
+			continue // another's whose id begins alike
+		}
+		dirs = append(dirs, d.Name())
+	}
+	return dirs, nil
+}
+
+// Segments returns the segments of a directory in the order of their records,
+// all as Sealed: which state they have may change at any moment. The last may be one in the state Active: a file that no writer has open and
+// that could not be sealed; the writer's own active segment is not among them.
+func (s *Spool) Segments(dir string) ([]Segment, error) {
+	entries, err := s.readDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []Segment
+	active, found := "", map[string]bool{}
+	for _, e := range entries {
+		if n, ok := ParseName(e.Name()); !e.Type().IsRegular() {
+			continue
+		} else if ok && !found[n.Stem()] { // one that is being packed is there twice
+			all, found[n.Stem()] = append(all, Segment{Dir: dir, Name: n.in(Sealed)}), true
+		} else if strings.HasSuffix(e.Name(), ".log") && !strings.HasPrefix(e.Name(), ".") && strings.HasPrefix(dir, strings.TrimSuffix(e.Name(), ".log")+"-") {
+			active = e.Name()
+		}
+	}
+	// A directory is not read at one moment: a file whose name changes
+	// meanwhile may be in it under neither. What describes it stays.
+	for _, e := range entries {
+		n, ok := ParseName(strings.TrimPrefix(strings.TrimSuffix(e.Name(), metaSuffix), "."))
+		if ok && n.metaName() == e.Name() && !found[n.Stem()] && s.present(dir, n) {
+			all = append(all, Segment{Dir: dir, Name: n})
+		}
+	}
+	slices.SortFunc(all, func(a, b Segment) int { return a.Name.Seq - b.Name.Seq })
+	if active != "" && !s.writing(dir) {
+		seq := 1
+		if len(all) > 0 {
+			seq = all[len(all)-1].Name.Seq + 1
+		}
+		all = append(all, Segment{Dir: dir, Name: Name{Active: active, Seq: seq, State: Active}})
+	}
+	return all, nil
+}
+
+// present reports whether the segment is there, in whatever state. It looks in
+// the order of a segment's life, so that none escapes it.
+func (s *Spool) present(dir string, n Name) bool {
+	for state := Sealed; state <= Uploaded; state++ {
+		if fi, err := s.root.Lstat(path.Join(dir, n.in(state).String())); err == nil && fi.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}
+
+// writing reports whether a writer has an active segment in dir.
+func (s *Spool) writing(dir string) bool {
+	s.mu.Lock()
+	w := s.writers[dir]
+	s.mu.Unlock()
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file != nil
+}
+
+// OpenForReading opens a segment of Segments in whatever state it is by now and
+// returns which that is. os.ErrNotExist: it was pruned.
+func (s *Spool) OpenForReading(seg Segment) (*os.File, State, error) {
+	if seg.Name.State == Active {
+		f, err := s.openRegular(path.Join(seg.Dir, seg.Name.Active))
+		return f, Active, err
+	}
+	// A segment whose text is given up becomes Sealed again: look twice.
+	for again := true; ; again = false {
+		for state := Sealed; state <= Uploaded; state++ {
+			f, err := s.openRegular(Segment{Dir: seg.Dir, Name: seg.Name.in(state)}.Path())
+			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errNotRegular) {
+				return f, state, err
+			}
+		}
+		if !again {
+			return nil, Uploaded, fmt.Errorf("open %s: %w", seg.Path(), os.ErrNotExist)
+		}
+	}
+}
+
+var errNotRegular = errors.New("it is no regular file")
+
+// openRegular opens a file for reading, if it is one: no symbolic link, FIFO
+// or device that somebody has put there.
+func (s *Spool) openRegular(name string) (*os.File, error) {
+	named, err := s.root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !named.Mode().IsRegular() {
+		return nil, fmt.Errorf("open %s: %w", name, errNotRegular)
+	}
+	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	is, err := f.Stat()
+	if err == nil && !os.SameFile(is, named) {
+		err = fmt.Errorf("open %s: %w", name, os.ErrNotExist) // it was replaced
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Look returns what is kept about a segment. Other than Meta it mends nothing,
+// and an error means that no more is known than the name says; the format is
+// then the one of the directory's last stream.
+func (s *Spool) Look(seg Segment) (*Meta, error) {
+	m := &Meta{}
+	if seg.Name.State != Active {
+		if err := s.readJSON(path.Join(seg.Dir, seg.Name.metaName()), m); err == nil && m.Seq == seg.Name.Seq {
+			return m, nil
+		}
+	}
+	*m = Meta{}
+	err := s.readJSON(path.Join(seg.Dir, streamFile), &m.Stream)
+	return m, errors.Join(fmt.Errorf("segment %s: nothing is kept about it", seg.Path()), err)
+}
