@@ -34,6 +34,7 @@ type stream struct {
 	latest int64            // time of the record decoded last, nanoseconds since 1970
 	cursor *cursor
 	broken trouble
+	moved  meter // has its own lock
 
 	saidLost time.Time // when losses were logged last
 
@@ -143,7 +144,7 @@ func (s *stream) finish() {
 	}
 	path, err := s.writer.Close()
 	s.driver.sealed(s, path, err)
-	err = errors.Join(s.fifo.Close(), s.cursor.close())
+	err = errors.Join(s.moved.close(s.fifo), s.cursor.close())
 	if !s.detach.Load() {
 		err = errors.Join(err, s.driver.registry.remove(s.path))
 	}
@@ -392,7 +393,7 @@ func (s *stream) consume(w *workspace, n int) error {
 	if s.taken == 0 {
 		return nil
 	}
-	if err := s.fifo.Consume(w.peeked, s.taken); err != nil {
+	if err := s.moved.consume(s.fifo, w.peeked, s.taken); err != nil {
 		return err
 	}
 	s.taken, s.seen = 0, 0

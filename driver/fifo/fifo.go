@@ -84,6 +84,9 @@ func (r *Reader) Interrupt() { r.once.Do(func() { close(r.stop) }) }
 // Interrupted is closed by Interrupt.
 func (r *Reader) Interrupted() <-chan struct{} { return r.stop }
 
+// Len is how many bytes the FIFO holds.
+func (r *Reader) Len() (int, error) { return unix.IoctlGetInt(r.fd, unix.TIOCINQ) }
+
 // Wait waits until the FIFO holds more than seen bytes or its last writer has
 // closed it, and returns true; it returns false when that has not come by the
 // time that timeout gives, if that is not nil. A caller that has peeked an
