@@ -19,6 +19,7 @@ import (
 
 	"github.com/logfast/logfast/driver"
 	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
 )
@@ -55,7 +56,7 @@ func run(ctx context.Context, socket string, environ []string, hup <-chan os.Sig
 	err = work(ctx, environ, hup, log, level, server)
 	if err != nil {
 		log.Error("logfast cannot work; containers that use it will not start", "err", err)
-		server.become(nil, err)
+		server.become(nil, nil, err)
 		<-ctx.Done()
 	}
 	return errors.Join(l.Close(), <-served)
@@ -90,7 +91,8 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 		log.Error("recovery left something as it was", "err", err)
 	}
 	log.Info("logfast is ready", "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
-	server.become(capture, nil)
+	reader := read.New(read.Config{Spool: spool, Log: log, Heartbeat: heartbeat})
+	server.become(capture, reader, nil)
 
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })
@@ -106,7 +108,9 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 		}
 	})
 	wg.Wait()
-	if err := errors.Join(capture.Close(), closeStore(), spool.Close()); err != nil {
+	err = capture.Close() // which ends the followers, once they have all that was written
+	server.reads.end(lastReads)
+	if err := errors.Join(err, closeStore(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
 	log.Info("logfast has stopped")

@@ -160,7 +160,7 @@ func TestTheProtocol(t *testing.T) {
 	if got := s.post("Plugin.Activate", ""); !strings.Contains(got, `"LogDriver"`) {
 		t.Errorf("activate: %s", got)
 	}
-	if got := s.post("LogDriver.Capabilities", "{}"); strings.TrimSpace(got) != `{"Cap":{"ReadLogs":false}}` {
+	if got := s.post("LogDriver.Capabilities", "{}"); strings.TrimSpace(got) != `{"Cap":{"ReadLogs":true}}` {
 		t.Errorf("capabilities: %s", got)
 	}
 	fifo, w := makeFIFO(t)

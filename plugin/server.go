@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,27 +14,31 @@ import (
 	"github.com/docker/go-plugins-helpers/sdk"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/read"
 )
 
 // capture is what the protocol asks of CAPTURE.
 type capture interface {
 	Start(fifo string, info driver.Info) error
 	Stop(fifo string)
+	Settle(ctx context.Context, containerID string)
 }
 
 // server answers Docker's log driver protocol (moby daemon/logger/plugin.go).
 // Docker calls it before logfast is ready: a call waits until then.
 type server struct {
 	ready   chan struct{} // closed once capture or failed is set
+	reads   *reads
 	capture capture
+	reader  *read.Reader
 	failed  error // why logfast cannot work; every container is told
 }
 
-func newServer() *server { return &server{ready: make(chan struct{})} }
+func newServer() *server { return &server{ready: make(chan struct{}), reads: newReads()} }
 
 // become sets what the server answers with. Call it once.
-func (s *server) become(c capture, failed error) {
-	s.capture, s.failed = c, failed
+func (s *server) become(c capture, r *read.Reader, failed error) {
+	s.capture, s.reader, s.failed = c, r, failed
 	close(s.ready)
 }
 
@@ -60,8 +65,10 @@ func (s *server) serve(l net.Listener) error {
 	h := sdk.NewHandler(`{"Implements": ["LogDriver"]}`)
 	h.HandleFunc("/LogDriver.StartLogging", s.start)
 	h.HandleFunc("/LogDriver.StopLogging", s.stop)
+	h.HandleFunc("/LogDriver.ReadLogs", s.readLogs)
 	h.HandleFunc("/LogDriver.Capabilities", func(w http.ResponseWriter, _ *http.Request) {
-		sdk.EncodeResponse(w, struct{ Cap struct{ ReadLogs bool } }{}, false)
+		// With ReadLogs, Docker keeps no copy of its own.
+		sdk.EncodeResponse(w, struct{ Cap struct{ ReadLogs bool } }{struct{ ReadLogs bool }{true}}, false)
 	})
 	if err := h.Serve(l); !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve Docker's requests: %w", err)
@@ -74,8 +81,9 @@ func (s *server) serve(l net.Listener) error {
 const maxRequest = 16 << 20
 
 type request struct {
-	File string
-	Info driver.Info
+	File   string
+	Info   driver.Info
+	Config readConfig
 }
 
 // decode reads a request, which is empty where Docker sends it a second time.
