@@ -58,18 +58,33 @@ func (g *Reading) drop(n int) {
 	g.parts = g.parts[n:]
 }
 
-// lines returns how many records a part has.
+// lines returns how many records a part has. Raw text may end without a
+// newline, and counts one more then; how it ends, only the text can tell.
 func (g *Reading) lines(p *part) (int64, error) {
-	if p.certain {
+	if p.certain && p.format != record.Raw {
 		return p.meta.Lines, nil
+	}
+	if p.certain && p.file != nil {
+		var last [1]byte
+		_, err := p.file.ReadAt(last[:], p.end-1)
+		if last[0] != '\n' {
+			return p.meta.Lines + 1, err
+		}
+		return p.meta.Lines, err
 	}
 	n := int64(0)
 	err := g.open(p, func(r io.Reader) error {
-		g.block()
+		block, torn := g.block(), false
 		for {
-			got, err := r.Read(g.buf)
-			n += int64(bytes.Count(g.buf[:got], newline))
+			got, err := r.Read(block)
+			n += int64(bytes.Count(block[:got], newline))
+			if got > 0 {
+				torn = block[got-1] != '\n'
+			}
 			if errors.Is(err, io.EOF) {
+				if torn && p.format == record.Raw {
+					n++
+				}
 				return nil
 			}
 			if err != nil {

@@ -323,6 +323,8 @@ func TestRawIsStdoutAtItsSegmentsTime(t *testing.T) {
 	s.seal()
 	s.entry(10, record.Stdout, "no end", true)
 	s.want(all, "stdout:"+long, "stdout:"+long, "stdout:z\n", "stdout:"+long+"\n", "stdout:no end")
+	s.want(Request{Tail: 1}, "stdout:no end")
+	s.want(Request{Tail: 2}, "stdout:"+long+"\n", "stdout:no end")
 	s.want(Request{Tail: -1, Since: at(0)}, "stdout:"+long, "stdout:"+long, "stdout:z\n", "stdout:"+long+"\n", "stdout:no end")
 	s.want(Request{Tail: -1, Since: at(6)}, "stdout:no end")
 	s.want(Request{Tail: -1, Until: at(6)}, "stdout:"+long, "stdout:"+long, "stdout:z\n", "stdout:"+long+"\n")

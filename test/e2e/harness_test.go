@@ -181,7 +181,7 @@ func enableOn(t *testing.T, spool string, settings ...string) *host {
 	t.Helper()
 	h := &host{T: t, spool: spool, config: t.TempDir(), settings: settings}
 	h.set()
-	docker(t, "plugin", "enable", pluginName)
+	docker(t, "plugin", "enable", "--timeout", "0", pluginName) // or docker logs -f ends after 30 s
 	t.Cleanup(func() {
 		if out, err := tryDocker("plugin", "disable", "-f", pluginName); err != nil && !strings.Contains(out, "already disabled") {
 			t.Errorf("disable the plugin: %v\n%s", err, out)
