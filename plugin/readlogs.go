@@ -22,8 +22,8 @@ type readConfig struct {
 }
 
 const (
-	// heartbeat is how often a silent follower sends an empty frame. A follower
-	// whose client has gone, without Docker's noticing, lasts as long.
+	// heartbeat is how often a silent follower sends empty frames. One whose
+	// client has gone lasts as long.
 	heartbeat = 5 * time.Second
 
 	// lastReads is how long readers may go on once the plugin has to stop, well

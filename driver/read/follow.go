@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/logfast/logfast/driver/frame"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
@@ -25,6 +26,11 @@ func (g *Reading) copyOn(ctx context.Context, p *part) error {
 	p.from += used
 	return err
 }
+
+// beats is how many empty frames a heartbeat has. Docker's adapter (moby
+// daemon/logger/adapter.go, 20.10) notices that its client has gone with each
+// frame by a chance of a half.
+const beats = 8
 
 // follow copies what the container's writer writes until that has ended and
 // all of it is copied. cur is the active segment, nil where there was none.
@@ -55,7 +61,7 @@ func (g *Reading) follow(ctx context.Context, cur *part) error {
 			return ctx.Err()
 		case <-tip.Changed:
 		case <-beat.C:
-			g.frames = append(g.frames, 0, 0, 0, 0) // an empty frame
+			g.frames = append(g.frames, make([]byte, beats*frame.HeaderSize)...)
 		}
 	}
 }

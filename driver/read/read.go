@@ -29,9 +29,8 @@ type Config struct {
 	Spool *segment.Spool
 	Log   *slog.Logger
 
-	// Heartbeat is how often a follower that has nothing to tell sends an
-	// empty frame. Docker notices that its client has gone only when a frame
-	// comes, and some of its clients give up on a plugin that is silent.
+	// Heartbeat is how often a follower that has nothing to tell sends empty
+	// frames. Docker notices that its client has gone only when a frame comes.
 	Heartbeat time.Duration
 }
 
