@@ -33,7 +33,7 @@ plugin: build
 enable:
 	mkdir -p $(LOGS) $(CONFIG)
 	docker plugin set $(PLUGIN) logs.source=$(LOGS) config.source=$(CONFIG)
-	docker plugin enable $(PLUGIN)
+	docker plugin enable --timeout 0 $(PLUGIN)
 
 disable:
 	docker plugin disable $(PLUGIN)
