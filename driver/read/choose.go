@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/logfast/logfast/driver/record"
@@ -14,16 +15,16 @@ import (
 // tail drops what is older than the last records that were asked for. It
 // reads no more than the segment in which they begin, and that backwards,
 // unless it is packed.
-func (g *Reading) tail() error {
+func (g *Reading) tail() {
 	need := int64(g.req.Tail)
 	if need < 0 {
-		return nil
+		return
 	}
 	for i := len(g.parts) - 1; i >= 0; i-- {
 		p := g.parts[i]
 		if need == 0 {
 			g.drop(i + 1)
-			return nil
+			return
 		}
 		lines, err := g.lines(p)
 		if err == nil && lines > need {
@@ -35,6 +36,7 @@ func (g *Reading) tail() error {
 		}
 		if err != nil {
 			g.complain(p, err)
+			g.parts = slices.Delete(g.parts, i, i+1)
 			continue
 		}
 		need -= lines
@@ -42,7 +44,6 @@ func (g *Reading) tail() error {
 	if need == 0 {
 		g.pruned = time.Time{}
 	}
-	return nil
 }
 
 // drop forgets the first n parts, and with them what was pruned before. An
@@ -180,7 +181,7 @@ func (g *Reading) refuse() error {
 		switch {
 		case p.format != record.Raw:
 			continue
-		case p.certain && !first.Before(since) && (until.IsZero() || !last.After(until) && !(p.file != nil && g.req.Follow)):
+		case p.certain && !first.Before(since) && (until.IsZero() || !last.After(until) && (p.file == nil || !g.req.Follow)):
 			continue // inside
 		case p.certain && (!until.IsZero() && first.After(until) || last.Before(since)):
 			continue // outside

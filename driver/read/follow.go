@@ -153,7 +153,7 @@ func (g *Reading) news(tip segment.Tip) (news []*part, err error) {
 
 // forget closes a part that is copied.
 func (g *Reading) forget(p *part) {
-	_ = p.file.Close() // it was read only
+	p.file.Close() // nothing was written to it
 	p.file = nil
 	g.parts = nil
 }

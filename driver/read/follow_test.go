@@ -76,7 +76,7 @@ func (s *spool) follow(req Request) *follower {
 	f.cond = sync.NewCond(&f.mu)
 	go func() {
 		err := g.Copy(ctx, f)
-		err = errors.Join(err, g.Close())
+		g.Close()
 		f.mu.Lock()
 		f.over = true
 		f.cond.Broadcast()
@@ -265,7 +265,7 @@ func TestManyFollowersHoldNothingUpAndLeaveNothing(t *testing.T) {
 
 func TestASilentFollowerBeats(t *testing.T) {
 	s := newSpool(t, record.CRI)
-	s.Reader.cfg.Heartbeat = time.Millisecond
+	s.cfg.Heartbeat = time.Millisecond
 	s.lines(0, 0)
 	f := s.follow(all)
 	f.until(4)

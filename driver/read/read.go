@@ -90,7 +90,7 @@ type known struct {
 	first int64 // microseconds
 }
 
-// RefusedError: the request cannot be answered as it is.
+// RefusedError says why a request cannot be answered as it is.
 type RefusedError struct{ reason string }
 
 func (e *RefusedError) Error() string { return e.reason }
@@ -101,28 +101,26 @@ func (e *RefusedError) Error() string { return e.reason }
 func (r *Reader) Open(req Request) (*Reading, error) {
 	g := &Reading{Reader: r, req: req, given: map[known]bool{}}
 	if err := g.find(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the logs of %.12s: %w", req.ID, err), g.Close())
+		g.Close()
+		return nil, fmt.Errorf("read the logs of %.12s: %w", req.ID, err)
 	}
-	if err := g.tail(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the logs of %.12s: %w", req.ID, err), g.Close())
-	}
+	g.tail()
 	g.dropOlder()
 	if err := g.refuse(); err != nil {
-		return nil, errors.Join(err, g.Close())
+		g.Close()
+		return nil, err
 	}
 	return g, nil
 }
 
 // Close frees what the reading holds.
-func (g *Reading) Close() error {
-	var errs []error
+func (g *Reading) Close() {
 	for _, p := range g.parts {
 		if p.file != nil {
-			errs = append(errs, p.file.Close())
+			p.file.Close() // nothing was written to it
 		}
 	}
 	g.parts = nil
-	return errors.Join(errs...)
 }
 
 // find lists the container's segments. The active one is opened first: what is

@@ -54,7 +54,7 @@ func newSpool(t *testing.T, format record.Format) *spool {
 	if s.Spool, err = segment.Open(s.path, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Spool.Close() })
+	t.Cleanup(func() { s.Close() })
 	s.Reader = New(Config{Spool: s.Spool, Log: slog.New(slog.NewTextHandler(&s.log, nil)), Heartbeat: time.Hour})
 	s.w = s.Writer(s.stream)
 	return s

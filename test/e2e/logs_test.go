@@ -309,7 +309,7 @@ func testLives(h *host) {
 	c.wait()
 	c.wantLogs("hello\nno newline", "oh\n")
 	docker(h.T, "start", "-a", c.id)
-	c.wantLogs(strings.Repeat("hello\nno newline", 2), "oh\noh\n")
+	c.wantLogs(strings.Repeat("hello\nno newline", 2), strings.Repeat("oh\n", 2))
 	docker(h.T, "rename", c.id, c.app+"-renamed") // its segments lie in two directories now
 	docker(h.T, "start", "-a", c.id)
 	c.wantLogs(strings.Repeat("hello\nno newline", 3), strings.Repeat("oh\n", 3))
