@@ -226,6 +226,11 @@ func TestSinceAndUntilChooseAmongTheTail(t *testing.T) {
 				s.want(Request{Tail: 30, Since: at(since).Truncate(cut)}, numbers(max(70, since), 99)...)
 				s.want(Request{Tail: -1, Until: at(since)}, numbers(0, min(since, 99))...)
 				s.want(Request{Tail: 30, Until: at(since)}, numbers(70, min(since, 99))...)
+				shown := at(since) // what docker logs --timestamps shows
+				if format == record.Syslog {
+					shown = shown.Truncate(cut)
+				}
+				s.want(Request{Tail: -1, Until: shown}, numbers(0, min(since, 99))...)
 				s.want(Request{Tail: -1, Since: at(15).Truncate(cut), Until: at(since)}, numbers(15, min(since, 99))...)
 			}
 		})

@@ -80,7 +80,11 @@ func (g *Reading) open(p *part, read func(io.Reader) error) error {
 // copyPart copies a segment that no longer changes. One that is not there any
 // more, or damaged, is not fatal: the others are as good as they were.
 func (g *Reading) copyPart(ctx context.Context, p *part) error {
-	if !g.req.Until.IsZero() && p.certain && p.meta.First.After(g.req.Until) {
+	first := p.meta.First
+	if p.format == record.Syslog {
+		first = first.Truncate(time.Microsecond) // as its record has it
+	}
+	if !g.req.Until.IsZero() && p.certain && first.After(g.req.Until) {
 		return errEnough
 	}
 	err := g.open(p, func(r io.Reader) error {
