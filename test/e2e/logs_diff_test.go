@@ -27,7 +27,7 @@ type message struct {
 // frames them: a header with the stream and the length, then the time and the text.
 func (c *container) messages() (all []message) {
 	c.Helper()
-	r, done := engine(c.T, "/containers/"+c.id+"/logs", url.Values{"stdout": {"1"}, "stderr": {"1"}, "timestamps": {"1"}})
+	r, done := ask(c.T, "/containers/"+c.id+"/logs", url.Values{"stdout": {"1"}, "stderr": {"1"}, "timestamps": {"1"}})
 	defer done()
 	for {
 		var header [8]byte

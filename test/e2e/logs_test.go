@@ -76,8 +76,8 @@ func (c *container) stamps() (all []time.Time) {
 	return all
 }
 
-// engine asks the engine's API, as a client that may choose streams.
-func engine(t *testing.T, path string, query url.Values) (*http.Response, func()) {
+// ask asks the engine's API, as a client that may choose streams.
+func ask(t *testing.T, path string, query url.Values) (*http.Response, func()) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", "/var/run/docker.sock")
@@ -91,7 +91,7 @@ func engine(t *testing.T, path string, query url.Values) (*http.Response, func()
 
 func (c *container) api(tty bool, query url.Values) (stdout, stderr string) {
 	c.Helper()
-	r, done := engine(c.T, "/containers/"+c.id+"/logs", query)
+	r, done := ask(c.T, "/containers/"+c.id+"/logs", query)
 	defer done()
 	if r.StatusCode != http.StatusOK {
 		c.Fatal(r.Status)
