@@ -4,9 +4,13 @@ package detect
 
 import "bytes"
 
-// Match is what a line reports.
+// Match is what a line reports. Its slices are parts of the line, good for as
+// long as that is.
 type Match struct {
-	Status int // 500 to 599
+	Status int    // 500 to 599; 0 where a pattern or a signal matched without one
+	Method []byte // of the request, nil where the line does not say
+	Path   []byte // without host and query, nil where the line does not say
+	Rule   string // which rule decided
 }
 
 // Detector looks at one line, without its newline. It keeps no state, may be
@@ -41,42 +45,14 @@ func (Classic) Detect(line []byte) (Match, bool) {
 		line = line[i+len(protocol):]
 		for at := 3; at <= 20 && at+5 <= len(line); at++ {
 			if s := line[at : at+5]; space(s[0]) && s[1] == '5' && digit(s[2]) && digit(s[3]) && space(s[4]) {
-				return Match{Status: 500 + int(s[2]-'0')*10 + int(s[3]-'0')}, true
+				return Match{Status: 500 + int(s[2]-'0')*10 + int(s[3]-'0'), Rule: "classic"}, true
 			}
 		}
 	}
 }
 
-func digit(c byte) bool { return '0' <= c && c <= '9' }
-func space(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
-
-// MaxLine is how many bytes of a line a Joiner keeps; a Detector does not see
-// what is beyond.
-const MaxLine = 64 << 10
-
-// Joiner puts the chunks of one source's lines together again. It keeps at
-// most MaxLine bytes. The zero Joiner is ready; it belongs to one goroutine.
-type Joiner struct {
-	begun []byte
-}
-
-// Add takes the next chunk and says whether the line is complete. The line is
-// valid until the next call. A chunk that is a whole line is not copied.
-func (j *Joiner) Add(chunk []byte, more bool) (line []byte, complete bool) {
-	if !more && len(j.begun) == 0 {
-		return chunk, true
-	}
-	j.begun = append(j.begun, chunk[:min(len(chunk), MaxLine-len(j.begun))]...)
-	if more {
-		return nil, false
-	}
-	return j.Rest(), true
-}
-
-// Rest ends a line of which no further chunk will come, and returns what there
-// is of it, nothing where none was begun.
-func (j *Joiner) Rest() []byte {
-	line := j.begun
-	j.begun = nil
-	return line
-}
+// The statuses of a server error.
+const (
+	firstStatus = 500
+	lastStatus  = 599
+)

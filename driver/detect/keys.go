@@ -1,0 +1,319 @@
+package detect
+
+import "bytes"
+
+// facts are what the keys of a line say: of JSON, of logfmt.
+type facts struct {
+	status  [rankCount]int
+	depth   [rankCount]int
+	method  []byte
+	path    []byte
+	message []byte
+	source  []byte // the logger's name
+	context context
+	client  bool // a key says that the request was the program's own
+}
+
+// rank orders the keys that can hold a status, the surest first.
+type rank uint8
+
+const (
+	unranked rank = iota
+	explicit      // http.response.status_code, DownstreamStatus
+	bareCode      // status_code
+	bareWord      // status: with a method or a path beside it
+	codeOnly      // code: with a method beside it
+	rankCount
+)
+
+type context uint8
+
+const (
+	hasMethod context = 1 << iota
+	hasPath
+	hasAbsolute // a URL with scheme and host, as clients log
+	hasServer   // what only a server knows: the client's address, its own handler
+)
+
+// parent is what an object, or the first parts of a dotted key, is about.
+type parent uint8
+
+const (
+	neutral  parent = iota
+	response        // its status is the answer's
+	incoming        // the request: what is in it came from outside
+	foreign         // another party's words, of which nothing counts
+)
+
+// normal appends a key in lower case without "_" and "-" to dst.
+func normal(dst, key []byte) []byte {
+	for _, c := range key {
+		if c != '_' && c != '-' && c != '@' && len(dst) < cap(dst) {
+			dst = append(dst, lower(c))
+		}
+	}
+	return dst
+}
+
+// parentOf classifies one key as a parent, in the parent around it.
+func parentOf(in parent, key []byte) parent {
+	if in == foreign || in == incoming {
+		return foreign
+	}
+	var buf [maxKey]byte
+	k := normal(buf[:0], key)
+	switch string(k) {
+	case "res", "resp", "response", "httpresponse", "reply", "http", "httprequest", "responsestatus", "serverresponse":
+		return response
+	case "req", "request", "httpreq":
+		return incoming
+	case "err", "error", "exception", "cause", "body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
+		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task", "peer", "grpc", "rpc", "db", "payment",
+		"client", "config", "result", "outgoing", "input", "user", "detail", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql":
+		return foreign
+	}
+	for _, word := range [...]string{"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external", "respbody", "responsebody", "requestbody", "cached"} {
+		if bytes.Contains(k, []byte(word)) && string(k) != "originalrequest" {
+			return foreign
+		}
+	}
+	return neutral
+}
+
+// maxKey bounds a key that can be known, in bytes.
+const maxKey = 48
+
+// rankOf says what a status under a key is worth.
+func rankOf(in parent, key []byte) rank {
+	var buf [maxKey]byte
+	k := normal(buf[:0], key)
+	switch string(k) {
+	case "httpstatus", "httpstatuscode", "httpresponsestatus", "httpresponsestatuscode", "responsestatus", "responsestatuscode", "responsecode",
+		"httpresponsecode", "httpcode", "resstatus", "resstatuscode", "respstatus", "respstatuscode", "respcode", "downstreamstatus", "downstreamstatuscode", "scstatus",
+		"elbstatuscode", "edgeresponsestatus", "statushttp", "replystatus", "finalstatus", "serverstatus", "httpstatusline", "downstreamresponsecode", "nginxstatus", "rescode":
+		return explicit
+	case "statuscode":
+		if in == response {
+			return explicit
+		}
+		return bareCode
+	case "status":
+		if in == response {
+			return explicit
+		}
+		return bareWord
+	case "resp", "response", "stat":
+		return bareWord
+	case "code":
+		if in == response {
+			return explicit
+		}
+		return codeOnly
+	}
+	return unranked
+}
+
+func isStatusKey(key []byte) bool { return rankOf(neutral, key) != unranked }
+
+func isRequestKey(key []byte) bool {
+	return foldIs(key, "request") || foldIs(key, "req") || foldIs(key, "request_line") || foldIs(key, "http_request") || foldIs(key, "requestline") || foldIs(key, "r")
+}
+
+func isMessageKey(key []byte) bool {
+	switch string(key) {
+	case "msg", "message", "Message", "MESSAGE", "event", "log", "@m", "text", "body", "line", "textPayload", "short_message", "@message", "MSG", "RenderedMessage":
+		return true
+	}
+	return false
+}
+
+// see takes note of a value. value has no quotes around it and its escapes in
+// it.
+func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
+	for { // http.response.status_code
+		i := bytes.IndexByte(key, '.')
+		if i < 0 {
+			break
+		}
+		in, key, depth = parentOf(in, key[:i]), key[i+1:], depth+1
+	}
+	if in == foreign || len(key) == 0 || len(key) > maxKey || len(value) == 0 {
+		return
+	}
+	if r := rankOf(in, key); r != unranked {
+		if s, ok := statusValue(value); ok && (f.status[r] == 0 || depth < f.depth[r]) {
+			f.status[r], f.depth[r] = s, depth
+		}
+	}
+	var buf [maxKey]byte
+	k := normal(buf[:0], key)
+	switch string(k) {
+	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod", "httprequestmethod", "rmethod":
+		if len(value) <= 16 && all(value, letter) {
+			f.context |= hasMethod
+			f.method = value
+		}
+	case "path", "uri", "url", "requestpath", "requesturi", "requesturl", "httppath", "httptarget", "httpurl", "httpuri", "httproute", "route", "endpoint", "originalurl",
+		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath", "requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original":
+		switch {
+		case value[0] == '/' || value[0] == '\\' && bytes.HasPrefix(value, []byte(`\/`)):
+			f.context |= hasPath
+			f.path = pathOf(value)
+		case absolute(value) || fold(value, `http:\/\/`) || fold(value, `https:\/\/`):
+			if f.context |= hasAbsolute; in != neutral || len(k) > 6 && string(k) != "endpoint" && string(k) != "target" {
+				f.context |= hasServer // httpRequest.requestUrl
+			}
+			if f.path == nil {
+				f.path = pathOf(value)
+			}
+		case string(k) == "route" || string(k) == "endpoint" || string(k) == "httproute":
+			f.context |= hasPath
+		}
+	case "request", "req", "requestline", "httprequest", "r":
+		f.line(value)
+	case "remoteaddr", "remoteip", "remoteaddress", "clientip", "clientaddr", "ip", "useragent", "httpuseragent", "ua", "handler", "controller", "action", "bytesin", "bytesout",
+		"bytessent", "bodybytessent", "protocol", "proto", "httpversion", "xforwardedfor", "dyno", "srcip", "requesthost", "size", "responsesize", "reqid", "remote", "client":
+		f.context |= hasServer
+	case "attempt", "retry", "retries", "retrycount", "retryin", "retryafter", "attempts", "maxretries", "nextattempt", "backoff":
+		f.client = true
+	case "spankind", "kind", "direction":
+		f.client = f.client || fold(value, "client") || fold(value, "outgoing") || fold(value, "outbound")
+		if fold(value, "server") {
+			f.context |= hasServer
+		}
+	case "logger", "name", "loggername", "category", "sourcecontext", "component", "caller", "module":
+		if isString && f.source == nil {
+			f.source = value
+		}
+	}
+	if isMessageKey(key) && in == neutral && (f.message == nil || len(f.message) < len(value)) {
+		f.message = value
+	}
+}
+
+// line reads a request that is a value: "GET /path HTTP/1.1".
+func (f *facts) line(value []byte) {
+	i := bytes.IndexByte(value, ' ')
+	if i < 2 || !all(value[:i], upper) {
+		return
+	}
+	at := skipSpace(value, i)
+	target := value[at:wordEnd(value, at)]
+	if len(target) > 0 {
+		f.context |= hasMethod | hasPath
+		f.method, f.path = value[:i], pathOf(target)
+	}
+}
+
+// statusValue reads 500, "500", 500.0 and "500 Internal Server Error".
+func statusValue(v []byte) (int, bool) {
+	if len(v) < 3 {
+		return 0, false
+	}
+	s, ok := number(v[:3])
+	if !ok {
+		return 0, false
+	}
+	switch rest := v[3:]; {
+	case len(rest) == 0, string(rest) == ".0":
+		return s, true
+	case rest[0] == ' ' || rest[0] == '_' || rest[0] == '-':
+		return s, reason(s, bytes.TrimLeft(rest, " _-"))
+	}
+	return 0, false
+}
+
+// explicit returns the status that keys beside a request give.
+func (f *facts) explicit() int {
+	for _, s := range f.status[explicit:codeOnly] {
+		if s != 0 {
+			return s
+		}
+	}
+	return 0
+}
+
+// final returns the status of the server's answer, 0 where no key holds one,
+// and whether the line is about a request of the program's own.
+func (f *facts) final(request bool) (status int, client bool) {
+	r := explicit
+	for r < rankCount && f.status[r] == 0 {
+		r++
+	}
+	if r == rankCount {
+		return 0, false
+	}
+	own := request || f.context&(hasMethod|hasPath) != 0
+	switch r {
+	case bareCode:
+		own = own || f.context&hasAbsolute != 0 || contains(f.message, serverWords)
+	case bareWord:
+		own = own || f.context&hasAbsolute != 0
+	case codeOnly:
+		own = request || f.context&hasMethod != 0
+	default:
+		own = true
+	}
+	if !own {
+		return 0, false
+	}
+	if f.client || contains(f.message, clientWords) || contains(f.source, clientLibraries) {
+		return 0, true
+	}
+	if f.context&hasPath == 0 && !request {
+		if contains(f.message, perhapsClient) {
+			return 0, true
+		}
+		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit && !contains(f.message, serverWords) {
+			return 0, true
+		}
+	}
+	return f.status[r], false
+}
+
+// inner decides by the message: programs log access lines as a field.
+func (f *facts) inner(nesting int) (Match, bool) {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	*buf = unescape((*buf)[:0], f.message)
+	if f.client || contains(f.source, clientLibraries) {
+		return Match{Rule: "client"}, true
+	}
+	m := relocate(f.message, decide(*buf, nesting+1))
+	return m, m.Rule != ""
+}
+
+// unescape appends src without JSON's escapes, as far as they matter here.
+func unescape(dst, src []byte) []byte {
+	for i := 0; i < len(src); i++ {
+		c := src[i]
+		if c != '\\' || i+1 == len(src) {
+			dst = append(dst, c)
+			continue
+		}
+		i++
+		switch src[i] {
+		case 'n', 'r':
+			if i+1 == len(src) {
+				return dst // the newline at a line's end
+			}
+			dst = append(dst, ' ')
+		case 't':
+			dst = append(dst, '\t')
+		case 'u':
+			switch {
+			case bytes.HasPrefix(src[i:], []byte("u0022")):
+				dst, i = append(dst, '"'), i+4
+			case bytes.HasPrefix(src[i:], []byte("u001b")), bytes.HasPrefix(src[i:], []byte("u001B")):
+				dst, i = append(dst, 0x1b), i+4
+			case bytes.HasPrefix(src[i:], []byte("u003e")):
+				dst, i = append(dst, '>'), i+4
+			default:
+				dst = append(dst, '\\', 'u')
+			}
+		default:
+			dst = append(dst, src[i])
+		}
+	}
+	return dst
+}

@@ -1,0 +1,232 @@
+package detect
+
+import "bytes"
+
+// verb judges a word after which frameworks put the status of an answer whose
+// request they logged before: "Completed 500 Internal Server Error in 12ms".
+func (w *walker) verb(word []byte) (Match, bool) {
+	rails := string(word) == "Completed"
+	if !rails && string(word) != "Sent" && string(word) != "Returned" && string(word) != "responded" {
+		return Match{}, false
+	}
+	return w.completed(rails)
+}
+
+// completed reads what follows such a word.
+func (w *walker) completed(rails bool) (Match, bool) {
+	b := w.b
+	at := skipSpace(b, w.i)
+	if at+3 > len(b) {
+		return Match{}, false
+	}
+	status, ok := number(b[at : at+3])
+	if !ok {
+		return Match{}, false
+	}
+	at += 3
+	if at < len(b) && !space(b[at]) && b[at] != ',' {
+		return Match{}, false
+	}
+	next := skipSpace(b, at)
+	if rails && (next == len(b) || b[next] == ',' || reason(status, b[next:])) {
+		return w.decide(status, "completed"), true
+	}
+	if bytes.HasPrefix(b[next:], []byte("in ")) {
+		if next = skipSpace(b, next+3); next < len(b) && digit(b[next]) {
+			return w.decide(status, "completed"), true
+		}
+	}
+	return Match{}, false
+}
+
+// leading judges a status that begins a message, with its reason:
+//
+//	500 Server Error for HTTP GET "/items/0"          Spring WebFlux
+//	500 Internal Server Error: GET - /items in 12ms   Ktor
+//	500 Internal Server Error (0.012s, 81.2/s)        Mojolicious
+func (w *walker) leading(status int) (Match, bool) {
+	b := w.b
+	at := skipSpace(b, w.i)
+	rest := b[at:min(len(b), at+64)]
+	if status >= 500 && !reason(status, rest) || len(rest) == 0 || !upper(rest[0]) {
+		return Match{}, false
+	}
+	if after, ok := bytes.CutPrefix(rest, []byte("Server Error for HTTP ")); ok {
+		if r, _, ok := bareRequest(b, at+len(rest)-len(after)); ok {
+			w.req, w.how = r, bare
+		}
+		return w.decide(status, "spring"), true
+	}
+	i := 0
+	for i < len(rest) && (letter(rest[i]) || rest[i] == ' ' || rest[i] == '-') {
+		i++
+	}
+	if i+3 > len(rest) {
+		return Match{}, false
+	}
+	switch {
+	case rest[i] == ':' && rest[i+1] == ' ':
+		method := rest[i+2:]
+		end := 0
+		for end < len(method) && letter(method[end]) {
+			end++
+		}
+		if isMethod(method[:end]) && bytes.HasPrefix(method[end:], []byte(" - /")) {
+			from := at + i + 2 + end + 3
+			w.req, w.how = request{method: method[:end], target: b[from:wordEnd(b, from)]}, bare
+			return w.decide(status, "ktor"), true
+		}
+	case rest[i] == '(' && digit(rest[i+1]) && bytes.Contains(rest[i:], []byte("s, ")) && bytes.Contains(rest[i:], []byte("/s)")):
+		return w.decide(status, "mojolicious"), true
+	}
+	return Match{}, false
+}
+
+// squid reads "TCP_MISS/503 3931 GET http://…".
+func (w *walker) squid(word []byte) (Match, bool) {
+	i := bytes.IndexByte(word, '/')
+	if i < 4 || len(word) != i+4 || !all(word[:i], func(c byte) bool { return upper(c) || c == '_' }) {
+		return Match{}, false
+	}
+	status, ok := number(word[i+1:])
+	if !ok {
+		return Match{}, false
+	}
+	at := skipSpace(w.b, w.i)
+	end := wordEnd(w.b, at)
+	if !all(w.b[at:end], digit) {
+		return Match{}, false
+	}
+	at = skipSpace(w.b, end)
+	if r, _, ok := bareRequest(w.b, at); ok {
+		w.req, w.how = r, bare
+		return w.decide(status, "squid"), true
+	}
+	return Match{}, false
+}
+
+// stated are phrases behind which a framework puts the status it answered.
+var stated = [...]struct {
+	phrase string
+	rule   string
+}{
+	{"Outcome: Error(", "rocket"},
+	{"Outcome: Failure(", "rocket"},
+	{"Responding with registered ", "rocket"},
+	{"Responding with ", "rocket"},
+	{"HttpResponse(", "akka"},
+	{"classification=Status code: ", "tower"},
+	{"Method completed with status: ", "apigateway"},
+}
+
+// phrases decides a line by what frameworks write in words. No quote may stand
+// before a phrase: in quotes are other people's words.
+func (w *walker) phrases() Match {
+	head := w.b
+	if i := bytes.IndexByte(head, '"'); i >= 0 {
+		head = head[:i]
+	}
+	for _, s := range stated {
+		i := bytes.Index(head, []byte(s.phrase))
+		if i < 0 {
+			continue
+		}
+		at := i + len(s.phrase)
+		if at+3 > len(head) || at+3 < len(head) && alnum(head[at+3]) {
+			continue
+		}
+		if status, ok := number(head[at : at+3]); ok {
+			return w.decide(status, s.rule)
+		}
+	}
+	if m, ok := w.finishedIn(head); ok {
+		return m
+	}
+	if i := bytes.Index(head, []byte("Converted error ")); i >= 0 {
+		rest := head[i:]
+		if j := bytes.Index(rest, []byte(" to ")); j >= 0 && len(rest) >= j+16 && bytes.HasPrefix(rest[j+7:], []byte(" response")) {
+			if status, ok := number(rest[j+4 : j+7]); ok {
+				return w.decide(status, "phoenix")
+			}
+		}
+	}
+	if m, ok := djangoError(head); ok {
+		return m
+	}
+	m, _ := flaskError(head)
+	return m
+}
+
+// finishedIn reads ASP.NET Core 2 and 3: "Request finished in 71.1ms 500".
+func (w *walker) finishedIn(head []byte) (Match, bool) {
+	const phrase = "Request finished in "
+	i := bytes.Index(head, []byte(phrase))
+	if i < 0 {
+		return Match{}, false
+	}
+	at := i + len(phrase)
+	end := wordEnd(head, at)
+	if !isDuration(head[at:end]) {
+		return Match{}, false
+	}
+	at = skipSpace(head, end)
+	status, ok := number(head[at:wordEnd(head, at)])
+	return Match{Status: status, Rule: "kestrel"}, ok
+}
+
+// djangoPhrases are how Django's logger django.request begins its line for an
+// answer of 5xx: the reason and the path.
+var djangoPhrases = [...]struct {
+	phrase string
+	status int
+}{
+	{"Internal Server Error: /", 500},
+	{"Not Implemented: /", 501},
+	{"Bad Gateway: /", 502},
+	{"Service Unavailable: /", 503},
+	{"Gateway Timeout: /", 504},
+	{"Insufficient Storage: /", 507},
+}
+
+func djangoError(head []byte) (Match, bool) {
+	if bytes.Index(head, []byte(": /")) < 0 {
+		return Match{}, false
+	}
+	for _, p := range djangoPhrases {
+		i := bytes.Index(head, []byte(p.phrase))
+		if i < 0 || i > 0 && alnum(head[i-1]) || i > 1 && head[i-1] == ' ' && digit(head[i-2]) && bytes.HasSuffix(head[:i-1], []byte("HTTP")) {
+			continue
+		}
+		path := head[i+len(p.phrase)-1:]
+		if end := bytes.IndexByte(path, ' '); end >= 0 {
+			// A path may have blanks, prose after one has words.
+			if bytes.Count(path, []byte(" ")) > 2 {
+				continue
+			}
+			path = path[:end]
+		}
+		return Match{Status: p.status, Path: pathOf(path), Rule: "django"}, true
+	}
+	return Match{}, false
+}
+
+// flaskError reads "Exception on /path [GET]", Flask's line for an answer of
+// 500.
+func flaskError(head []byte) (Match, bool) {
+	const phrase = "Exception on /"
+	i := bytes.Index(head, []byte(phrase))
+	if i < 0 || head[len(head)-1] != ']' {
+		return Match{}, false
+	}
+	rest := head[i+len(phrase)-1:]
+	open := bytes.LastIndexByte(rest, '[')
+	if open < 2 || !isMethod(rest[open+1:len(rest)-1]) {
+		return Match{}, false
+	}
+	return Match{Status: 500, Method: rest[open+1 : len(rest)-1], Path: pathOf(rest[:open-1]), Rule: "flask"}, true
+}
+
+// mayBePhrase is the part of mayReport for phrases without a status in them.
+func mayBePhrase(head []byte) bool {
+	return bytes.Contains(head, []byte(": /")) || bytes.Contains(head, []byte("Exception on /"))
+}

@@ -1,0 +1,128 @@
+package detect
+
+import "bytes"
+
+// isIntroducer reports whether a word may stand between a request and its
+// status.
+func isIntroducer(word []byte) bool {
+	switch string(word) {
+	case "responded", "status", "Status", "STATUS", "code", "returned", "returns", "with", "completed", "Completed", "finished",
+		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode", "StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
+		return true
+	}
+	return false
+}
+
+func isArrow(word []byte) bool {
+	switch string(word) {
+	case "-", "--", "->", "=>", "-->", "<--", "<-", ">", ">>", "→", "←", "➜", "—", "–", ":", "·", "//", "=", "::", "[-]":
+		return true
+	}
+	return false
+}
+
+// isUnit reports whether a number before this word counts something.
+func isUnit(word []byte) bool {
+	switch string(word) {
+	case "ms", "s", "sec", "secs", "second", "seconds", "msec", "msecs", "millis", "milliseconds", "us", "µs", "μs", "ns", "min", "minutes", "hours", "days",
+		"B", "b", "byte", "bytes", "Bytes", "kB", "kb", "KB", "KiB", "MB", "MiB", "GB", "GiB", "%", "percent", "px",
+		"item", "items", "row", "rows", "record", "records", "entry", "entries", "request", "requests", "reqs", "vars", "headers", "header",
+		"connections", "users", "times", "files", "lines", "messages", "events", "objects", "keys", "chars", "characters", "threads",
+		"workers", "tasks", "jobs", "points", "tokens", "retries", "attempts", "results", "products", "orders", "documents", "pages", "switches", "errors", "of":
+		return true
+	}
+	return false
+}
+
+// isDuration reports whether a word is a number with a unit of time: "1.2ms".
+func isDuration(word []byte) bool {
+	i := 0
+	for i < len(word) && (digit(word[i]) || word[i] == '.') {
+		i++
+	}
+	if i == 0 || i == len(word) || !digit(word[0]) {
+		return false
+	}
+	switch word[i] {
+	case 'n', 'm', 's', 'u', 'h', 0xc2, 0xce: // "ns", "µs" in either spelling, "1h2m"
+		return !bytes.ContainsAny(word[i:], ":/=")
+	}
+	return false
+}
+
+func isKeyByte(c byte) bool { return alnum(c) || c == '_' || c == '-' || c == '.' || c == '@' }
+
+// keyOf cuts what stands before a key: "request{method" is "method".
+func keyOf(b []byte) []byte {
+	i := len(b)
+	for i > 0 && isKeyByte(b[i-1]) {
+		i--
+	}
+	return b[i:]
+}
+
+// keyFollows reports whether b begins with "key=".
+func keyFollows(b []byte) bool {
+	i := 0
+	for i < len(b) && i < 32 && isKeyByte(b[i]) {
+		i++
+	}
+	return i > 0 && i < len(b) && b[i] == '='
+}
+
+// Words that say that a program speaks of a request of its own. The certain
+// ones are names of client libraries and plain statements; the others count
+// only where no path of the program's own server is named.
+var (
+	clientLibraries = []string{
+		"urllib3", "httpx", "http request:", "http client", "httpclient", "http_client", "http.client", "outgoing", "outbound",
+		"axios", "guzzle", "faraday", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch",
+	}
+	clientWords = []string{
+		"outgoing", "outbound", "webhook", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call",
+		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
+		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
+		"httpx", "urllib3", "axios", "http client", "httpclient", "api call", "http call", "call to ",
+	}
+	perhapsClient = []string{
+		"fetch", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
+		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "from api",
+	}
+	// serverWords are what a message says of a request that came in.
+	serverWords = []string{
+		"request completed", "completed", "handled", "served", "access", "finished", "processed", "incoming", "responded", "http request", "request errored",
+		"request failed", "request end", "response sent", "request", "response",
+	}
+)
+
+// outgoing reports whether the words before a request make it the program's
+// own.
+func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) bool {
+	if how == quoted {
+		return contains(before, clientLibraries)
+	}
+	if i := bytes.LastIndexByte(before, '|'); i >= 0 {
+		before = before[i:] // the name that docker compose puts there is no word
+	}
+	if contains(before, clientWords) || contains(before, perhapsClient) {
+		return true
+	}
+	return absolute(r.target) && !protoBefore && !w.finished && w.early == 0 && !contains(before, []string{"access", "handled", "served"})
+}
+
+// metric reports whether a line is a sample in Prometheus' text format:
+// name{label="value"} number.
+func metric(line []byte) bool {
+	i := 0
+	for i < len(line) && (alnum(line[i]) || line[i] == '_' || line[i] == ':') {
+		i++
+	}
+	if i == 0 || i == len(line) || line[i] != '{' {
+		return false
+	}
+	end := bytes.LastIndexByte(line, '}')
+	if end < i || end+2 >= len(line) || line[end+1] != ' ' {
+		return false
+	}
+	return all(line[end+2:], func(c byte) bool { return digit(c) || bytes.IndexByte([]byte(" .+-eEINFNa"), c) >= 0 })
+}
