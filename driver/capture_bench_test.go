@@ -180,7 +180,7 @@ func newCapture(b *testing.B) (*driver.Driver, string) {
 		b.Fatal(err)
 	}
 	d, err := driver.New(driver.Config{
-		Spool: spool, Detector: detect.Classic{}, Host: "web-1",
+		Spool: spool, Host: "web-1",
 		Defaults: driver.Options{
 			Scope: driver.ScopeContainer, MaxSize: driver.MaxMaxSize, Fsync: driver.FsyncInterval,
 			Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},

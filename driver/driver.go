@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/segment"
@@ -22,7 +21,6 @@ import (
 // Config is what a Driver needs. All fields must be set.
 type Config struct {
 	Spool    *segment.Spool
-	Detector detect.Detector
 	Host     string  // this host's name, for syslog records and keys
 	Defaults Options // of a container without options
 	Daily    Daily   // when every segment is sealed

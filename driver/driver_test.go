@@ -72,7 +72,7 @@ func newHostIn(t *testing.T, dir string, change func(*Config, *segment.Options))
 	}
 	h := &host{T: t, dir: dir, sealed: make(chan struct{}, 1000)}
 	cfg := Config{
-		Detector: detect.Classic{}, Host: "web-1",
+		Host: "web-1",
 		Defaults: Options{
 			Scope: ScopeContainer, MaxSize: 1 << 20, Fsync: FsyncInterval,
 			Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour},
@@ -686,7 +686,7 @@ func BenchmarkCapture(b *testing.B) {
 	}
 	defer spool.Close()
 	d, err := New(Config{
-		Spool: spool, Detector: detect.Classic{}, Sealed: func() {}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Spool: spool, Sealed: func() {}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Defaults: Options{Scope: ScopeContainer, MaxSize: MaxMaxSize, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
@@ -83,6 +84,8 @@ type Options struct {
 	Fsync  Fsync
 	// MaxSize is the size, in bytes of text, at which a segment is sealed.
 	MaxSize int64
+	// Detect is which lines report a server error.
+	Detect detect.Options
 }
 
 // Bounds of MaxSize, in bytes. S3 takes 5 GB in one put, and text that cannot
@@ -214,6 +217,11 @@ var options = map[string]func(o *Options, value string) error{
 	"max-delay":        func(o *Options, v string) (err error) { o.Policy.MaxDelay, err = ParseDuration(v); return },
 	"fsync":            func(o *Options, v string) (err error) { o.Fsync, err = ParseFsync(v); return },
 	"max-size":         func(o *Options, v string) (err error) { o.MaxSize, err = ParseSize(v); return },
+	"detect":           func(o *Options, v string) (err error) { o.Detect.Mode, err = detect.ParseMode(v); return },
+	"status":           func(o *Options, v string) (err error) { o.Detect.Status, err = detect.ParseStatuses(v); return },
+	"pattern":          func(o *Options, v string) (err error) { o.Detect.Pattern, err = detect.ParsePattern(v); return },
+	"exclude-path":     func(o *Options, v string) (err error) { o.Detect.ExcludePath, err = detect.ParseExclude(v); return },
+	"signals":          func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
 	"group":            func(*Options, string) error { return nil }, // Info.group
 	"tag":              func(*Options, string) error { return nil }, // Info.app
 

@@ -24,6 +24,8 @@ type stream struct {
 	desc   segment.Stream // never changes
 	opts   Options        // never changes
 
+	detector detect.Detector // of opts; never changes
+
 	fifo   *fifo.Reader
 	text   *record.Writer
 	joiner [2]detect.Joiner // by record.Stream
@@ -49,6 +51,10 @@ type stream struct {
 // where it is registered already, known.
 func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*stream, error) {
 	path, desc, opts := e.FIFO, e.Stream, e.Options
+	detector, err := detect.New(opts.Detect)
+	if err != nil {
+		return nil, err
+	}
 	r, err := fifo.Open(d.poller, path)
 	if err != nil {
 		return nil, err
@@ -58,7 +64,7 @@ func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*st
 		return nil, errors.Join(err, r.Close())
 	}
 	return &stream{
-		driver: d, path: path, desc: desc, opts: opts,
+		driver: d, path: path, desc: desc, opts: opts, detector: detector,
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text:   record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
 		done:   make(chan struct{}),
@@ -138,7 +144,7 @@ func (s *stream) run() {
 // finish seals what the stream wrote and closes it.
 func (s *stream) finish() {
 	for i := range s.joiner { // a last line without a newline
-		if _, found := s.driver.cfg.Detector.Detect(s.joiner[i].Rest()); found {
+		if _, found := s.detector.Detect(s.joiner[i].Rest()); found {
 			s.writer.AddError()
 		}
 	}
@@ -307,7 +313,7 @@ func (s *stream) move(w *workspace, data []byte) error {
 		}
 		w.add(s.text, &rec)
 		if line, ok := s.joiner[rec.Stream].Add(rec.Text, rec.More); ok {
-			if _, found := s.driver.cfg.Detector.Detect(line); found {
+			if _, found := s.detector.Detect(line); found {
 				w.batch.Errors++
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/object/s3"
@@ -40,6 +41,11 @@ type Environment struct {
 	MaxDelay   string `env:"LOGFAST_MAX_DELAY" envDefault:"5m"`
 	MaxSize    string `env:"LOGFAST_MAX_SIZE" envDefault:"100MB"`
 	Fsync      string `env:"LOGFAST_FSYNC" envDefault:"interval"`
+	Detect     string `env:"LOGFAST_DETECT" envDefault:"auto"`
+	Status     string `env:"LOGFAST_STATUS" envDefault:"500-599"`
+	Pattern    string `env:"LOGFAST_PATTERN"`
+	Exclude    string `env:"LOGFAST_EXCLUDE_PATH"`
+	Signals    string `env:"LOGFAST_SIGNALS" envDefault:"off"`
 	RotateAt   string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
 	RotateZone string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
 	Keep       string `env:"LOGFAST_KEEP" envDefault:"7d"`
@@ -152,6 +158,7 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	errs.check("LOGFAST_MAX_SIZE", e.MaxSize, err)
 	c.Defaults.Fsync, err = driver.ParseFsync(e.Fsync)
 	errs.check("LOGFAST_FSYNC", e.Fsync, err)
+	c.readDetect(e, errs)
 	c.Daily, err = driver.ParseDaily(e.RotateAt, e.RotateZone)
 	errs.check("LOGFAST_ROTATE_AT", e.RotateAt+" with LOGFAST_ROTATE_ZONE="+e.RotateZone, err)
 	c.Keep, err = parseDays(e.Keep)
@@ -163,6 +170,21 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	if err := c.LogLevel.UnmarshalText([]byte(e.LogLevel)); err != nil {
 		errs.check("LOGFAST_LOG_LEVEL", e.LogLevel, errors.New("allowed are debug, info, warn, error"))
 	}
+}
+
+func (c *Config) readDetect(e *Environment, errs *problems) {
+	d := &c.Defaults.Detect
+	var err error
+	d.Mode, err = detect.ParseMode(e.Detect)
+	errs.check("LOGFAST_DETECT", e.Detect, err)
+	d.Status, err = detect.ParseStatuses(e.Status)
+	errs.check("LOGFAST_STATUS", e.Status, err)
+	d.Pattern, err = detect.ParsePattern(e.Pattern)
+	errs.check("LOGFAST_PATTERN", e.Pattern, err)
+	d.ExcludePath, err = detect.ParseExclude(e.Exclude)
+	errs.check("LOGFAST_EXCLUDE_PATH", e.Exclude, err)
+	d.Signals, err = detect.ParseSignals(e.Signals)
+	errs.check("LOGFAST_SIGNALS", e.Signals, err)
 }
 
 func (c *Config) readStore(e *Environment, errs *problems) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/object/s3"
 	"github.com/logfast/logfast/driver/record"
@@ -24,6 +25,7 @@ func TestTheDefaultsAreSound(t *testing.T) {
 	}
 	want := driver.Options{
 		Format: record.CRI, Scope: driver.ScopeContainer, MaxSize: 100e6, Fsync: driver.FsyncInterval,
+		Detect: detect.Options{Mode: detect.ModeAuto, Status: detect.AllStatuses},
 		Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},
 	}
 	if c.Defaults != want || c.Dir != "/var/log/logfast/archive" || c.Spool != "/var/log/logfast" ||
@@ -87,6 +89,11 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"LOGFAST_MAX_DELAY=never", []string{"LOGFAST_MAX_DELAY=never", "such as 30s or 5m"}},
 		{"LOGFAST_MAX_SIZE=1KB", []string{"LOGFAST_MAX_SIZE=1KB", "64KiB to 4.9GB"}},
 		{"LOGFAST_FSYNC=yes", []string{"LOGFAST_FSYNC=yes", "interval, always, never"}},
+		{"LOGFAST_DETECT=smart", []string{"LOGFAST_DETECT=smart", "auto, classic, off"}},
+		{"LOGFAST_STATUS=400-599", []string{"LOGFAST_STATUS=400-599", "such as 500,502-504"}},
+		{"LOGFAST_PATTERN=a(b", []string{"LOGFAST_PATTERN=a(b", "at byte 2", "missing closing )"}},
+		{"LOGFAST_EXCLUDE_PATH=healthz", []string{"LOGFAST_EXCLUDE_PATH=healthz", "/healthz,/static/*"}},
+		{"LOGFAST_SIGNALS=pyton", []string{"LOGFAST_SIGNALS=pyton", `did you mean "python"?`}},
 		{"LOGFAST_FORMAT=json", []string{"LOGFAST_FORMAT=json", "cri, syslog, raw"}},
 		{"LOGFAST_FAST_TRACK_SCOPE=all", []string{"LOGFAST_FAST_TRACK_SCOPE=all", "container, group, host"}},
 		{"LOGFAST_ROTATE_AT=25:00", []string{"LOGFAST_ROTATE_AT=25:00", "00:00 to 23:59"}},

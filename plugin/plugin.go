@@ -70,7 +70,10 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 		return fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)
 	}
 	level.Set(cfg.LogLevel)
-	detector := detect.Classic{}
+	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
+	if err != nil {
+		return err
+	}
 	spool, err := segment.Open(cfg.Spool, segment.Options{Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk})
 	if err != nil {
 		return err
@@ -81,7 +84,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	}
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log})
 	capture, err := driver.New(driver.Config{
-		Spool: spool, Detector: detector, Host: cfg.Host, Defaults: cfg.Defaults,
+		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
 		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func decide(line []byte, nesting int) Match {
 
 // plain decides a line without colours.
 func plain(line []byte, nesting int) Match {
-	if len(line) > 0 && line[0] == '{' {
+	if len(line) > 1 && line[0] == '{' && (line[1] == '"' || line[1] == '\'' || space(line[1])) {
 		w := walker{b: line, nesting: nesting}
 		if m, ok := w.json(); ok {
 			return m
@@ -101,7 +101,7 @@ func mayReport(line []byte) bool {
 		if i+2 > len(line) {
 			break
 		}
-		if digit(line[i]) && digit(line[i+1]) && (i+2 == len(line) || !alnum(line[i+2])) && bordered(line[:i-1]) {
+		if digit(line[i]) && digit(line[i+1]) && ends(line[i+2:]) && bordered(line[:i-1], i+2 < len(line) && line[i+2] == ' ') {
 			return true
 		}
 	}
@@ -114,14 +114,31 @@ func mayReport(line []byte) bool {
 	return mayBePhrase(head)
 }
 
-// bordered reports whether a number may begin after this text. An "m" may end
+// ends reports whether a number may end before this text. Browsers call
+// themselves 537.36, JSON may write 500.0.
+func ends(after []byte) bool {
+	switch n := len(after); {
+	case n == 0:
+		return true
+	case after[0] == '.' && n > 1 && digit(after[1]):
+		return after[1] == '0' && (n == 2 || !digit(after[2]))
+	default:
+		return !alnum(after[0]) && after[0] != '_'
+	}
+}
+
+// bordered reports whether a number may begin after this text, and before a
+// blank if after says so. An "m" may end
 // a colour; a letter after a backslash is an escaped tab or newline.
-func bordered(before []byte) bool {
+func bordered(before []byte, after bool) bool {
 	n := len(before)
 	if n == 0 {
 		return true
 	}
 	c := before[n-1]
+	if c == '/' {
+		return after // "TCP_MISS/503 217", but not "/errors/503"
+	}
 	return !alnum(c) && c != '.' && c != '_' || c == 'm' || (c == 't' || c == 'n') && n > 1 && before[n-2] == '\\'
 }
 

@@ -51,12 +51,25 @@ func fold(b []byte, word string) bool {
 // foldIs reports whether b is a lower-case word, in any case.
 func foldIs(b []byte, word string) bool { return len(b) == len(word) && fold(b, word) }
 
-// contains reports whether b contains one of some lower-case words, in any case.
-func contains(b []byte, words []string) bool {
-	for i := range b {
-		c := lower(b[i])
-		for _, w := range words {
-			if c == w[0] && fold(b[i:], w) {
+// wordSet is a set of lower-case words to look for, by their first letter.
+type wordSet [256][]string
+
+func newWordSet(words ...string) *wordSet {
+	var s wordSet
+	for _, w := range words {
+		s[w[0]] = append(s[w[0]], w)
+		if letter(w[0]) {
+			s[w[0]-0x20] = s[w[0]]
+		}
+	}
+	return &s
+}
+
+// contains reports whether b contains one of the words, in any case.
+func contains(b []byte, words *wordSet) bool {
+	for i, c := range b {
+		for _, w := range words[c] {
+			if fold(b[i:], w) {
 				return true
 			}
 		}

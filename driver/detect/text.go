@@ -59,7 +59,7 @@ func (w *walker) walk() Match {
 	if metric(w.b) {
 		return Match{}
 	}
-	w.pythonPrefix()
+	w.commonPrefix()
 	for w.next() {
 		b := w.b
 		switch c := b[w.i]; {
@@ -479,8 +479,19 @@ func (w *walker) conclude(rule string) (Match, bool) {
 	return Match{}, false
 }
 
-// pythonPrefix passes over "INFO:logger:", of Python's default format.
-func (w *walker) pythonPrefix() {
+// commonPrefix passes over what stands before the request in the common log
+// format, the user's name above all, and over the "INFO:logger:" of Python's
+// default format.
+//
+//	10.0.0.1 - somebody's name [23/Nov/2026:19:03:01 +0000] "GET …
+//
+// Nobody can write an unescaped quote into a name, so the line's first quote is
+// the request's where a date is before it.
+func (w *walker) commonPrefix() {
+	if q := closing(w.b, 0, '"'); q > 0 && dateBefore(w.b[:q]) {
+		w.i, w.prev, w.afterDate = q, datum, true
+		return
+	}
 	i := 0
 	for i < len(w.b) && upper(w.b[i]) {
 		i++
@@ -493,4 +504,18 @@ func (w *walker) pythonPrefix() {
 	if i < len(w.b) && w.b[i] == ':' {
 		w.i = i + 1
 	}
+}
+
+// dateBefore reports whether b ends in "[…] " with a date and time in it.
+func dateBefore(b []byte) bool {
+	b, ok := bytes.CutSuffix(b, []byte("] "))
+	if !ok {
+		return false
+	}
+	open := bytes.LastIndexByte(b[max(0, len(b)-40):], '[')
+	if open < 0 {
+		return false
+	}
+	date := b[max(0, len(b)-40)+open+1:]
+	return len(date) >= 16 && bytes.IndexByte(date, ':') > 0 && bytes.Count(date, []byte("20")) > 0 && (digit(date[0]) || letter(date[0]))
 }

@@ -74,25 +74,26 @@ func keyFollows(b []byte) bool {
 // ones are names of client libraries and plain statements; the others count
 // only where no path of the program's own server is named.
 var (
-	clientLibraries = []string{
+	clientLibraries = newWordSet(
 		"urllib3", "httpx", "http request:", "http client", "httpclient", "http_client", "http.client", "outgoing", "outbound",
 		"axios", "guzzle", "faraday", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch",
-	}
-	clientWords = []string{
+	)
+	clientWords = newWordSet(
 		"outgoing", "outbound", "webhook", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call",
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "api call", "http call", "call to ",
-	}
-	perhapsClient = []string{
+	)
+	perhapsClient = newWordSet(
 		"fetch", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
 		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "from api",
-	}
+	)
+	accessWords = newWordSet("access", "handled", "served")
 	// serverWords are what a message says of a request that came in.
-	serverWords = []string{
+	serverWords = newWordSet(
 		"request completed", "completed", "handled", "served", "access", "finished", "processed", "incoming", "responded", "http request", "request errored",
 		"request failed", "request end", "response sent", "request", "response",
-	}
+	)
 )
 
 // outgoing reports whether the words before a request make it the program's
@@ -107,7 +108,7 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 	if contains(before, clientWords) || contains(before, perhapsClient) {
 		return true
 	}
-	return absolute(r.target) && !protoBefore && !w.finished && w.early == 0 && !contains(before, []string{"access", "handled", "served"})
+	return absolute(r.target) && !protoBefore && !w.finished && w.early == 0 && !contains(before, accessWords)
 }
 
 // metric reports whether a line is a sample in Prometheus' text format:

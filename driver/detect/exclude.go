@@ -1,0 +1,83 @@
+package detect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// exclude is which paths never count. The nil exclude has none.
+type exclude struct {
+	globs [][][]byte // each split at its stars
+	re    *regexp.Regexp
+}
+
+// ParseExclude says what is wrong with a list of paths, if anything is: globs
+// split by commas, where "*" stands for any text, "/" too; or, behind a "~",
+// one RE2 expression. Globs match a whole path, without its query.
+//
+//	/healthz,/static/*      ~^/(healthz|static/)
+//
+// An empty list has none.
+func ParseExclude(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	_, err := parseExclude(s)
+	return s, err
+}
+
+func parseExclude(s string) (*exclude, error) {
+	if expr, ok := strings.CutPrefix(s, "~"); ok {
+		re, err := compile(expr)
+		if err != nil {
+			return nil, err
+		}
+		return &exclude{re: re}, nil
+	}
+	e := &exclude{}
+	for _, glob := range strings.Split(s, ",") {
+		glob = strings.TrimSpace(glob)
+		if glob == "" || glob[0] != '/' && glob[0] != '*' {
+			return nil, fmt.Errorf("%q: %w", glob, errGlob)
+		}
+		e.globs = append(e.globs, bytes.Split([]byte(glob), []byte("*")))
+	}
+	return e, nil
+}
+
+var errGlob = errors.New("a path begins with / or *: write globs such as /healthz,/static/*, or ~ and an RE2 expression")
+
+func (e *exclude) has(path []byte) bool {
+	if e == nil || len(path) == 0 {
+		return false
+	}
+	if e.re != nil {
+		return e.re.Match(path)
+	}
+	for _, g := range e.globs {
+		if globMatch(g, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// globMatch matches the parts between stars, each where it first fits.
+func globMatch(parts [][]byte, path []byte) bool {
+	path, ok := bytes.CutPrefix(path, parts[0])
+	if !ok || len(parts) == 1 {
+		return ok && len(path) == 0
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		i := bytes.Index(path, part)
+		if i < 0 {
+			return false
+		}
+		path = path[i+len(part):]
+	}
+	return bytes.HasSuffix(path, parts[last])
+}
