@@ -17,6 +17,7 @@ var Version = "development"
 
 type commands struct {
 	Plugin  pluginCommand  `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
+	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
@@ -40,6 +41,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		kong.Description("A Docker logging driver: text on disk, a copy on S3, server errors at once."),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(s int) { status = s }),
+		kong.BindTo(os.Stdin, (*io.Reader)(nil)),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
 		kong.UsageOnError(),
 	)

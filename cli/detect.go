@@ -1,0 +1,286 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/record"
+)
+
+type detectCommand struct {
+	File        string `arg:"" optional:"" default:"-" help:"A log file, packed or not; - is standard input."`
+	Detect      string `default:"auto" placeholder:"auto|classic|off" help:"Rules, as the container option detect (default: auto)."`
+	Classic     bool   `help:"The same as --detect=classic."`
+	Status      string `default:"500-599" placeholder:"LIST" help:"Statuses that count, as the container option, such as 500,502-504."`
+	Pattern     string `placeholder:"RE2" help:"Lines that match count too, as the container option."`
+	ExcludePath string `placeholder:"LIST" help:"Paths that never count, as the container option, such as /healthz,/static/*."`
+	Signals     string `default:"off" placeholder:"LIST" help:"Tracebacks that count: python, java, go, as the container option."`
+	Only        string `default:"all" enum:"all,errors,missed" help:"Lines to show: all; errors; missed, which have a word of 500 to 599 and are no error."`
+	JSON        bool   `name:"json" help:"One JSON object a line, the counts last."`
+}
+
+// Help is shown below the usage.
+func (detectCommand) Help() string {
+	return `Shows, line by line, whether logfast would take it for a server error, the status and the rule. Record heads (cri, syslog) are cut off and long lines joined. Nothing is changed.
+
+Examples:
+  docker logs web 2>&1 | logfast detect
+  logfast detect --only=errors /var/log/logfast/web-1a2b3c4d5e6f/web.log
+  logfast detect --exclude-path='/healthz,/static/*' --status=500,502-504 access.log
+  logfast detect --only=missed --json app.log
+
+The rules: docs/detection.md`
+}
+
+// options turns the flags into what New takes.
+func (c *detectCommand) options() (detect.Options, error) {
+	if c.Classic {
+		c.Detect = string(detect.ModeClassic)
+	}
+	var o detect.Options
+	var errs []error
+	check := func(flag string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+		}
+	}
+	var err error
+	o.Mode, err = detect.ParseMode(c.Detect)
+	check("detect", err)
+	o.Status, err = detect.ParseStatuses(c.Status)
+	check("status", err)
+	o.Pattern, err = detect.ParsePattern(c.Pattern)
+	check("pattern", err)
+	o.ExcludePath, err = detect.ParseExclude(c.ExcludePath)
+	check("exclude-path", err)
+	o.Signals, err = detect.ParseSignals(c.Signals)
+	check("signals", err)
+	return o, errors.Join(errs...)
+}
+
+// Run executes the command.
+func (c *detectCommand) Run(stdin io.Reader, stdout io.Writer) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	d, err := detect.New(o)
+	if err != nil {
+		return err
+	}
+	in := stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return fmt.Errorf("%w: name a log file, or - for standard input", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(buffered)
+		if err != nil {
+			return fmt.Errorf("unpack %s: %w", c.File, err)
+		}
+		buffered = bufio.NewReaderSize(z, 64<<10)
+	}
+	out := bufio.NewWriter(stdout)
+	t := tuner{command: c, options: o, detector: d, out: out, statuses: map[int]int{}, rules: map[string]int{}}
+	if err := t.read(buffered); err != nil {
+		return errors.Join(fmt.Errorf("read %s: %w", c.File, err), out.Flush())
+	}
+	t.counts()
+	return out.Flush()
+}
+
+// tuner reads lines and prints what is decided.
+type tuner struct {
+	command  *detectCommand
+	options  detect.Options
+	detector detect.Detector
+	out      *bufio.Writer
+	joiner   [2]detect.Joiner // by record.Stream
+
+	lines, errors, missed int
+	statuses              map[int]int    // of errors
+	rules                 map[string]int // of errors
+}
+
+func (t *tuner) read(in *bufio.Reader) error {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part[:min(len(part), detect.MaxLine-min(len(line), detect.MaxLine))]...)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue // what is beyond MaxLine does not count
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if len(line) > 0 {
+			t.record(bytes.TrimSuffix(line, []byte{'\n'}))
+		}
+		line = line[:0]
+		if err != nil {
+			for i := range t.joiner {
+				if rest := t.joiner[i].Rest(); rest != nil {
+					t.line(rest)
+				}
+			}
+			return nil
+		}
+	}
+}
+
+// record takes a line of a file: with a record's head, or without.
+func (t *tuner) record(line []byte) {
+	var r record.Record
+	for _, format := range []record.Format{record.CRI, record.Syslog} {
+		if record.Parse(format, line, &r) == nil {
+			if joined, whole := t.joiner[r.Stream].Add(r.Text, r.More); whole {
+				t.line(joined)
+			}
+			return
+		}
+	}
+	t.line(line)
+}
+
+// verdict is what is shown of a line.
+type verdict struct {
+	Line   int    `json:"line"` // counted from 1; a long line counts once
+	Error  bool   `json:"error"`
+	Status int    `json:"status,omitempty"` // of any class
+	Method string `json:"method,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Rule   string `json:"rule,omitempty"` // the rule that decided, error or not
+	Note   string `json:"note,omitempty"` // why an error does not count
+	Text   string `json:"text"`
+}
+
+func (t *tuner) line(line []byte) {
+	t.lines++
+	m, found := t.detector.Detect(line)
+	v := verdict{Line: t.lines, Error: found}
+	missed := false
+	if found {
+		t.errors++
+		t.statuses[m.Status]++
+		t.rules[m.Rule]++
+	} else {
+		v.Note, m = t.explain(line)
+		if missed = named(line); missed {
+			t.missed++
+		}
+	}
+	if t.command.Only == "errors" && !found || t.command.Only == "missed" && !missed {
+		return
+	}
+	v.Status, v.Method, v.Path, v.Rule, v.Text = m.Status, string(m.Method), string(m.Path), m.Rule, string(line)
+	if t.command.JSON {
+		t.json(v)
+		return
+	}
+	mark, status := "-", "-"
+	if found {
+		mark = "error"
+	}
+	if v.Status != 0 {
+		status = fmt.Sprint(v.Status)
+	}
+	rule := v.Rule
+	if v.Note != "" {
+		rule += "; " + v.Note
+	}
+	if rule == "" {
+		rule = "no rule"
+	}
+	fmt.Fprintf(t.out, "%-5s %3s  %-14s %s\n", mark, status, rule, printable(line))
+}
+
+// explain says what is known of a line that does not count, and why it does
+// not where its status is an error's.
+func (t *tuner) explain(line []byte) (note string, m detect.Match) {
+	if t.options.Mode != detect.ModeAuto {
+		return "", m
+	}
+	m = detect.Auto{}.Explain(line)
+	switch {
+	case m.Status < 500:
+		return "", m
+	case !t.options.Status.Has(m.Status):
+		return "status left out", m
+	default:
+		return "path left out", m
+	}
+}
+
+// named reports whether a word of 500 to 599 stands in a line.
+func named(line []byte) bool {
+	for i := 0; i+3 <= len(line); i++ {
+		if line[i] == '5' && number(line[i+1]) && number(line[i+2]) && (i == 0 || !word(line[i-1])) && (i+3 == len(line) || !word(line[i+3])) {
+			return true
+		}
+	}
+	return false
+}
+
+func number(c byte) bool { return '0' <= c && c <= '9' }
+func word(c byte) bool {
+	return number(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '.' || c == '_'
+}
+
+// printable writes control bytes as \x1b, for a terminal's sake.
+func printable(line []byte) string {
+	var b strings.Builder
+	for _, c := range line {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			fmt.Fprintf(&b, `\x%02x`, c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+func (t *tuner) json(v any) {
+	e := json.NewEncoder(t.out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // the writer's error is that of Flush
+}
+
+// counts prints what all lines came to.
+func (t *tuner) counts() {
+	if t.command.JSON {
+		t.json(map[string]any{"lines": t.lines, "errors": t.errors, "missed": t.missed, "statuses": t.statuses, "rules": t.rules})
+		return
+	}
+	fmt.Fprintf(t.out, "\n%d lines, %d errors", t.lines, t.errors)
+	if t.errors > 0 {
+		fmt.Fprintf(t.out, " (%s; by %s)", tally(t.statuses), tally(t.rules))
+	}
+	fmt.Fprintf(t.out, "; %d others have a word of 500 to 599 (--only=missed shows them)\n", t.missed)
+}
+
+// tally writes counts, the keys in order: "500: 3, 502: 1".
+func tally[K int | string](counts map[K]int) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%v: %d", k, counts[k])
+	}
+	return b.String()
+}
