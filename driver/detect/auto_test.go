@@ -111,6 +111,12 @@ func TestNobodyOutsideDecides(t *testing.T) {
 			`haproxy[14]: 10.4.4.4:51812 [07/Feb/2026:12:00:01.655] fe be/srv 0/0/0/1/1 404 217 - - ---- 3/3/0/0/0 0/0 {` + h + `} "GET /` + h + ` HTTP/1.1"`,
 			`[2026-07-19T15:15:15.015Z] "GET /` + h + ` HTTP/1.1" 404 - 0 91 3 - "-" "` + h + `" "1" "a:80" "10.0.0.1:80"`,
 			`2026-07-19 15:21:33 10.0.0.15 GET /` + url + ` ` + url + ` 80 - 203.0.113.61 ` + plus + ` ` + plus + ` 404 0 0 12`,
+			// What these decode is in no quotes, or in quotes that nobody escapes.
+			`Not Found: /a ` + e,
+			`WARNING:django.request:Forbidden (CSRF cookie not set.): /a ` + e,
+			`{"levelname":"WARNING","message":` + quoted("Not Found: /a "+e) + `}`,
+			`2026/11/23 19:03:01 [error] 7#7: *1 open() "/html/a` + e + `" failed (2: No such file or directory), client: 10.0.0.1, request: "GET /` + url + ` HTTP/1.1"`,
+			`[Mon Nov 23 19:03:01.503 2026] [core:info] [pid 7:tid 1] [client 10.0.0.1:1] AH00128: File does not exist: /html/a ` + b,
 			`access pid=17 "10.8.0.3" "GET /` + b + ` HTTP/1.1" status="404" bytes="0" ua="` + b + `"`,
 		} {
 			if m, found := (Auto{}).Detect([]byte(line)); found {

@@ -149,7 +149,7 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	k := normal(buf[:0], key)
 	switch string(k) {
 	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod", "httprequestmethod", "rmethod":
-		if len(value) <= 16 && all(value, letter) {
+		if isMethodFold(value) {
 			f.context |= hasMethod
 			f.method = value
 		}

@@ -210,6 +210,50 @@ func djangoError(head []byte) (Match, bool) {
 	return Match{}, false
 }
 
+// refused reports whether a label is the end of Django's line for an answer of
+// 4xx: "Not Found: /path", "Forbidden (CSRF cookie not set.): /path". The path
+// that follows is decoded, so it may hold any words.
+func (w *walker) refused(label []byte) bool {
+	at := skipSpace(w.b, w.i)
+	if at == len(w.b) || w.b[at] != '/' {
+		return false
+	}
+	switch string(label) {
+	case "Found", "Request", "Forbidden", "Unauthorized", "Gone", "Allowed", "Acceptable", "Conflict", "Large", "Type", "Required", "Content", "Entity", "Requests":
+		return true
+	}
+	return w.i >= 2 && w.b[w.i-2] == ')'
+}
+
+// errorLog reports whether a line is of nginx' or Apache's error log, which
+// has no status, and in which a decoded path may hold any words:
+//
+//	2026/11/23 19:03:01 [error] 7#7: *1 open() "/…
+//	[Mon Nov 23 19:03:01.503 2026] [core:error] [pid 7:tid 1] [client …
+func errorLog(line []byte) bool {
+	head := line[:min(len(line), 120)]
+	for from := 0; ; {
+		i := bytes.IndexByte(head[from:], '#')
+		if i < 0 {
+			break
+		}
+		i += from
+		from = i + 1
+		before, after := i, i+1
+		for before > 0 && digit(head[before-1]) {
+			before--
+		}
+		for after < len(head) && digit(head[after]) {
+			after++
+		}
+		if before < i && after > i+1 && bytes.HasSuffix(head[:before], []byte("] ")) && after < len(head) && head[after] == ':' {
+			return true
+		}
+	}
+	pid := bytes.Index(head, []byte("] [pid "))
+	return pid > 0 && bytes.IndexByte(head[:pid], '[') == 0 && bytes.Contains(head[:pid], []byte("] ["))
+}
+
 // flaskError reads "Exception on /path [GET]", Flask's line for an answer of
 // 500.
 func flaskError(head []byte) (Match, bool) {

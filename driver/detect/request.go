@@ -26,6 +26,16 @@ func isMethod(b []byte) bool {
 	return false
 }
 
+// isMethodFold is isMethod in any case: some programs log "get".
+func isMethodFold(b []byte) bool {
+	for _, m := range methods {
+		if len(m) == len(b) && bytes.EqualFold(b, []byte(m)) {
+			return true
+		}
+	}
+	return foldIs(b, "watch") // Kubernetes' verbs
+}
+
 // quotedRequest reads a request in quotes whose opening quote is b[i]:
 //
 //	"GET /path HTTP/1.1"   "GET /path"   "GET /path 2"

@@ -18,7 +18,7 @@ type walker struct {
 	early     int    // a status before the request, 0: none
 	timed     bool   // a duration follows early at once
 	fresh     bool   // only durations, addresses and the like since early
-	from      int    // where early stands
+	from      int    // where early ends
 	facts     facts  // what keys say
 	label     []byte // the key that the token before was: "status:"
 	unquoted  bool   // no further quote is closed
@@ -56,8 +56,11 @@ const longWalk = 24
 
 // walk decides the line.
 func (w *walker) walk() Match {
-	if metric(w.b) {
+	if metric(w.b) || testResult(w.b) {
 		return Match{}
+	}
+	if errorLog(w.b) {
+		return Match{Rule: "error-log"}
 	}
 	w.commonPrefix()
 	for w.next() {
@@ -269,6 +272,11 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		if isStatusKey(core) {
 			w.prev = introducer
 		}
+		if w.how == none && w.refused(core) {
+			return w.decide(0, "django"), true
+		}
+	case bytes.HasSuffix(word, []byte("):")) && w.how == none && w.refused(core):
+		return w.decide(0, "django"), true
 	case bytes.ContainsAny(core, "0123456789") || string(core) == "*":
 		if w.prev = datum; before == label && word[len(word)-1] == ',' {
 			w.prev = label

@@ -76,7 +76,7 @@ func keyFollows(b []byte) bool {
 var (
 	clientLibraries = newWordSet(
 		"urllib3", "httpx", "http request:", "http client", "httpclient", "http_client", "http.client", "outgoing", "outbound",
-		"axios", "guzzle", "faraday", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch",
+		"axios", "guzzle", "faraday", "httparty", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch",
 	)
 	clientWords = newWordSet(
 		"outgoing", "outbound", "webhook", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call",
@@ -100,6 +100,9 @@ var (
 // own.
 func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) bool {
 	if how == quoted {
+		if absolute(r.target) && !r.version && !contains(before, accessWords) {
+			return true
+		}
 		return contains(before, clientLibraries)
 	}
 	if i := bytes.LastIndexByte(before, '|'); i >= 0 {
@@ -126,4 +129,11 @@ func metric(line []byte) bool {
 		return false
 	}
 	return all(line[end+2:], func(c byte) bool { return digit(c) || bytes.IndexByte([]byte(" .+-eEINFNa"), c) >= 0 })
+}
+
+// testResult reports whether a line is of the Test Anything Protocol: "ok 500
+// - GET / answers 503".
+func testResult(line []byte) bool {
+	line = bytes.TrimPrefix(line, []byte("not "))
+	return bytes.HasPrefix(line, []byte("ok ")) && len(line) > 3 && digit(line[3])
 }
