@@ -3,7 +3,9 @@ package detect
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,19 +75,53 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
+// TestFieldLines holds detection to what it reaches on two files of lines that
+// programs print: shared ones, and our own. "go test -v" shows every format's
+// score and each line that is judged wrongly.
 func TestFieldLines(t *testing.T) {
+	const floor, formatFloor = 0.99, 0.9 // of F1
 	for _, path := range []string{"testdata/dev.tsv", "testdata/field.tsv"} {
 		t.Run(path, func(t *testing.T) {
 			var total score
+			formats := map[string]*score{}
 			for _, s := range corpus(t, path) {
 				m, found := Auto{}.Detect([]byte(s.line))
+				if formats[s.format] == nil {
+					formats[s.format] = &score{}
+				}
+				formats[s.format].add(s.positive, found)
 				total.add(s.positive, found)
 				if found != s.positive {
 					e := Auto{}.Explain([]byte(s.line))
-					t.Logf("want %v, got %v (%s; explained %d %s): %s: %s", s.positive, found, m.Rule, e.Status, e.Rule, s.format, s.line)
+					t.Logf("an error: %v, found: %v %s (%d by %q): %s: %s", s.positive, found, m.Rule, e.Status, e.Rule, s.format, s.line)
 				}
 			}
-			t.Log(total)
+			for _, name := range slices.Sorted(maps.Keys(formats)) {
+				f := formats[name]
+				t.Logf("%-18s %v", name, f)
+				if f.f1() < formatFloor {
+					t.Errorf("%s: F1 is below %v: %v", name, formatFloor, f)
+				}
+			}
+			t.Logf("%-18s %v", "all", total)
+			if total.f1() < floor || total.hit+total.quiet < 100 {
+				t.Errorf("F1 is below %v, or the lines are few: %v", floor, total)
+			}
 		})
+	}
+}
+
+// TestTheClassicFilterIsBeaten shows that the floor is no small thing.
+func TestTheClassicFilterIsBeaten(t *testing.T) {
+	var auto, classic score
+	for _, s := range corpus(t, "testdata/field.tsv") {
+		_, found := Auto{}.Detect([]byte(s.line))
+		auto.add(s.positive, found)
+		_, found = Classic{}.Detect([]byte(s.line))
+		classic.add(s.positive, found)
+	}
+	t.Logf("classic: %v", classic)
+	if classic.f1() > 0.6 || auto.f1() < classic.f1()+0.3 {
+		t.Errorf("auto %v, classic %v", auto, classic)
 	}
 }

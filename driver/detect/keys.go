@@ -32,6 +32,7 @@ const (
 	hasMethod context = 1 << iota
 	hasPath
 	hasAbsolute // a URL with scheme and host, as clients log
+	hasMention  // a request within the message
 	hasServer   // what only a server knows: the client's address, its own handler
 )
 
@@ -188,7 +189,26 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	}
 	if isMessageKey(key) && in == neutral && (f.message == nil || len(f.message) < len(value)) {
 		f.message = value
+		if mentions(value) {
+			f.context |= hasMention
+		}
 	}
+}
+
+// mentions reports whether a message has a request in it: "GET /path".
+func mentions(message []byte) bool {
+	for i := 0; i+5 < len(message); i++ {
+		if message[i+1] == '/' && space(message[i]) {
+			from := i
+			for from > 0 && from > i-8 && upper(message[from-1]) {
+				from--
+			}
+			if isMethod(message[from:i]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // line reads a request that is a value: "GET /path HTTP/1.1".
@@ -243,7 +263,7 @@ func (f *facts) final(request bool) (status int, client bool) {
 	if r == rankCount {
 		return 0, false
 	}
-	own := request || f.context&(hasMethod|hasPath) != 0
+	own := request || f.context&(hasMethod|hasPath|hasMention) != 0
 	switch r {
 	case bareCode:
 		own = own || f.context&hasAbsolute != 0 || contains(f.message, serverWords)

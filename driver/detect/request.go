@@ -153,6 +153,13 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 	if at >= len(b) {
 		return r, 0, false
 	}
+	if bytes.HasPrefix(b[at:], []byte("http ")) || bytes.HasPrefix(b[at:], []byte("https ")) {
+		// Nginx Proxy Manager: GET https host "/path"
+		host := skipSpace(b, wordEnd(b, at))
+		if quote := skipSpace(b, wordEnd(b, host)); quote+1 < len(b) && b[quote] == '"' && b[quote+1] == '/' {
+			at = quote
+		}
+	}
 	quote := b[at] == '"' || b[at] == '\''
 	if quote {
 		stop := closing(b, at+1, b[at])

@@ -17,6 +17,7 @@ type walker struct {
 
 	early     int    // a status before the request, 0: none
 	timed     bool   // a duration follows early at once
+	told      bool   // early stands in a sentence
 	fresh     bool   // only durations, addresses and the like since early
 	from      int    // where early ends
 	facts     facts  // what keys say
@@ -227,10 +228,11 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		w.facts.see(neutral, 0, w.label, bytes.TrimLeft(core, ":"), false)
 	}
 	w.label = nil
-	if i := bytes.LastIndexByte(core, ':'); i > 0 && i+4 == len(core) && isStatusKey(core[:i]) { // status:500
-		if _, ok := number(core[i+1:]); ok {
+	if i := bytes.IndexByte(core, ':'); i > 0 && i < maxKey && i+1 < len(core) && letter(core[0]) && all(core[:i], isKeyByte) && !isMessageKey(core[:i]) {
+		if isStatusKey(core[:i]) { // status:500
 			return w.value(core[:i], core[i+1:], false)
 		}
+		w.facts.see(neutral, 0, core[:i], core[i+1:], false) // method:GET
 	}
 	if w.how == none {
 		if before == timers && (isStatus && len(word) == 3 || string(word) == "-1") {
@@ -303,7 +305,13 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		w.prev = datum
 	default:
 		w.prev = prose
-		w.fresh = w.fresh && (w.how != none || w.timed && w.bar) // "| 500 | 1.2ms | match | GET"
+		switch {
+		case w.how != none, w.timed && w.bar: // "| 500 | 1.2ms | match | GET"
+		case string(word) == "for" && w.fresh && skipGap(b, w.from) == from: // "sent 500 for GET"
+			w.told = true
+		default:
+			w.fresh = false
+		}
 		if m, ok := w.verb(core); ok {
 			return m, true
 		}
@@ -319,10 +327,14 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 // answer's: then no other place can hold one.
 func (w *walker) request(r request, how seen, status int) (Match, bool) {
 	b := w.b
+	at := w.i
 	protoBefore := w.prev == protocols
 	outgoing := w.how == none && w.outgoing(b[:w.i], r, how, protoBefore)
 	w.req, w.how, w.dist, w.i, w.prev, w.afterDate = r, how, 0, r.end, thing, false
 	w.facts.context |= hasMethod | hasPath
+	if s, ok := nearest(b[:at]); ok && how == bare && !w.timed {
+		w.early, w.fresh = s, true // Nginx Proxy Manager's "502 200 - GET": the upstream's is before
+	}
 	if outgoing {
 		return Match{Rule: "client"}, true
 	}
@@ -336,7 +348,7 @@ func (w *walker) request(r request, how seen, status int) (Match, bool) {
 		if w.timed {
 			return w.decide(w.early, "status-request"), true
 		}
-		at := skipGap(b, r.end)
+		at = skipGap(b, r.end)
 		_, later := number(trim(b[at:barEnd(b, at)]))
 		if how == bare && !later {
 			return w.decide(w.early, "status-request"), true
@@ -348,6 +360,19 @@ func (w *walker) request(r request, how seen, status int) (Match, bool) {
 		return w.decide(s, "logfmt"), true
 	}
 	return Match{}, false
+}
+
+// nearest reads a status that stands right before a request: "500 GET",
+// "[500]: GET", "500 - GET".
+func nearest(b []byte) (int, bool) {
+	n := len(b)
+	for n > 0 && n > len(b)-8 && (space(b[n-1]) || bytes.IndexByte([]byte("-|:)]"), b[n-1]) >= 0) {
+		n--
+	}
+	if n < 3 || n == len(b) || n > 3 && b[n-4] != ' ' && b[n-4] != '[' && b[n-4] != '(' && b[n-4] != '|' && b[n-4] != '\t' {
+		return 0, false
+	}
+	return number(b[n-3 : n])
 }
 
 // barEnd is wordEnd where a bar ends a word too.

@@ -111,7 +111,7 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 	if contains(before, clientWords) || contains(before, perhapsClient) {
 		return true
 	}
-	return absolute(r.target) && !protoBefore && !w.finished && w.early == 0 && !contains(before, accessWords)
+	return absolute(r.target) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
 }
 
 // metric reports whether a line is a sample in Prometheus' text format:
