@@ -206,7 +206,7 @@ func (t *tuner) line(line []byte) {
 	if rule == "" {
 		rule = "no rule"
 	}
-	fmt.Fprintf(t.out, "%-5s %3s  %-14s %s\n", mark, status, rule, printable(line))
+	t.printf("%-5s %3s  %-14s %s\n", mark, status, rule, printable(line))
 }
 
 // explain says what is known of a line that does not count, and why it does
@@ -254,10 +254,13 @@ func printable(line []byte) string {
 	return b.String()
 }
 
+// The writer keeps its error for Flush.
+func (t *tuner) printf(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format, args...) }
+
 func (t *tuner) json(v any) {
 	e := json.NewEncoder(t.out)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // the writer's error is that of Flush
+	_ = e.Encode(v)
 }
 
 // counts prints what all lines came to.
@@ -266,11 +269,11 @@ func (t *tuner) counts() {
 		t.json(map[string]any{"lines": t.lines, "errors": t.errors, "missed": t.missed, "statuses": t.statuses, "rules": t.rules})
 		return
 	}
-	fmt.Fprintf(t.out, "\n%d lines, %d errors", t.lines, t.errors)
+	t.printf("\n%d lines, %d errors", t.lines, t.errors)
 	if t.errors > 0 {
-		fmt.Fprintf(t.out, " (%s; by %s)", tally(t.statuses), tally(t.rules))
+		t.printf(" (%s; by %s)", tally(t.statuses), tally(t.rules))
 	}
-	fmt.Fprintf(t.out, "; %d others have a word of 500 to 599 (--only=missed shows them)\n", t.missed)
+	t.printf("; %d others have a word of 500 to 599 (--only=missed shows them)\n", t.missed)
 }
 
 // tally writes counts, the keys in order: "500: 3, 502: 1".

@@ -294,6 +294,51 @@ func TestAnErrorSealsAfterTheQuiet(t *testing.T) {
 	other.want(map[string]string{"db.log-20261123T190301.000000Z-000001-stop": day + "1.000000000Z stdout F before\n"})
 }
 
+// TestAContainerSaysWhatAnErrorIs runs two containers with the same lines and
+// options of their own.
+func TestAContainerSaysWhatAnErrorIs(t *testing.T) {
+	const answer, panicked = `{"method":"GET","path":"/healthz","status":503}`, "panic: boom"
+	for name, tt := range map[string]struct {
+		config map[string]string
+		line   string
+		error  bool
+	}{
+		"by default":          {nil, answer, true},
+		"the classic filter":  {map[string]string{"detect": "classic"}, answer, false},
+		"off":                 {map[string]string{"detect": "off"}, serverError, false},
+		"another status":      {map[string]string{"status": "500,502"}, answer, false},
+		"this status":         {map[string]string{"status": "503-504"}, answer, true},
+		"a path":              {map[string]string{"exclude-path": "/healthz,/metrics"}, answer, false},
+		"a pattern":           {map[string]string{"pattern": "^panic"}, panicked, true},
+		"no signal":           {nil, panicked, false},
+		"a signal":            {map[string]string{"signals": "python,go"}, panicked, true},
+		"the default's is on": {map[string]string{"pattern": ""}, "by default", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHostIn(t, t.TempDir(), func(c *Config, _ *segment.Options) {
+				if tt.line == "by default" {
+					c.Defaults.Detect.Pattern = "by default"
+				}
+			})
+			neighbour := h.start("neighbour", map[string]string{"detect": "off", "pattern": ""})
+			c := h.start("web", tt.config)
+			for _, to := range []*container{c, neighbour} {
+				to.line(0, tt.line)
+				h.eventually("the line is there", func() bool { return len(to.files()) > 0 })
+			}
+			errors := func(c *container) int64 {
+				return h.find(func(s *stream) bool { return s.desc.Name == c.info.Name() })[0].writer.Errors()
+			}
+			if n := errors(c); n != map[bool]int64{true: 1}[tt.error] {
+				t.Errorf("%d errors", n)
+			}
+			if n := errors(neighbour); n != 0 {
+				t.Errorf("the neighbour has %d errors", n)
+			}
+		})
+	}
+}
+
 func TestScopes(t *testing.T) {
 	fast := func(config ...string) map[string]string {
 		m := map[string]string{"quiet-period": "100ms"}
@@ -592,6 +637,11 @@ func TestStartRefuses(t *testing.T) {
 		"size":      {map[string]string{"max-size": "1KB"}, []string{"allowed are 64KiB to 4.9GB"}},
 		"no size":   {map[string]string{"max-size": "big"}, []string{`size "big": write a number with a unit`}},
 		"fsync":     {map[string]string{"fsync": "yes"}, []string{`option fsync: fsync "yes": allowed are interval, always, never`}},
+		"detect":    {map[string]string{"detect": "yes"}, []string{`option detect: "yes": allowed are auto, classic, off`}},
+		"status":    {map[string]string{"status": "404"}, []string{`option status: "404": write statuses of 500 to 599`}},
+		"pattern":   {map[string]string{"pattern": "x(y"}, []string{`option pattern: pattern "x(y", at byte 2: missing closing )`}},
+		"path":      {map[string]string{"exclude-path": "healthz"}, []string{`option exclude-path: "healthz": a path begins with / or *`}},
+		"signals":   {map[string]string{"signals": "ruby"}, []string{`option signals: signal "ruby": allowed are python, java, go`}},
 		"tag":       {map[string]string{"tag": "{{.Nmae}}"}, []string{"option tag={{.Nmae}}", "{{.Name}}"}},
 		"bad tag":   {map[string]string{"tag": "{{"}, []string{"option tag={{"}},
 		"several":   {map[string]string{"format": "x", "gruop": "y"}, []string{`format "x"`, `did you mean "group"?`}},

@@ -51,7 +51,7 @@ func fields(line []byte, into *[maxColumns][]byte, sep func(byte) bool) int {
 // alb reads an application load balancer's line, and a classic one's, which
 // lacks the first column:
 //
-//	type time elb client:port target:port t t t elb_status target_status …
+//	type time elb client:port target:port t1 t2 t3 elb_status target_status …
 //
 // (Source: AWS, "Access logs for your Application Load Balancer".)
 func alb(line []byte) (Match, bool) {

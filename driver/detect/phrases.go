@@ -189,7 +189,7 @@ var djangoPhrases = [...]struct {
 }
 
 func djangoError(head []byte) (Match, bool) {
-	if bytes.Index(head, []byte(": /")) < 0 {
+	if !bytes.Contains(head, []byte(": /")) {
 		return Match{}, false
 	}
 	for _, p := range djangoPhrases {
