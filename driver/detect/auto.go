@@ -58,7 +58,7 @@ func plain(line []byte, nesting int) Match {
 		if w.i >= len(line) {
 			return Match{}
 		}
-		w.rest()
+		w.prev = prose
 		return w.walk()
 	}
 	if m, ok := columns(line); ok {

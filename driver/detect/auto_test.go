@@ -117,6 +117,9 @@ func TestNobodyOutsideDecides(t *testing.T) {
 			`{"levelname":"WARNING","message":` + quoted("Not Found: /a "+e) + `}`,
 			`2026/11/23 19:03:01 [error] 7#7: *1 open() "/html/a` + e + `" failed (2: No such file or directory), client: 10.0.0.1, request: "GET /` + url + ` HTTP/1.1"`,
 			`[Mon Nov 23 19:03:01.503 2026] [core:info] [pid 7:tid 1] [client 10.0.0.1:1] AH00128: File does not exist: /html/a ` + b,
+			`INFO 'tis path "/` + b + `" agent "` + b + `" referer ` + url + ` status=404 method=GET`,
+			`level=info url=https://a/?x=` + url + ` method=GET status=404`,
+			`request https://a/?` + url + ` method=GET path=/ status=404`,
 			`access pid=17 "10.8.0.3" "GET /` + b + ` HTTP/1.1" status="404" bytes="0" ua="` + b + `"`,
 		} {
 			if m, found := (Auto{}).Detect([]byte(line)); found {
@@ -209,6 +212,7 @@ func adversarial(n int) map[string][]byte {
 		"upper":           fill(`"`, "A", ""),
 		"reasons":         fill("", "500 Internal Server Error ", ""),
 		"spaces":          fill("GET /x", " ", "ms"),
+		"url":             append(fill("5", "a", "")[:n/2], " 500 /"+strings.Repeat("=", n/2)...),
 		"stars":           fill("GET /", "a", ""),
 		"log around logs": fill(`{"log":"`, `\\\"`, `"}`),
 	}

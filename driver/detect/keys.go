@@ -70,7 +70,7 @@ func parentOf(in parent, key []byte) parent {
 		return incoming
 	case "err", "error", "exception", "cause", "body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
 		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task", "peer", "grpc", "rpc", "db", "payment",
-		"client", "config", "result", "outgoing", "input", "user", "detail", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql":
+		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql":
 		return foreign
 	}
 	for _, word := range [...]string{"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external", "respbody", "responsebody", "requestbody", "cached"} {
