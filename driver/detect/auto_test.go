@@ -188,6 +188,7 @@ func adversarial(n int) map[string][]byte {
 		"nested objects":  fill("", `{"a":`, ""),
 		"nested lists":    fill(`{"a":`, `[`, ""),
 		"objects":         fill("x ", `{"a":"500"} `, ""),
+		"coded objects":   fill("x ", `{"status_code":500} `, ""),
 		"statuses":        fill("", "500 ", ""),
 		"requests":        fill("", `"GET / HTTP/1.1" `, ""),
 		"open requests":   fill("", `"GET `, ""),

@@ -5,6 +5,9 @@ import "bytes"
 // maxDepth is how deep objects are looked into. Deeper ones are passed over.
 const maxDepth = 16
 
+// maxBefore bounds the text before an object that is taken for its message.
+const maxBefore = 512
+
 // json reads an object that begins at w.b[w.i], and leaves w.i behind it. It
 // takes Python's single quotes too, and an object that was cut off. It decides
 // where a key holds the status of the answer.
@@ -82,7 +85,7 @@ scan:
 	}
 	text := f.message
 	if text == nil && w.i > 0 {
-		f.message = bytes.TrimSpace(b[:w.i]) // zap's console: the text before
+		f.message = b[max(0, w.i-maxBefore):w.i] // zap's console: the text before
 	}
 	w.i = min(max(i, w.i+1), len(b))
 	status, client := f.final(w.how != none)
