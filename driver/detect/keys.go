@@ -9,6 +9,7 @@ type facts struct {
 	method  []byte
 	path    []byte
 	message []byte
+	said    []byte // the text before the first key of logfmt
 	source  []byte // the logger's name
 	context context
 	client  bool // a key says that the request was the program's own
@@ -277,11 +278,11 @@ func (f *facts) final(request bool) (status int, client bool) {
 	if !own {
 		return 0, false
 	}
-	if f.client || contains(f.message, clientWords) || contains(f.source, clientLibraries) {
+	if f.client || contains(f.message, clientWords) || contains(f.said, clientWords) || contains(f.source, clientLibraries) {
 		return 0, true
 	}
 	if f.context&hasPath == 0 && !request {
-		if contains(f.message, perhapsClient) {
+		if contains(f.message, perhapsClient) || contains(f.said, perhapsClient) {
 			return 0, true
 		}
 		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit && !contains(f.message, serverWords) {

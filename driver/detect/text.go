@@ -7,6 +7,7 @@ import "bytes"
 type walker struct {
 	b       []byte
 	i       int
+	begin   int // of the token, or of its key
 	nesting int
 
 	req  request // the request, once it was seen
@@ -66,6 +67,7 @@ func (w *walker) walk() Match {
 	w.commonPrefix()
 	for w.next() {
 		b := w.b
+		w.begin = w.i
 		switch c := b[w.i]; {
 		case c == '{' && w.i+1 < len(b) && (b[w.i+1] == '"' || b[w.i+1] == '\''):
 			if m, ok := w.json(); ok {
@@ -184,9 +186,11 @@ func (w *walker) token() (Match, bool) {
 		c := b[i]
 		inURL = inURL || c == '/' || c == '?' || c == '&' || c == '%' || c == '#'
 		if c == '=' && i > from && !inURL {
+			key := keyOf(b[from:i])
+			w.begin = i - len(key)
 			if i+1 < len(b) && (b[i+1] == '"' || b[i+1] == '\'') {
 				w.i = i + 1
-				return w.quote(keyOf(b[from:i]))
+				return w.quote(key)
 			}
 			if i+1 < len(b) && b[i+1] == '>' {
 				break
@@ -199,7 +203,7 @@ func (w *walker) token() (Match, bool) {
 				end++
 			}
 			w.i, w.dist = end, w.dist+1
-			m, ok := w.value(keyOf(b[from:i]), trim(b[i+1:end]), false)
+			m, ok := w.value(key, trim(b[i+1:end]), false)
 			if end > 0 && b[end-1] == ',' {
 				w.prev = label // us=502, 200: a list goes on
 			}
@@ -221,6 +225,13 @@ func (w *walker) token() (Match, bool) {
 
 // value judges a key's value. Its bytes are in the line.
 func (w *walker) value(key, value []byte, inQuotes bool) (Match, bool) {
+	if w.prev != pair && w.facts.said == nil {
+		said := w.b[max(0, w.begin-maxBefore):w.begin]
+		if i := bytes.LastIndexByte(said, '|'); i >= 0 {
+			said = said[i:] // the name that docker compose puts there is no word
+		}
+		w.facts.said = said
+	}
 	w.prev = pair
 	w.afterDate = false
 	if w.how == none && !bytes.HasPrefix(key, []byte("request")) {

@@ -76,13 +76,13 @@ func keyFollows(b []byte) bool {
 var (
 	clientLibraries = newWordSet(
 		"urllib3", "httpx", "http request:", "http client", "httpclient", "http_client", "http.client", "outgoing", "outbound",
-		"axios", "guzzle", "faraday", "httparty", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch",
+		"axios", "guzzle", "faraday", "httparty", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch", "clientresponse", "clientrequest",
 	)
 	clientWords = newWordSet(
-		"outgoing", "outbound", "webhook", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call",
+		"outgoing", "outbound", "webhook", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call", "upstream roundtrip",
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
-		"httpx", "urllib3", "axios", "http client", "httpclient", "api call", "http call", "call to ",
+		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
 	)
 	perhapsClient = newWordSet(
 		"fetch", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
