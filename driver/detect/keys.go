@@ -71,10 +71,10 @@ func parentOf(in parent, key []byte) parent {
 		return incoming
 	case "err", "error", "exception", "cause", "body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
 		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task", "peer", "grpc", "rpc", "db", "payment",
-		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql":
+		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session":
 		return foreign
 	}
-	for _, word := range [...]string{"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external", "respbody", "responsebody", "requestbody", "cached"} {
+	for _, word := range [...]string{"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external", "param", "header", "cookie", "query", "respbody", "responsebody", "requestbody", "cached"} {
 		if bytes.Contains(k, []byte(word)) && string(k) != "originalrequest" {
 			return foreign
 		}

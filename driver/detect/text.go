@@ -24,6 +24,7 @@ type walker struct {
 	facts     facts   // what keys say
 	label     []byte  // the key that the token before was: "status:"
 	open      [3]bool // no further quote of this kind is closed
+	gape      bool    // no further brace is closed
 	finished  bool    // "Request finished" was read: ASP.NET's own line
 	afterDate bool    // the token before ended in "]": a request is next
 }
@@ -195,7 +196,7 @@ func (w *walker) token() (Match, bool) {
 			if i+1 < len(b) && b[i+1] == '>' {
 				break
 			}
-			end := i + 1
+			end := w.braces(i + 1)
 			for end < len(b) && !space(b[end]) && b[end] != '|' {
 				if b[end] == ',' && b[i+1] != '/' && !fold(b[i+1:], "http") && keyFollows(b[end+1:]) {
 					break // key=1,key=2
@@ -221,6 +222,35 @@ func (w *walker) token() (Match, bool) {
 	word := b[from:i]
 	w.i, w.dist = i, w.dist+1
 	return w.word(word, from)
+}
+
+// braces returns the end of a value in braces that begins at b[i], such as
+// params={"q"=>"status=500"}, or i where none does. In it are a client's words.
+func (w *walker) braces(i int) int {
+	b := w.b
+	if i >= len(b) || b[i] != '{' || w.gape {
+		return i
+	}
+	depth := 0
+	for at := i; at < len(b); at++ {
+		switch b[at] {
+		case '{':
+			depth++
+		case '}':
+			if depth--; depth == 0 {
+				return at + 1
+			}
+		case '"':
+			stop := closing(b, at+1, '"')
+			if stop < 0 {
+				w.gape = true
+				return i
+			}
+			at = stop
+		}
+	}
+	w.gape = true
+	return i
 }
 
 // value judges a key's value. Its bytes are in the line.
