@@ -229,7 +229,11 @@ func adversarial(n int) map[string][]byte {
 // TestALongLineIsReadOnce would not end within the time that go test gives it
 // were a rule to read such a line once for each of its quotes, or braces.
 func TestALongLineIsReadOnce(t *testing.T) {
-	for name, line := range adversarial(256 << 10) {
+	n := 256 << 10
+	if raceDetector {
+		n = 32 << 10
+	}
+	for name, line := range adversarial(n) {
 		for _, d := range []Detector{Auto{}, &tuned{rules: Auto{}, signals: SignalPython | SignalJava | SignalGo, exclude: &exclude{globs: [][][]byte{{{'/'}, {'a'}, {'a'}, {'b'}}}}}} {
 			if m, found := d.Detect(line); found && !AllStatuses.Has(m.Status) && m.Rule != "java-exception" {
 				t.Errorf("%s: %+v", name, m)

@@ -61,7 +61,7 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		w.prev = timers
 	case word[len(word)-1] == ':' && all(core, isKeyByte) && !all(core, digit):
 		w.prev, w.label = label, keyOf(core)
-		if isStatusKey(core) {
+		if isStatusKey(core) || isIntroducer(core) {
 			w.prev = introducer
 		}
 		if w.how == none && w.refused(core) {
@@ -95,6 +95,10 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		w.prev = datum
 	default:
 		w.prev = prose
+		if w.how == bare && isHedge(core) {
+			w.how, w.i = none, len(b) // "GET /health should answer with 503"
+			return Match{}, false
+		}
 		switch {
 		case w.how != none, w.timed && w.bar: // "| 500 | 1.2ms | match | GET"
 		case string(word) == "for" && w.fresh && skipGap(b, w.from) == from: // "sent 500 for GET"

@@ -13,6 +13,15 @@ func isIntroducer(word []byte) bool {
 	return false
 }
 
+// isHedge reports whether a word tells what a request would do, not what it did.
+func isHedge(word []byte) bool {
+	switch string(word) {
+	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "expect", "expects", "expected", "mocked", "stubbed":
+		return true
+	}
+	return false
+}
+
 func isArrow(word []byte) bool {
 	switch string(word) {
 	case "-", "--", "->", "=>", "-->", "<--", "<-", ">", ">>", "→", "←", "➜", "—", "–", ":", "·", "//", "=", "::", "[-]":
@@ -88,6 +97,7 @@ var (
 		"fetch", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
 		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "from api",
 	)
+	hedges      = newWordSet("expect", "should ", "mock", "stub", "assert", "e.g.", "for example", "docs:", "route ", "fault injection")
 	accessWords = newWordSet("access", "handled", "served")
 	// serverWords are what a message says of a request that came in.
 	serverWords = newWordSet(
@@ -108,7 +118,7 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 	if i := bytes.LastIndexByte(before, '|'); i >= 0 {
 		before = before[i:] // the name that docker compose puts there is no word
 	}
-	if contains(before, clientWords) || contains(before, perhapsClient) {
+	if contains(before, clientWords) || contains(before, perhapsClient) || contains(before, hedges) {
 		return true
 	}
 	return absolute(r.target) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
