@@ -45,7 +45,11 @@ func decide(line []byte, nesting int) Match {
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	*buf = stripColours((*buf)[:0], line)
-	return relocate(line, plain(*buf, nesting))
+	m := plain(*buf, nesting)
+	if m.Status >= firstStatus && !mayReport(line) {
+		return Match{} // digits that only met when a colour between them went
+	}
+	return relocate(line, m)
 }
 
 // plain decides a line without colours.

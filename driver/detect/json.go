@@ -80,6 +80,9 @@ scan:
 			}
 			key = nil
 		default:
+			if letter(c) || c == '-' || c == '.' || c == '_' || c >= 0x80 {
+				key = nil // true, null, -500
+			}
 			i++
 		}
 	}

@@ -332,8 +332,10 @@ func unescape(dst, src []byte) []byte {
 			default:
 				dst = append(dst, '\\', 'u')
 			}
-		default:
+		case '"', '\'', '\\', '/':
 			dst = append(dst, src[i])
+		default:
+			dst = append(dst, '\\', src[i])
 		}
 	}
 	return dst
