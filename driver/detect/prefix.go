@@ -12,7 +12,7 @@ import "bytes"
 // the request's where a date is before it.
 func (w *walker) commonPrefix() {
 	if q := closing(w.b, 0, '"'); q > 0 && dateBefore(w.b[:q]) {
-		w.i, w.prev, w.afterDate = q, datum, true
+		w.i, w.prev, w.afterDate, w.common = q, datum, true, true
 		return
 	}
 	i := 0

@@ -25,6 +25,7 @@ type walker struct {
 	label     []byte  // the key that the token before was: "status:"
 	open      [3]bool // no further quote of this kind is closed
 	gape      bool    // no further brace is closed
+	common    bool    // the line begins as the common log format does
 	finished  bool    // "Request finished" was read: ASP.NET's own line
 	afterDate bool    // the token before ended in "]": a request is next
 }
@@ -92,6 +93,9 @@ func (w *walker) walk() Match {
 	}
 	if m, ok := w.conclude("logfmt"); ok {
 		return m
+	}
+	if w.common {
+		return Match{} // a phrase before the request would be a user's name
 	}
 	return w.phrases()
 }
