@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/logfast/logfast/driver/fasttrack"
@@ -39,6 +40,9 @@ type Driver struct {
 	daily    func(now time.Time) time.Time // the next daily time; a test has its own
 	wake     chan struct{}                 // the fast track's next time may have changed
 	closing  chan struct{}                 // closed by Close
+	enlarged atomic.Int64                  // see pace
+
+	dropAfter time.Duration // see the constant; a test has its own
 
 	// starting is held while a stream is opened and registered, which waits for
 	// the disk; mu never is.
@@ -64,7 +68,7 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
-	return &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), closing: make(chan struct{}), streams: map[string]*stream{}}, nil
+	return &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}, nil
 }
 
 // Recover brings the spool into order and takes up the streams of the process

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/logfast/logfast/driver/fifo"
@@ -24,21 +25,31 @@ const (
 	shrinkAfter = time.Second
 	// maxPipe is Linux's pipe-max-size, for those without privileges.
 	maxPipe = 1 << 20
+	// maxEnlarged bounds what all pipes together may have been enlarged by, in
+	// bytes: a quarter of what Linux lets a user have before it makes new pipes
+	// too small to be of use. dockerd's own are among them.
+	maxEnlarged = 16 << 20
 )
 
 // pace is the rhythm of one stream. Its run goroutine owns it.
 type pace struct {
 	fifo     *fifo.Reader
-	first    int // bytes that the pipe held when the stream was opened
-	capacity int // bytes that it holds now
-	most     int // bytes that the kernel lets it hold, as far as is known
+	enlarge  *atomic.Int64 // bytes that all pipes were enlarged by; shared
+	first    int           // bytes that the pipe held when the stream was opened
+	capacity int           // bytes that it holds now
+	most     int           // bytes that the kernel lets it hold, as far as is known
 	last     time.Time
 }
 
-func newPace(r *fifo.Reader) (pace, error) {
+func newPace(r *fifo.Reader, enlarge *atomic.Int64) (pace, error) {
 	n, err := r.Capacity()
-	return pace{fifo: r, first: min(n, dockersPipe), capacity: n, most: maxPipe}, err
+	p := pace{fifo: r, enlarge: enlarge, first: min(n, dockersPipe), capacity: n, most: maxPipe}
+	enlarge.Add(int64(p.capacity - p.first))
+	return p, err
 }
+
+// close forgets the pipe, which goes with its container or serves the next life.
+func (p *pace) close() { p.enlarge.Add(int64(p.first - p.capacity)) }
 
 // dockersPipe is what a pipe holds that nobody has resized, in bytes: Linux's
 // default. A process before this one may have left a larger one.
@@ -65,15 +76,12 @@ func (p *pace) next(n int, now time.Time) time.Duration {
 
 func (p *pace) grow() {
 	want := min(2*p.capacity, p.most)
-	if want <= p.capacity {
+	if want <= p.capacity || p.enlarge.Load()+int64(want-p.capacity) > maxEnlarged {
 		return
 	}
-	n, err := p.fifo.Resize(want)
-	if err != nil {
+	if !p.resize(want) {
 		p.most = p.capacity // no more for this user; the pipe does as it is
-		return
 	}
-	p.capacity = n
 }
 
 // enlarged reports whether shrink has something to do.
@@ -81,8 +89,16 @@ func (p *pace) enlarged() bool { return p.capacity > p.first }
 
 // shrink gives the pipe the size back that it had at first.
 func (p *pace) shrink() {
-	if n, err := p.fifo.Resize(p.first); err == nil {
-		p.capacity = n
-	}
+	p.resize(p.first)
 	p.most = maxPipe
+}
+
+func (p *pace) resize(want int) bool {
+	n, err := p.fifo.Resize(want)
+	if err != nil {
+		return false
+	}
+	p.enlarge.Add(int64(n - p.capacity))
+	p.capacity = n
+	return true
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -204,4 +205,51 @@ func (c *cursor) get() (i intent, ok bool, err error) {
 		frames: int64(binary.LittleEndian.Uint64(b[24:])),
 		sum:    binary.LittleEndian.Uint32(b[32:]),
 	}, true, nil
+}
+
+// Behind its intent a cursor keeps what the stream has discarded and not marked:
+// a sum and a record.Lost as JSON, in the same page. Without any it ends before.
+const missingAt, missingMost = 64, 512
+
+// setMissing replaces what is missing; nothing is where it has no bytes.
+func (c *cursor) setMissing(l *record.Lost) error {
+	data := []byte{}
+	if l.Bytes > 0 {
+		var err error
+		if data, err = json.Marshal(l); err != nil {
+			return err
+		}
+	}
+	var b [4 + missingMost]byte // all of it, so that nothing of a longer one stays
+	if len(data) > missingMost {
+		return errors.New("note what is missing: it is too long")
+	}
+	copy(b[4:], data)
+	binary.LittleEndian.PutUint32(b[:], crc32.Checksum(b[4:], castagnoli))
+	if _, err := c.file.WriteAt(b[:], missingAt); err != nil {
+		return fmt.Errorf("note what is missing: %w", err)
+	}
+	return nil
+}
+
+// missing returns what setMissing has noted, nil where that is nothing.
+func (c *cursor) missing() (*record.Lost, error) {
+	var b [4 + missingMost]byte
+	if n, err := c.file.ReadAt(b[:], missingAt); n == 0 && errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read what is missing: %w", err)
+	}
+	if binary.LittleEndian.Uint32(b[:]) != crc32.Checksum(b[4:], castagnoli) {
+		return nil, errors.New("read what is missing: it is damaged")
+	}
+	data := bytes.TrimRight(b[4:], "\x00")
+	if len(data) == 0 {
+		return nil, nil
+	}
+	l := &record.Lost{}
+	if err := json.Unmarshal(data, l); err != nil {
+		return nil, fmt.Errorf("read what is missing: %w", err)
+	}
+	return l, nil
 }

@@ -1,8 +1,14 @@
 package driver
 
 import (
+	"errors"
 	"sync/atomic"
 	"time"
+
+	"github.com/logfast/logfast/driver/fifo"
+	"github.com/logfast/logfast/driver/frame"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
 )
 
 // sizeLimit bounds a segment's text so that no segment is a large part of the
@@ -48,8 +54,13 @@ func (t *trouble) report(s *stream, err error) {
 		return
 	}
 	t.said = now
-	s.driver.cfg.Log.Error("cannot write; the lines wait in the FIFO, and the container with them once that is full",
+	s.driver.cfg.Log.Error("cannot write; the lines wait in the FIFO, and the container with them once that is full; with on-full=drop they are discarded after a while",
 		"container", s.desc.Name, "since", t.since, "err", err)
+}
+
+// lasts reports whether there has been trouble for so long.
+func (t *trouble) lasts(long time.Duration) bool {
+	return !t.since.IsZero() && time.Since(t.since) >= long
 }
 
 // over notes that a batch was written.
@@ -60,4 +71,94 @@ func (t *trouble) over(s *stream) {
 	s.driver.cfg.Log.Info("writes again", "container", s.desc.Name, "after", time.Since(t.since).Round(time.Millisecond))
 	t.since, t.said = time.Time{}, time.Time{}
 	t.now.Store(false)
+}
+
+// dropAfter is how long lines wait for a disk that takes nothing, with
+// on-full=drop, until they are discarded. A container that waits in the middle of
+// a write can hold locks of dockerd's, on which docker rm, docker inspect and even
+// docker image rm wait then.
+const dropAfter = 10 * time.Second
+
+// diskError is the reason of a Lost where the disk refuses, though it is not full.
+const diskError = "disk error"
+
+// missing is what a stream has discarded since it could write last.
+type missing struct{ record.Lost }
+
+// mark is the record that will stand in its place.
+func (m *missing) mark() *record.Record {
+	return &record.Record{Time: m.From.UnixNano(), Stream: record.Stderr, Text: m.Text()}
+}
+
+// discard takes the whole frames that are in the FIFO out of it, unwritten,
+// because of an error that has lasted, and counts them. It returns how many bytes
+// it took.
+//
+//	write what is missing into the cursor  killed here: the frames are counted, and come again
+//	consume                                killed here: the next life writes the mark
+func (s *stream) discard(w *workspace, because error) (int, error) {
+	data, err := s.fifo.Peek(w.peeked, 0)
+	if err != nil {
+		return 0, err
+	}
+	lost := record.Lost{Reason: diskError}
+	if segment.Full(because) || errors.Is(because, segment.ErrFull) {
+		lost.Reason = segment.DiskFull
+	}
+	if s.missing != nil {
+		lost = s.missing.Lost
+	}
+	done := 0
+	var e frame.Entry
+	for {
+		n, err := frame.Decode(data[done:], &e)
+		if errors.Is(err, frame.ErrIncomplete) {
+			break
+		}
+		if err != nil {
+			n = frame.Resync(data[done:])
+			lost.Bytes += int64(n)
+			done += n
+			continue
+		}
+		at := time.Unix(0, e.TimeNano)
+		if lost.From.IsZero() {
+			lost.From = at
+		}
+		if at.After(lost.To) {
+			lost.To = at
+		}
+		if !e.More() {
+			lost.Lines++
+		}
+		lost.Bytes += int64(len(e.Line))
+		done += n
+	}
+	if done == 0 {
+		return 0, fifo.ErrEmpty
+	}
+	if lost.From.IsZero() { // nothing but garbage
+		lost.From, lost.To = time.Now(), time.Now()
+	}
+	// Best effort on a disk that refuses; the counts are in memory as well.
+	if err := s.cursor.setMissing(&lost); err != nil {
+		s.broken.report(s, err)
+	}
+	s.missing = &missing{lost}
+	if err := s.consume(w, done); err != nil {
+		return 0, err
+	}
+	s.seen = len(data) - done
+	return done, nil
+}
+
+// marked notes that the mark is written. Killed before, the next life writes it
+// again: the loss is told twice then, not hidden.
+func (s *stream) marked() {
+	s.driver.cfg.Log.Error("lines were discarded while the disk took none; a line in their place says so", "container", s.desc.Name,
+		"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
+	s.missing = nil
+	if err := s.cursor.setMissing(&record.Lost{}); err != nil {
+		s.driver.cfg.Log.Error("after a kill the same loss would be told again", "container", s.desc.Name, "err", err)
+	}
 }

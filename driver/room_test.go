@@ -94,17 +94,7 @@ func TestOnFullBlockLosesNothing(t *testing.T) {
 	c := h.start("web", map[string]string{"fsync": "never"})
 	c.write(0, linesBefore)
 	filler := filepath.Join(h.dir, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	f.Close()
-	if !errors.Is(err, unix.ENOSPC) {
-		t.Fatal(err)
-	}
+	fillDisk(t, filler)
 	c.write(linesBefore, linesAfter)
 	c.awaitTrouble()
 	if err := os.Remove(filler); err != nil {
@@ -208,5 +198,63 @@ func (c *container) wantAll() {
 	c.Helper()
 	if there, lost := c.account(); there != linesBefore+linesAfter || lost != 0 {
 		c.Errorf("%d lines are there and %d are lost, of %d", there, lost, linesBefore+linesAfter)
+	}
+}
+
+// TestDropDoesNotHoldAContainerForEver fills the disk with a file that nobody
+// may delete for room: after a while the lines are discarded, counted and, once
+// there is room, marked.
+func TestDropDoesNotHoldAContainerForEver(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprint("killed=", killed), func(t *testing.T) {
+			h := newSmallHost(t, 2<<20, func(c *Config, _ *segment.Options) { c.OnFull = OnFullDrop })
+			h.dropAfter = 0
+			c := h.start("web", map[string]string{"fsync": "never"})
+			c.write(0, linesBefore)
+			h.Seal() // so that the next line needs a file
+			filler := filepath.Join(h.dir, "filler")
+			fillDisk(t, filler)
+			const discarded = 500 // more than the FIFO takes: the container would wait
+			c.write(linesBefore, discarded)
+			s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+			h.eventually("all of them are discarded", func() bool { n, err := s.fifo.Len(); return n == 0 && err == nil })
+			if killed {
+				h.stop() // as far as the spool can tell; the stream stays registered
+				c.host = newHostIn(t, h.dir, func(c *Config, _ *segment.Options) { c.OnFull = OnFullDrop })
+				t.Cleanup(c.stop)
+				if err := c.Recover(); err != nil {
+					t.Log(err)
+				}
+			}
+			if err := os.Remove(filler); err != nil {
+				t.Fatal(err)
+			}
+			c.write(linesBefore+discarded, linesAfter)
+			c.Stop(c.fifo)
+			there, lost := c.account()
+			if there+lost != linesBefore+discarded+linesAfter || there < linesAfter || lost <= linesBefore {
+				t.Errorf("%d lines are there and %d are lost, of %d", there, lost, linesBefore+discarded+linesAfter)
+			}
+			// One for the sealed segment, which went first, and one for what came then.
+			if n := len(lostLine.FindAllString(c.text(), -1)); n != 2 {
+				t.Errorf("%d marks", n)
+			}
+		})
+	}
+}
+
+// fillDisk makes a file of all the room that is left.
+func fillDisk(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
 	}
 }

@@ -26,17 +26,18 @@ type stream struct {
 
 	detector detect.Detector // of opts; never changes
 
-	fifo   *fifo.Reader
-	text   *record.Writer
-	joiner [2]detect.Joiner // by record.Stream
-	limit  int64            // of a segment's text, bytes
-	seen   int              // bytes at the FIFO's head that are no whole frame yet
-	taken  int              // bytes at the FIFO's head that are written but not consumed
-	lost   int64            // bytes that were no frames
-	latest int64            // time of the record decoded last, nanoseconds since 1970
-	cursor *cursor
-	broken trouble
-	moved  meter // has its own lock
+	fifo    *fifo.Reader
+	text    *record.Writer
+	joiner  [2]detect.Joiner // by record.Stream
+	limit   int64            // of a segment's text, bytes
+	seen    int              // bytes at the FIFO's head that are no whole frame yet
+	taken   int              // bytes at the FIFO's head that are written but not consumed
+	lost    int64            // bytes that were no frames
+	latest  int64            // time of the record decoded last, nanoseconds since 1970
+	cursor  *cursor
+	broken  trouble
+	missing *missing // lines that were discarded and have no mark yet; nil: none
+	moved   meter    // has its own lock
 
 	saidLost time.Time // when losses were logged last
 
@@ -79,6 +80,11 @@ func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*st
 //	killed before consuming                 the text stays, the frames go
 //	killed after consuming                  the frames at the head are others
 func (s *stream) resume() error {
+	if lost, err := s.cursor.missing(); err != nil {
+		s.driver.cfg.Log.Error("resume: lines were lost, and it is not known how many", "container", s.desc.Name, "err", err)
+	} else if lost != nil {
+		s.missing = &missing{*lost}
+	}
 	last, ok, err := s.cursor.get()
 	if err != nil {
 		s.driver.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
@@ -150,6 +156,10 @@ func (s *stream) finish() {
 	}
 	path, err := s.writer.Close()
 	s.driver.sealed(s, path, err)
+	if s.missing != nil {
+		s.driver.cfg.Log.Error("lines were lost, and no line could be written that says so", "container", s.desc.Name,
+			"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
+	}
 	err = errors.Join(s.moved.close(s.fifo), s.cursor.close())
 	if !s.detach.Load() {
 		err = errors.Join(err, s.driver.registry.remove(s.path))
@@ -163,10 +173,11 @@ func (s *stream) finish() {
 // capture moves batches until the stream is stopped (errStopped) or its FIFO
 // has ended (io.EOF).
 func (s *stream) capture() error {
-	pace, err := newPace(s.fifo)
+	pace, err := newPace(s.fifo, &s.driver.enlarged)
 	if err != nil {
 		return err
 	}
+	defer pace.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for pause := time.Duration(0); ; {
@@ -260,6 +271,10 @@ func (s *stream) batch() (int, error) {
 		// The frames will come again. A long line that they continue is
 		// detected by its end alone then.
 		s.joiner = [2]detect.Joiner{}
+		s.broken.report(s, err)
+		if s.driver.cfg.OnFull == OnFullDrop && s.broken.lasts(s.driver.dropAfter) {
+			return s.discard(w, err)
+		}
 		return 0, err
 	}
 	return len(data), nil
@@ -268,6 +283,9 @@ func (s *stream) batch() (int, error) {
 // move writes and consumes the whole frames in data.
 func (s *stream) move(w *workspace, data []byte) error {
 	w.reset()
+	if s.missing != nil {
+		w.add(s.text, s.missing.mark())
+	}
 	done := 0    // bytes of data that w.text covers
 	garbage := 0 // bytes before done that were no frames and have no mark yet
 	var e frame.Entry
@@ -361,6 +379,9 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 		return err
 	}
 	s.broken.over(s)
+	if s.missing != nil {
+		s.marked()
+	}
 	if b.Errors > 0 {
 		s.driver.reportError(s)
 	}

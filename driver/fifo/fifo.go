@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -189,8 +190,10 @@ type Buffer struct {
 
 // NewBuffer makes a buffer that holds up to size bytes a Peek.
 func NewBuffer(size int) (*Buffer, error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
+	// A pipe counts pages, and a FIFO's pages are not full where one frame did
+	// not fit behind another: tee takes fewer bytes than the pipe's size.
+	p, err := privatePipe(min(4*size, maxPipe))
+	if err != nil {
 		return nil, fmt.Errorf("fifo: private pipe: %w", err)
 	}
 	b := &Buffer{r: p[0], w: p[1], data: make([]byte, size), trash: make([]byte, size)}
@@ -198,12 +201,37 @@ func NewBuffer(size int) (*Buffer, error) {
 	for i := range b.trash {
 		b.trash[i] = 0xff
 	}
-	// A pipe counts pages, and a FIFO's pages are not full where one frame did
-	// not fit behind another: tee takes fewer bytes than the pipe's size.
-	if _, err := unix.FcntlInt(uintptr(b.w), unix.F_SETPIPE_SZ, min(4*size, maxPipe)); err != nil {
-		return nil, errors.Join(fmt.Errorf("fifo: size the private pipe: %w", err), b.Close())
-	}
 	return b, nil
+}
+
+// pipeUser is nobody's user id: it owns nothing but private pipes. Linux bounds
+// the pages of all pipes of a user (pipe-user-pages-soft, 64 MiB), and dockerd's
+// FIFOs are root's: a thousand containers exceed that, and then root gets no
+// pipe of a useful size any more.
+const pipeUser = 2_147_483_000
+
+// privatePipe makes a pipe that holds size bytes. As root, it makes it in
+// pipeUser's name, on a thread that ends with that name.
+func privatePipe(size int) (p [2]int, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if unix.Getuid() == 0 {
+			runtime.LockOSThread() // for ever: the thread ends with this goroutine
+			// The thread's alone, not the process's as unix.Setresuid does. It
+			// keeps root's effective id, and with it the right to do all else.
+			// Where it is refused, root's own pages have to do.
+			_, _, _ = unix.RawSyscall(unix.SYS_SETRESUID, pipeUser, ^uintptr(0), ^uintptr(0))
+		}
+		if err = unix.Pipe2(p[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
+			return
+		}
+		if _, err = unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, size); err != nil {
+			err = errors.Join(fmt.Errorf("make it hold %d bytes: %w", size, err), unix.Close(p[0]), unix.Close(p[1]))
+		}
+	}()
+	<-done
+	return p, err
 }
 
 // maxPipe is what Linux allows a process without privileges, in bytes.

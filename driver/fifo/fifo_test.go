@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -286,5 +287,46 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 			r.Close()
 			t.Errorf("%s: opened", path)
 		}
+	}
+}
+
+// TestPrivatePipesAreNotRootsOwn takes all the pages that root may have in pipes,
+// as a thousand FIFOs of dockerd's do, and wants a buffer all the same.
+func TestPrivatePipesAreNotRootsOwn(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("needs root, as which logfast runs in its plugin")
+	}
+	// This process may exceed the limit; logfast, without CAP_SYS_RESOURCE and
+	// CAP_SYS_ADMIN, may not.
+	if os.Getenv("LOGFAST_TEST_PIPES") == "" {
+		for range 80 { // of 1 MiB: more than 64 MiB
+			var p [2]int
+			if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(p[0])
+			defer unix.Close(p[1])
+			if _, err := unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run := exec.Command("setpriv", "--bounding-set", "-sys_resource,-sys_admin", "--inh-caps", "-sys_resource,-sys_admin",
+			os.Args[0], "-test.run=^TestPrivatePipesAreNotRootsOwn$", "-test.v")
+		run.Env = append(os.Environ(), "LOGFAST_TEST_PIPES=1")
+		if out, err := run.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return
+	}
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(uintptr(p[1]), unix.F_SETPIPE_SZ, 1<<20); err == nil {
+		t.Fatal("root may have more pipes: this test shows nothing")
+	}
+	buffer(t)
+	if uid := unix.Getuid(); uid != 0 {
+		t.Errorf("the process became user %d", uid)
 	}
 }
