@@ -268,7 +268,7 @@ func testSinceFuture(h *host) {
 	eventually(h.T, "the first line is there", func() bool { stdout, _ := c.logs(); return stdout != "" })
 	since := c.stamps()[0].Add(450 * time.Millisecond)
 	got := c.follow("-t", "--since", since.Format(time.RFC3339Nano)).end()
-	if lines := strings.Count(got, "\n"); lines < 3 || lines > 7 || !strings.HasSuffix(got, " 9 log\n") {
+	if lines := strings.Count(got, "\n"); lines < 3 || lines > 7 || !strings.HasSuffix(got, " 9 log 9\n") {
 		h.Errorf("%q", got)
 	}
 	for line := range strings.Lines(got) {
@@ -349,11 +349,11 @@ func testSlowClient(h *host) {
 	}
 }
 
-// counted is what a step with Count prints, without its Line.
+// countedFrom is what a step with a Line of "=" prints, from number first on.
 func countedFrom(first, n int) string {
 	var b strings.Builder
 	for i := first; i < n; i++ {
-		fmt.Fprintf(&b, "%d =\n", i)
+		fmt.Fprintf(&b, "%d = %d\n", i, i)
 	}
 	return b.String()
 }
