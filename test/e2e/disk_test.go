@@ -99,7 +99,7 @@ func (h *host) waiting() (n int) {
 }
 
 // fullFIFO is more than waits in a FIFO that is being read.
-const fullFIFO = 60 << 10
+const fullFIFO = 48 << 10
 
 // started runs a busy container and waits for its first lines.
 func (h *host) started(app string, rate int, options ...string) *container {
@@ -188,7 +188,7 @@ func TestADiskThatFailsLosesNothingThatIsSynced(t *testing.T) {
 	run(t, "mkfs.ext4", "-q", "-F", image)
 	flags := []string{"-o", "loop,errors=remount-ro", image}
 	root, spool := mount(t, flags...)
-	h, _ := enableS3On(t, spool)
+	h, _ := enableS3On(t, spool, "LOGFAST_ON_FULL=block")
 	c := h.started("web", 5_000, "fsync=always", "max-size=1MB")
 	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(deviceOf(t, root)), "trigger_fs_error")
 	if err := os.WriteFile(trigger, []byte("1"), 0); err != nil {

@@ -18,12 +18,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/object/s3"
@@ -360,8 +363,41 @@ func (h *host) runPlain(app string, steps []step) *container {
 func (h *host) removeLater(id string) {
 	h.Cleanup(func() {
 		tryDocker("plugin", "enable", pluginName)
+		if h.Failed() {
+			stop := make(chan struct{})
+			defer close(stop)
+			go drainFIFOs(stop)
+		}
 		docker(h.T, "rm", "-f", id)
 	})
+}
+
+// drainFIFOs throws away what waits in the log FIFOs of the engine, for which a
+// test that has failed may have left no reader: dockerd would hold the locks of a
+// container whose lines it cannot write, and half of its API with them.
+func drainFIFOs(stop <-chan struct{}) {
+	fifo := regexp.MustCompile(`/[0-9a-f]{64}( \(deleted\))?$`)
+	buf := make([]byte, 64<<10)
+	for {
+		paths, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+		for _, path := range paths {
+			target, err := os.Readlink(path)
+			if fi, statErr := os.Stat(path); err != nil || statErr != nil || !fifo.MatchString(target) || fi.Mode()&os.ModeNamedPipe == 0 {
+				continue
+			}
+			if fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK, 0); err == nil {
+				for n := 1; n > 0; {
+					n, _ = unix.Read(fd, buf)
+				}
+				unix.Close(fd)
+			}
+		}
+		select {
+		case <-stop:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // allow makes the file that a step awaits.
