@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	_ "golang.org/x/crypto/x509roots/fallback" // TLS roots, for the same reason
 	_ "time/tzdata"                            // zones: the plugin's root has no files
@@ -53,21 +54,54 @@ func run(ctx context.Context, socket string, environ []string, hup <-chan os.Sig
 	served := make(chan error, 1)
 	go func() { served <- server.serve(l) }()
 
-	err = work(ctx, environ, hup, log, level, server)
-	if err != nil {
-		log.Error("logfast cannot work; containers that use it will not start", "err", err)
-		server.become(nil, nil, err)
-		<-ctx.Done()
-	}
+	work := func() error { return work(ctx, environ, hup, log, level, server) }
+	keepWorking(ctx, log, work, func(err error) { server.become(able{failed: err}) })
 	return errors.Join(l.Close(), <-served)
 }
+
+// workRetry is how soon logfast tries again to work: a disk may become writable,
+// a directory may be mounted, another plugin may give the spool up. Meanwhile
+// nobody reads the FIFOs of running containers.
+const workRetry = 2 * time.Second
+
+// keepWorking calls work until ctx ends; failed is told why where that returns
+// early. A configuration stays as it is as long as the process, so one that is
+// wrong is not tried again.
+func keepWorking(ctx context.Context, log *slog.Logger, work func() error, failed func(error)) {
+	said := ""
+	for {
+		err := work()
+		if err == nil {
+			return
+		}
+		failed(err)
+		if text := err.Error(); text != said {
+			said = text
+			log.Error("logfast cannot work; containers that use it will not start", "err", err)
+		}
+		var again <-chan time.Time
+		if wrong := (configError{}); !errors.As(err, &wrong) {
+			again = time.After(workRetry)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+		}
+	}
+}
+
+// configError says what is wrong with the settings.
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
 
 // work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
 func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog.Logger, level *slog.LevelVar, server *server) error {
 	cfg, err := ReadConfig(environ)
 	if err != nil {
-		return fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)
+		return configError{fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)}
 	}
 	level.Set(cfg.LogLevel)
 	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
@@ -95,7 +129,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	}
 	log.Info("logfast is ready", "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
 	reader := read.New(read.Config{Spool: spool, Log: log, Heartbeat: heartbeat})
-	server.become(capture, reader, nil)
+	server.become(able{capture: capture, reader: reader})
 
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/segment"
 )
 
 // output collects the plugin's log.
@@ -250,6 +253,40 @@ func TestASpoolThatIsTakenIsSaid(t *testing.T) {
 	second := serve(t, "LOGFAST_SPOOL="+first.spool)
 	if got := second.call("LogDriver.StartLogging", request); !strings.Contains(got, "locked by another process") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestItWorksOnceItCan gives up the spool that another plugin waits for.
+func TestItWorksOnceItCan(t *testing.T) {
+	dir := t.TempDir()
+	spool, err := segment.Open(dir, segment.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, "LOGFAST_SPOOL="+dir)
+	fifo, _ := makeFIFO(t)
+	request := startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"})
+	if got := s.call("LogDriver.StartLogging", request); !strings.Contains(got, "locked by another process") {
+		t.Fatalf("%q", got)
+	}
+	if err := spool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "it works", func() bool { return s.call("LogDriver.StartLogging", request) == "" })
+	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
+		t.Errorf("stop: %s", got)
+	}
+}
+
+func TestAWrongSettingIsNotTriedAgain(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	tries := 0
+	keepWorking(ctx, slog.New(slog.DiscardHandler), func() error {
+		tries++
+		return configError{errors.New("wrong")}
+	}, func(error) { cancel() })
+	if tries != 1 {
+		t.Errorf("%d tries", tries)
 	}
 }
 

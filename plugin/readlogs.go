@@ -39,11 +39,12 @@ func (s *server) readLogs(w http.ResponseWriter, r *http.Request) {
 		// Only behind its end does the server see that Docker hangs up.
 		_, err = io.Copy(io.Discard, r.Body)
 	}
+	var able *able
 	if err == nil {
-		if !s.await(r) {
+		if able = s.await(r); able == nil {
 			return
 		}
-		err = s.failed
+		err = able.failed
 	}
 	if err != nil {
 		refuseRead(w, err)
@@ -55,8 +56,8 @@ func (s *server) readLogs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	s.capture.Settle(ctx, req.Info.ContainerID)
-	reading, err := s.reader.Open(read.Request{
+	able.capture.Settle(ctx, req.Info.ContainerID)
+	reading, err := able.reader.Open(read.Request{
 		ID: req.Info.ContainerID, Since: req.Config.Since, Until: req.Config.Until, Tail: req.Config.Tail, Follow: req.Config.Follow,
 	})
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 
 	"github.com/docker/go-plugins-helpers/sdk"
 
@@ -27,8 +29,14 @@ type capture interface {
 // server answers Docker's log driver protocol (moby daemon/logger/plugin.go).
 // Docker calls it before logfast is ready: a call waits until then.
 type server struct {
-	ready   chan struct{} // closed once capture or failed is set
-	reads   *reads
+	ready chan struct{} // closed once able is set
+	once  sync.Once     // of ready
+	able  atomic.Pointer[able]
+	reads *reads
+}
+
+// able is what the server can do at present.
+type able struct {
 	capture capture
 	reader  *read.Reader
 	failed  error // why logfast cannot work; every container is told
@@ -36,10 +44,10 @@ type server struct {
 
 func newServer() *server { return &server{ready: make(chan struct{}), reads: newReads()} }
 
-// become sets what the server answers with. Call it once.
-func (s *server) become(c capture, r *read.Reader, failed error) {
-	s.capture, s.reader, s.failed = c, r, failed
-	close(s.ready)
+// become sets what the server answers with from now on.
+func (s *server) become(a able) {
+	s.able.Store(&a)
+	s.once.Do(func() { close(s.ready) })
 }
 
 // listen makes the socket, in place of one that a killed process left.
@@ -103,25 +111,26 @@ func answer(w http.ResponseWriter, err error) {
 	sdk.EncodeResponse(w, body, false)
 }
 
-// await waits until the server is ready, and returns false where Docker gave up
+// await waits until the server is ready, and returns nil where Docker gave up
 // before.
-func (s *server) await(r *http.Request) bool {
+func (s *server) await(r *http.Request) *able {
 	select {
 	case <-s.ready:
-		return true
+		return s.able.Load()
 	case <-r.Context().Done():
-		return false
+		return nil
 	}
 }
 
 func (s *server) start(w http.ResponseWriter, r *http.Request) {
 	req, err := decode(w, r)
 	if err == nil {
-		if !s.await(r) {
+		able := s.await(r)
+		if able == nil {
 			return
 		}
-		if err = s.failed; err == nil {
-			err = s.capture.Start(req.File, req.Info)
+		if err = able.failed; err == nil {
+			err = able.capture.Start(req.File, req.Info)
 		}
 	}
 	answer(w, err)
@@ -132,11 +141,12 @@ func (s *server) start(w http.ResponseWriter, r *http.Request) {
 func (s *server) stop(w http.ResponseWriter, r *http.Request) {
 	req, err := decode(w, r)
 	if err == nil {
-		if !s.await(r) {
+		able := s.await(r)
+		if able == nil {
 			return
 		}
-		if s.failed == nil {
-			s.capture.Stop(req.File)
+		if able.failed == nil {
+			able.capture.Stop(req.File)
 		}
 	}
 	answer(w, nil)
