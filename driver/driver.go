@@ -77,30 +77,38 @@ func New(cfg Config) (*Driver, error) {
 func (d *Driver) Recover() error {
 	entries, err := d.registry.load()
 	errs := []error{err}
-	live := map[string]bool{}
+	live := map[string][]entry{} // by directory
 	for _, e := range entries {
-		live[e.Stream.Dir()] = true
+		live[e.Stream.Dir()] = append(live[e.Stream.Dir()], e)
 	}
-	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] }))
-	for _, e := range entries {
-		if err := d.reattach(e); err != nil {
-			errs = append(errs, fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err))
-		}
+	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] != nil }))
+	for _, entries := range live {
+		errs = append(errs, d.reattach(entries))
 	}
 	return errors.Join(errs...)
 }
 
-func (d *Driver) reattach(e entry) error {
-	s, err := newStream(d, &e, d.registry.known)
-	if err != nil {
-		return err
+// reattach takes up the streams of one container, which share its segment: all
+// find out what of theirs is in it before one of them writes.
+func (d *Driver) reattach(entries []entry) error {
+	var errs []error
+	var streams []*stream
+	for _, e := range entries {
+		s, err := newStream(d, &e, d.registry.known)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err))
+			continue
+		}
+		streams = append(streams, s)
+		if err := s.resume(); err != nil {
+			d.cfg.Log.Error("resume: lines may be doubled", "container", e.Stream.Name, "err", err)
+		}
 	}
-	if err := s.resume(); err != nil {
-		d.cfg.Log.Error("resume: lines may be doubled", "container", e.Stream.Name, "err", err)
+	for _, s := range streams {
+		d.launch(s)
+		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
-	d.launch(s)
-	d.cfg.Log.Info("stream resumed", "container", e.Stream.Name, "id", e.Stream.ShortID())
-	return nil
+	return errors.Join(errs...)
 }
 
 // stopWait is how long an answer to Docker waits for a stream to drain. A

@@ -151,7 +151,7 @@ type intent struct {
 // kernel the FIFO is gone as well.
 type cursor struct {
 	file *os.File
-	buf  [cursorSize]byte
+	buf  [cursorSize]byte // owned by the stream, and by its Writer's lock while that writes
 }
 
 // A cursor file: five numbers and the sum of all before, little-endian.

@@ -103,7 +103,17 @@ func (s *stream) resume() error {
 	if err != nil {
 		return err
 	}
-	if written && last.frames > 0 {
+	switch {
+	case !written:
+		// What is in doubt is known now. Killed before this, it is found out
+		// again; later, another stream's text may stand where the batch was to be.
+		if last.offset == 0 {
+			began = 0
+		}
+		if err := s.cursor.set(intent{began: began}); err != nil {
+			return err
+		}
+	case last.frames > 0:
 		if err := s.fifo.Consume(w.peeked, int(last.frames)); err != nil {
 			return err
 		}
@@ -367,11 +377,25 @@ func (s *stream) flush(w *workspace, frames []byte) error {
 // write appends the batch to the active segment, and notes first which bytes
 // of the FIFO it is made of.
 func (s *stream) write(b *segment.Batch, frames []byte) error {
+	var noted intent
 	b.Before = func(began, offset int64) error {
-		return s.cursor.set(intent{
+		noted = intent{
 			began: began, offset: offset, text: int64(len(b.Text)),
 			frames: int64(len(frames)), sum: crc32.Checksum(frames, castagnoli),
-		})
+		}
+		return s.cursor.set(noted)
+	}
+	b.Failed = func() error {
+		// A segment that is sealed without the batch must not be taken for one
+		// that was sealed with it.
+		void := intent{began: noted.began}
+		if noted.offset == 0 {
+			void.began = 0
+		}
+		if err := s.cursor.set(void); !errors.Is(err, os.ErrClosed) {
+			return err
+		}
+		return nil
 	}
 	b.Lines = int64(bytes.Count(b.Text, newline))
 	b.Sync = s.opts.Fsync == FsyncAlways

@@ -291,9 +291,9 @@ func TestResume(t *testing.T) {
 		"nothing in doubt":              {one + batch, 0, 0, true, one + batch},
 		"another stream wrote since":    {one + batch + one, offset, size, true, one + batch + one},
 		"sealed since":                  {"-", offset, size, true, "-"},
-		"sealed since, and begun again": {"", offset, size, true, "-"},
-		"within the first write":        {batch[:10], 0, size, false, "-"},
-		"before the first write":        {"", 0, size, false, "-"},
+		"sealed since, and begun again": {"", offset, size, true, ""},
+		"within the first write":        {batch[:10], 0, size, false, ""},
+		"before the first write":        {"", 0, size, false, ""},
 		"after the first write":         {batch, 0, size, true, batch},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -438,6 +438,49 @@ func TestAFailedAppendLeavesNothingAndCanBeRepeated(t *testing.T) {
 	m, err := s.Meta(seg)
 	if string(got) != text+more || err != nil || m.Lines != 2 {
 		t.Fatalf("%q, %+v, %v", got, m, err)
+	}
+}
+
+func TestAFailedBatchIsVoidBeforeItsSegmentIsSealed(t *testing.T) {
+	for _, lines := range []int{0, 1} {
+		path := t.TempDir()
+		s := openSpool(t, path)
+		w := s.Writer(web)
+		for n := range lines {
+			appendLine(t, w, n)
+		}
+		noted := false
+		text, nano := line(1)
+		b := &Batch{Text: []byte(text), First: nano, Last: nano, Lines: 1}
+		good, active := (*os.File)(nil), filepath.Join(path, dir, "web.log")
+		b.Before = func(int64, int64) error {
+			noted, good = true, w.file
+			var err error
+			w.file, err = os.Open(active) // it can neither be written nor cut
+			return err
+		}
+		b.Failed = func() error {
+			if _, err := os.Lstat(active); err != nil {
+				t.Errorf("void once it is sealed: %v", err)
+			}
+			noted = false
+			return nil
+		}
+		if _, err := w.Append(b, 1<<20); err == nil || !noted {
+			t.Fatalf("%v, noted: %v", err, noted)
+		}
+		w.file.Close()
+		w.file = good
+		seal(t, w, Stop)
+		if noted {
+			t.Error("it still counts as written")
+		}
+		if all := list(t, s); len(all) != lines {
+			t.Errorf("%d lines, sealed as %v", lines, all)
+		}
+		if _, err := os.Lstat(active); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("an active segment is left: %v", err)
+		}
 	}
 }
 

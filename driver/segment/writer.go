@@ -26,6 +26,11 @@ type Batch struct {
 	// (nanoseconds since 1970); its error keeps the batch from being written.
 	Before func(began, offset int64) error
 
+	// Failed, if set, is called once the batch of a failed write is no longer in
+	// the file, before anything else happens to that: what Before noted is void.
+	// It may be repeated, and called later, in any goroutine.
+	Failed func() error
+
 	// Sync keeps Append from returning before the batch is on the disk itself.
 	Sync bool
 }
@@ -42,15 +47,16 @@ type Writer struct {
 
 	created atomic.Bool // the active segment's name is not on the disk itself
 
-	mu      sync.Mutex // owns what follows
-	file    *os.File   // nil: no active segment
-	size    int64      // bytes of whole records in file
-	torn    bool       // the file ends in a part of a batch that failed
-	dirty   bool       // file has text that is not synced
-	meta    Meta       // of the active segment, so far
-	sealing *Segment   // a seal that failed and must be repeated first
-	seq     int        // of the last seal
-	closed  bool       // the last user has gone
+	mu      sync.Mutex   // owns what follows
+	file    *os.File     // nil: no active segment
+	size    int64        // bytes of whole records in file
+	torn    bool         // the file may end in a part of a batch that failed
+	undo    func() error // that batch's Failed
+	dirty   bool         // file has text that is not synced
+	meta    Meta         // of the active segment, so far
+	sealing *Segment     // a seal that failed and must be repeated first
+	seq     int          // of the last seal
+	closed  bool         // the last user has gone
 
 	changed chan struct{} // closed and forgotten at the next change; nil: nobody waits for one
 }
@@ -159,11 +165,8 @@ func (w *Writer) append(b *Batch) error {
 		err = w.syncFile(w.file)
 	}
 	if err != nil {
-		if n > 0 {
-			w.torn = true
-			err = errors.Join(err, w.cutTorn())
-		}
-		return fmt.Errorf("append: %w", err)
+		w.torn, w.undo = true, b.Failed
+		return fmt.Errorf("append: %w", errors.Join(err, w.cutTorn()))
 	}
 	w.dirty = !b.Sync
 	w.size += int64(n)
@@ -234,48 +237,63 @@ func (w *Writer) Sync() error {
 // in the spool; where not, none of them is. began is the time of the segment's
 // first record (nanoseconds since 1970), or 0 where that is not known: a raw
 // segment does not tell it.
+//
+// Each stream of the container calls it, in any order, before one of them
+// appends. It may be repeated in a later life with the same answer, until the
+// caller has noted that no batch is in doubt: that is why an empty segment stays,
+// for the next seal to remove. One that is missing was sealed.
 func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.file != nil {
-		return true, nil // another stream of the container has resumed it
-	}
 	s := w.spool
-	name := path.Join(w.dir, w.stream.ActiveName())
-	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return true, nil // sealed since, with the batch in it
+	f, end := w.file, w.size
+	if f == nil { // no other stream of the container has resumed it
+		name := path.Join(w.dir, w.stream.ActiveName())
+		f, err = s.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			return true, nil // sealed since, with the batch in it
+		}
+		if err != nil {
+			return false, err
+		}
+		defer func() {
+			if w.file == nil {
+				err = errors.Join(err, f.Close())
+			}
+		}()
+		fi, err := f.Stat()
+		if err != nil {
+			return false, err
+		}
+		end = fi.Size()
 	}
-	if err != nil {
-		return false, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		return false, errors.Join(err, f.Close())
-	}
-	end := fi.Size()
 	// A smaller file was begun after the batch's was sealed; a larger one has
 	// later batches, of another stream.
-	if written = size == 0 || end < offset || end >= offset+size; !written {
+	written = size == 0 || end < offset || end >= offset+size
+	if written && w.file != nil {
+		return true, nil
+	}
+	if !written {
 		end = offset
 		if err := f.Truncate(end); err != nil {
-			return false, errors.Join(err, f.Close())
+			return false, err
 		}
 	}
-	if end == 0 {
-		return written, errors.Join(f.Close(), durable.Remove(s.root, name))
-	}
-	m, err := s.describe(w.dir, Name{Active: w.stream.ActiveName(), State: Active})
-	if err != nil {
-		return false, errors.Join(err, f.Close())
-	}
-	if first := time.Unix(0, began).UTC(); began != 0 && first.Before(m.First) {
-		m.First = first
+	m := &Meta{}
+	if end > 0 {
+		if m, err = s.describe(w.dir, Name{Active: w.stream.ActiveName(), State: Active}); err != nil {
+			return false, err
+		}
+		if first := time.Unix(0, began).UTC(); began != 0 && first.Before(m.First) {
+			m.First = first
+		}
 	}
 	if w.seq, err = s.lastSeq(w.dir); err != nil {
-		return false, errors.Join(err, f.Close())
+		return false, err
 	}
 	w.file, w.size, w.meta = f, end, *m
+	w.dirty = end > 0
+	w.created.Store(true) // it may be killed before the name was synced
 	return written, nil
 }
 
@@ -286,7 +304,8 @@ func (w *Writer) Errors() int64 {
 	return w.meta.Errors
 }
 
-// cutTorn removes what a failed write left behind.
+// cutTorn removes what a failed write left behind. Killed before it has undone
+// what the batch's Before noted, it leaves the segment active, for Resume to cut.
 func (w *Writer) cutTorn() error {
 	if !w.torn {
 		return nil
@@ -294,7 +313,12 @@ func (w *Writer) cutTorn() error {
 	if err := w.file.Truncate(w.size); err != nil {
 		return fmt.Errorf("remove a torn record: %w", err)
 	}
-	w.torn = false
+	if w.undo != nil {
+		if err := w.undo(); err != nil {
+			return fmt.Errorf("remove a torn record: %w", err)
+		}
+	}
+	w.torn, w.undo = false, nil
 	return nil
 }
 
@@ -363,6 +387,9 @@ func (w *Writer) seal(reason Reason) (string, error) {
 	if w.file == nil {
 		return "", nil
 	}
+	if w.size == 0 {
+		return "", w.discard()
+	}
 	if w.sealing == nil {
 		w.meta.Reason, w.meta.Seq, w.meta.Bytes, w.meta.Stream = reason, w.seq+1, w.size, w.stream
 		w.meta.Key = w.spool.key.Render(&w.meta)
@@ -381,4 +408,19 @@ func (w *Writer) seal(reason Reason) (string, error) {
 	w.file, w.size, w.meta, w.sealing, w.seq = nil, 0, Meta{}, nil, w.meta.Seq
 	w.announce()
 	return sealed, err
+}
+
+// discard removes an active segment into which no batch got. Where it cannot,
+// the next create does.
+func (w *Writer) discard() error {
+	if err := w.cutTorn(); err != nil {
+		return err
+	}
+	err := errors.Join(w.file.Close(), durable.Remove(w.spool.root, path.Join(w.dir, w.stream.ActiveName())))
+	w.file, w.meta = nil, Meta{}
+	w.announce()
+	if err != nil {
+		return fmt.Errorf("remove an empty segment: %w", err)
+	}
+	return nil
 }

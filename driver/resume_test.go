@@ -1,0 +1,162 @@
+package driver
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/logfast/logfast/driver/frame"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// doomed is a stream of a process that will be killed: it is registered, but
+// does nothing by itself.
+func (c *container) doomed() *stream {
+	c.Helper()
+	desc, opts, err := parseInfo(c.cfg.Host, c.cfg.Defaults, c.info)
+	if err != nil {
+		c.Fatal(err)
+	}
+	s, err := newStream(c.Driver, &entry{FIFO: c.fifo, Stream: desc, Options: opts}, c.registry.add)
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() {
+		if err := s.fifo.Close(); err != nil {
+			c.Error(err)
+		}
+	})
+	return s
+}
+
+// killed returns what the next process finds: the spool as it is now, and the
+// FIFOs, which dockerd holds open.
+func (h *host) killed() *host {
+	h.Helper()
+	dir := filepath.Join(h.TempDir(), "spool")
+	if err := os.CopyFS(dir, os.DirFS(h.dir)); err != nil {
+		h.Fatal(err)
+	}
+	return newHostIn(h.T, dir, func(*Config, *segment.Options) {})
+}
+
+// dies writes what is in the FIFO, of which size bytes reach the file, and
+// consumes nothing of it.
+func (s *stream) dies(t *testing.T, dir string, size int64) {
+	t.Helper()
+	w := s.driver.pool.get()
+	defer s.driver.pool.put(w)
+	frames, err := s.fifo.Peek(w.peeked, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.reset()
+	var e frame.Entry
+	for rest := frames; len(rest) > 0; {
+		n, err := frame.Decode(rest, &e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.add(s.text, &record.Record{Time: e.TimeNano, Text: e.Line})
+		rest = rest[n:]
+	}
+	if err := s.write(&w.batch, frames); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, s.desc.Dir(), s.desc.ActiveName()), size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// again takes the streams up as a process does that is killed before they go on.
+func (h *host) again(containers ...*container) (streams []*stream) {
+	h.Helper()
+	for _, c := range containers {
+		desc, opts, err := parseInfo(h.cfg.Host, h.cfg.Defaults, c.info)
+		if err != nil {
+			h.Fatal(err)
+		}
+		s, err := newStream(h.Driver, &entry{FIFO: c.fifo, Stream: desc, Options: opts}, h.registry.known)
+		if err != nil {
+			h.Fatal(err)
+		}
+		h.Cleanup(func() {
+			if err := s.fifo.Close(); err != nil {
+				h.Error(err)
+			}
+		})
+		if err := s.resume(); err != nil {
+			h.Fatal(err)
+		}
+		streams = append(streams, s)
+	}
+	return streams
+}
+
+// recovered takes up what the process before left and returns the container's text.
+func (h *host) recovered(c ...*container) string {
+	h.Helper()
+	if err := h.Recover(); err != nil {
+		h.Fatal(err)
+	}
+	for _, c := range c {
+		h.Stop(c.fifo)
+	}
+	in := *c[0]
+	in.host = h
+	return in.text()
+}
+
+const lineOne, lineTwo = day + "1.000000000Z stdout F one\n", day + "2.000000000Z stdout F two, and longer\n"
+
+func TestAProcessThatIsKilledWhileItTakesUpAStreamLosesNothing(t *testing.T) {
+	for name, size := range map[string]int64{"nothing was written": 0, "a part was written": 10, "all was written": int64(len(lineOne))} {
+		t.Run(name, func(t *testing.T) {
+			h := newStillHost(t)
+			c := h.container("web", nil)
+			s := c.doomed()
+			c.line(0, "one")
+			s.dies(t, h.dir, size)
+			h = h.killed()
+			h.again(c)
+			if got := h.killed().recovered(c); got != lineOne {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func TestStreamsOfOneContainerAreTakenUpInAnyOrder(t *testing.T) {
+	for name, size := range map[string]int64{"nothing was written": 0, "a part was written": 10, "all was written": int64(len(lineOne))} {
+		for _, reverse := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				h := newStillHost(t)
+				c, other := h.container("web", nil), h.container("web", nil)
+				s := c.doomed()
+				other.doomed()
+				c.line(0, "one")
+				s.dies(t, h.dir, size)
+				h = h.killed()
+				both := []*container{c, other}
+				if reverse {
+					slices.Reverse(both)
+				}
+				streams := h.again(both...)
+				other.line(1, "two, and longer")
+				for _, s := range streams {
+					if s.path == other.fifo {
+						if _, err := s.batch(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				got := h.killed().recovered(c, other)
+				if got != lineOne+lineTwo && got != lineTwo+lineOne {
+					t.Errorf("%q", got)
+				}
+			})
+		}
+	}
+}
