@@ -52,6 +52,7 @@ type Driver struct {
 	streams map[string]*stream // by FIFO path, owned by mu
 	track   fasttrack.Machine  // owned by mu
 	closed  bool               // owned by mu
+	pressed time.Time          // when sealLargest was there last, owned by mu
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -243,9 +244,22 @@ func (d *Driver) reportError(s *stream) {
 
 // seal seals a stream's active segment and reports whether that worked.
 func (d *Driver) seal(s *stream, reason segment.Reason) bool {
+	return d.sealWithRoom(s, reason) == nil
+}
+
+// sealWithRoom is seal for a disk that may be full: what describes a segment
+// needs room as well.
+func (d *Driver) sealWithRoom(s *stream, reason segment.Reason) error {
 	path, err := s.writer.Seal(reason)
+	if segment.Full(err) {
+		if roomErr := d.makeRoom(0, true); roomErr == nil {
+			path, err = s.writer.Seal(reason)
+		} else {
+			err = errors.Join(err, roomErr)
+		}
+	}
 	d.sealed(s, path, err)
-	return err == nil
+	return err
 }
 
 // sealed tells SHIP, and the log, how a seal ended; path is empty where there

@@ -1,7 +1,9 @@
 package driver
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +33,51 @@ func (d *Driver) makeRoom(size int, diskFull bool) error {
 	if len(given) > 0 {
 		d.cfg.Sealed() // there is a line to pack where a segment was
 	}
+	if errors.Is(err, segment.ErrFull) {
+		d.sealLargest(int64(size))
+	}
 	return err
+}
+
+// sealLargest seals the largest active segments where nothing else in the spool
+// can make room for size bytes: SHIP packs them then, or they can be given up.
+// A thousand streams that wait for room make it do so once a second.
+func (d *Driver) sealLargest(size int64) {
+	d.mu.Lock()
+	now := time.Now()
+	if now.Sub(d.pressed) < retry {
+		d.mu.Unlock()
+		return
+	}
+	d.pressed = now
+	d.mu.Unlock()
+	type active struct {
+		*stream
+		size int64
+	}
+	var all []active
+	for _, s := range d.find(func(*stream) bool { return true }) {
+		if n := s.writer.Size(); n > 0 {
+			all = append(all, active{s, n})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b active) int { return cmp.Compare(b.size, a.size) })
+	need := size + d.cfg.Spool.Budget()/20
+	d.cfg.Spool.UseReserve(func() {
+		for _, a := range all {
+			path, err := a.writer.Seal(segment.Size)
+			d.sealed(a.stream, path, err)
+			if err != nil {
+				return
+			}
+			if path != "" { // else another stream of the container had it
+				need -= a.size
+			}
+			if need <= 0 {
+				return
+			}
+		}
+	})
 }
 
 // repeatTrouble is how often lasting trouble is said again.

@@ -333,9 +333,7 @@ func (s *stream) move(w *workspace, data []byte) error {
 			data, done = data[done:], 0
 		}
 		if newDay {
-			path, err := s.writer.Seal(segment.Schedule)
-			s.driver.sealed(s, path, err)
-			if err != nil {
+			if err := s.driver.sealWithRoom(s, segment.Schedule); err != nil {
 				return err
 			}
 		}

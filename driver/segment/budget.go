@@ -257,6 +257,16 @@ func (s *Spool) Measure() error {
 	return err
 }
 
+// UseReserve calls f while the reserved room is the disk's: for what f must
+// write so that room can be made then.
+func (s *Spool) UseReserve(f func()) {
+	s.making.Lock()
+	defer s.making.Unlock()
+	_ = s.freeReserve() // f says what is wrong
+	f()
+	_ = s.fillReserve() // as far as there is room; MakeRoom does it again
+}
+
 // freeReserve gives the reserved room back to the disk.
 func (s *Spool) freeReserve() error {
 	if err := s.root.Remove(reserveFile); err != nil && !errors.Is(err, os.ErrNotExist) {

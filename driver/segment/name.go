@@ -15,7 +15,7 @@ type Reason string
 const (
 	Error    Reason = "error"    // the fast track: a server error
 	Schedule Reason = "schedule" // the daily time, or a new UTC day
-	Size     Reason = "size"     // the size limit
+	Size     Reason = "size"     // the size limit, or that the spool was full
 	Stop     Reason = "stop"     // the container's end, or logfast's
 	Manual   Reason = "manual"   // an operator asked for it
 	Recover  Reason = "recover"  // found unsealed after a crash

@@ -127,6 +127,13 @@ func (w *Writer) Began() time.Time {
 	return w.meta.First
 }
 
+// Size is how many bytes the active segment has, 0 where there is none.
+func (w *Writer) Size() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.size
+}
+
 // Append writes the batch with one write(2). Where the active segment has
 // lines already and would grow beyond limit bytes, it is sealed first and its
 // path returned. When Append fails nothing of the batch is in the file, and

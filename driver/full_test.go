@@ -1,0 +1,67 @@
+package driver
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/durable"
+)
+
+// TestActiveSegmentsDoNotFillTheSpoolForGood has more containers than the
+// budget has room for their active segments, and none ends.
+func TestActiveSegmentsDoNotFillTheSpoolForGood(t *testing.T) {
+	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
+		t.Run(string(onFull), func(t *testing.T) {
+			h := newHostIn(t, t.TempDir(), func(c *Config, o *segment.Options) { c.OnFull, o.MaxDisk = onFull, 1<<20 })
+			for i, lines := range []int{7, 7, 7, 7, 7, 7, 7, 7, 7, 3} { // 7 are less than an eighth of the budget
+				c := h.start(fmt.Sprint("web", i), nil)
+				for range lines {
+					c.line(0, strings.Repeat("x", 16<<10))
+				}
+			}
+			<-h.sealed
+		})
+	}
+}
+
+// TestANewDayComesOnAFullDisk has a disk that takes nothing until an uploaded
+// segment, the only thing to delete, has gone.
+func TestANewDayComesOnAFullDisk(t *testing.T) {
+	h := newStillHost(t)
+	old := h.start("old", nil)
+	old.line(0, "old")
+	h.Stop(old.fifo)
+	all, err := h.cfg.Spool.List(segment.Sealed)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	packed, err := h.cfg.Spool.Pack(all[0], copyText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.cfg.Spool.Uploaded(packed); err != nil {
+		t.Fatal(err)
+	}
+	c := h.start("web", nil)
+	c.line(0, "today")
+	h.eventually("the line is there", func() bool { return c.text() != "" })
+	t.Cleanup(durable.Intercept(func(s durable.Step, do func() error) error {
+		left, err := h.cfg.Spool.List(segment.Uploaded)
+		if s.Op == "create" && (err != nil || len(left) > 0) {
+			return unix.ENOSPC
+		}
+		return do()
+	}))
+	c.line(24*60*60, "tomorrow")
+	h.eventually("the next day's line is there", func() bool { return strings.Contains(c.text(), "tomorrow") })
+}
+
+func copyText(dst io.Writer, src io.Reader) error {
+	_, err := io.Copy(dst, src)
+	return err
+}
