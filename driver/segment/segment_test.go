@@ -365,6 +365,27 @@ func TestResumeKeepsWhenARawSegmentBegan(t *testing.T) {
 	}
 }
 
+// TestRecoverCutsNoRawText has a long line of which the last chunk is to come:
+// in raw text that looks like a torn record, and is not.
+func TestRecoverCutsNoRawText(t *testing.T) {
+	path := t.TempDir()
+	s := openSpool(t, path)
+	raw := web
+	raw.Format = "raw"
+	w := s.Writer(raw)
+	const text = "whole\nbegun"
+	if _, err := w.Append(&Batch{Text: []byte(text), First: t0.UnixNano(), Last: t0.UnixNano(), Lines: 1}, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Recover(func(string) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(path, list(t, s)[0].Path()))
+	if err != nil || string(got) != text {
+		t.Fatalf("%q, %v", got, err)
+	}
+}
+
 func TestRecoverCountsTheErrors(t *testing.T) {
 	path := t.TempDir()
 	s := openSpool(t, path)

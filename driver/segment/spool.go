@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -286,7 +287,9 @@ func (s *Spool) recoverActive(dir, active string) error {
 
 // cutTornRecord removes what stands behind the last newline and returns the
 // file's size. A torn record's bytes were still in the FIFO when it was
-// written, so cutting it loses nothing that could be completed.
+// written, so cutting it loses nothing that could be completed. Raw text stays
+// as it is: it ends without a newline after each chunk of a long line, and such
+// chunks were taken out of the FIFO.
 func (s *Spool) cutTornRecord(file string) (int64, error) {
 	f, err := s.root.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
@@ -298,6 +301,12 @@ func (s *Spool) cutTornRecord(file string) (int64, error) {
 		return 0, err
 	}
 	end := fi.Size()
+	var of Stream
+	if err := s.readJSON(path.Join(path.Dir(file), streamFile), &of); unreadable(err) {
+		return 0, err
+	} else if of.Format == record.Raw.String() {
+		return end, nil
+	}
 	for buf := make([]byte, 32<<10); end > 0; {
 		b := buf[:min(int64(len(buf)), end)]
 		if _, err := f.ReadAt(b, end-int64(len(b))); err != nil {
