@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,34 @@ func TestANewDayComesOnAFullDisk(t *testing.T) {
 	}))
 	c.line(24*60*60, "tomorrow")
 	h.eventually("the next day's line is there", func() bool { return strings.Contains(c.text(), "tomorrow") })
+}
+
+// TestATornFrameIsMarkedOnceTheDiskTakesIt has dockerd die within a frame while
+// the disk refuses.
+func TestATornFrameIsMarkedOnceTheDiskTakesIt(t *testing.T) {
+	h := newStillHost(t)
+	c := h.start("web", nil)
+	refused := make(chan struct{}, 1000)
+	var again atomic.Bool
+	t.Cleanup(durable.Intercept(func(s durable.Step, do func() error) error {
+		if again.Load() {
+			return do()
+		}
+		refused <- struct{}{}
+		return unix.EIO
+	}))
+	if _, err := c.w.Write([]byte{0, 0, 1, 0, 0x0a, 6}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-refused
+	again.Store(true)
+	h.eventually("the stream is forgotten", func() bool { return h.find(func(*stream) bool { return true }) == nil })
+	if got := c.text(); !strings.Contains(got, "(6 bytes) lost, not a log frame") {
+		t.Fatalf("%q", got)
+	}
 }
 
 func copyText(dst io.Writer, src io.Reader) error {

@@ -272,7 +272,10 @@ func (s *stream) batch() (int, error) {
 	}
 	data, err := s.fifo.Peek(w.peeked, s.seen)
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0, errors.Join(s.lose(w, data), io.EOF)
+		if err := s.lose(w, data); err != nil {
+			return 0, err
+		}
+		return 0, io.EOF
 	}
 	if err != nil {
 		return 0, err
