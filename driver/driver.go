@@ -178,12 +178,14 @@ func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
-	close(d.closing)
 	d.starting.Unlock()
 	streams := d.find(func(*stream) bool { return true })
-	var wg sync.WaitGroup
 	for _, s := range streams {
 		s.detach.Store(true)
+	}
+	close(d.closing) // a drain that gives up now leaves its stream registered
+	var wg sync.WaitGroup
+	for _, s := range streams {
 		wg.Go(func() { d.end(s) })
 	}
 	wg.Wait()
