@@ -93,12 +93,18 @@ func (r *Reader) Len() (int, error) { return unix.IoctlGetInt(r.fd, unix.TIOCINQ
 // time that timeout gives, if that is not nil. A caller that has peeked an
 // incomplete frame of n bytes passes n, so that it is not woken for the same
 // bytes again.
-func (r *Reader) Wait(seen int, timeout <-chan time.Time) (bool, error) {
+func (r *Reader) Wait(seen int, timeout <-chan time.Time) (ready bool, err error) {
 	select {
 	case <-r.ready: // of an earlier wait that did not need it
 	default:
 	}
-	for armed := false; ; {
+	armed := false
+	defer func() {
+		if armed { // else each write would go on waking the poller
+			err = errors.Join(err, r.poller.disarm(r))
+		}
+	}()
+	for {
 		select {
 		case <-r.stop:
 			return false, ErrInterrupted

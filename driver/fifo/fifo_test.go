@@ -158,6 +158,47 @@ func TestWaitWakesForNewBytesOnly(t *testing.T) {
 	peek(t, r, b, "torn!")
 }
 
+// TestNobodyIsWokenWhoDoesNotWait has a reader wait for the rest of a frame and
+// then let its pipe fill.
+func TestNobodyIsWokenWhoDoesNotWait(t *testing.T) {
+	r, w, _ := pipe(t)
+	later := &Reader{fd: -1, ready: make(chan struct{}, 1)}
+	var err error
+	if later.fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(later.fd)
+	if err := r.poller.add(later); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w, "head")
+	over := make(chan time.Time)
+	close(over)
+	if ready, err := r.Wait(4, over); ready || err != nil {
+		t.Fatalf("%v, %v", ready, err)
+	}
+	// Events come in order: after this one, no other is on its way.
+	event := func() {
+		if err := r.poller.arm(later, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Write(later.fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		<-later.ready
+	}
+	event()
+	select {
+	case <-r.ready:
+	default:
+	}
+	write(t, w, "more")
+	event()
+	if len(r.ready) > 0 {
+		t.Error("it was woken by a write that nobody waited for")
+	}
+}
+
 func TestOnePollerServesManyReaders(t *testing.T) {
 	p := poller(t)
 	const readers = 300 // more than one epoll_wait tells of

@@ -99,6 +99,14 @@ func (p *Poller) arm(r *Reader, edge bool) error {
 	return nil
 }
 
+// disarm ends what arm began with edge.
+func (p *Poller) disarm(r *Reader) error {
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, r.fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: r.id}); err != nil {
+		return fmt.Errorf("fifo: epoll: %w", err)
+	}
+	return nil
+}
+
 func (p *Poller) remove(r *Reader) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
