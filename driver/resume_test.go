@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/logfast/logfast/driver/frame"
@@ -158,5 +159,70 @@ func TestStreamsOfOneContainerAreTakenUpInAnyOrder(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestLinesAreRecognisedWhereTheCursorIsLost plays a disk that failed: it kept
+// the text of a batch and not what the cursor said of it, nor the end of a record.
+func TestLinesAreRecognisedWhereTheCursorIsLost(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, cursor string, old []byte){
+		"an old cursor": func(t *testing.T, cursor string, old []byte) {
+			if err := os.WriteFile(cursor, old, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"an empty cursor": func(t *testing.T, cursor string, _ []byte) {
+			if err := os.Truncate(cursor, 0); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newStillHost(t)
+			c := h.container("web", nil)
+			s := c.doomed()
+			c.line(0, "zero")
+			if _, err := s.batch(); err != nil {
+				t.Fatal(err)
+			}
+			cursor := filepath.Join(".streams", entryName(c.fifo)+cursorSuffix)
+			old, err := os.ReadFile(filepath.Join(h.dir, cursor))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.line(1, "one")
+			if _, err := s.batch(); err != nil {
+				t.Fatal(err)
+			}
+			c.line(2, "two")
+			c.line(3, "three")
+			s.dies(t, h.dir, int64(len(c.text()))+2*50) // the text of two and three, and nothing consumed
+			c.line(4, "four")
+
+			next := h.killed()
+			spoil(t, filepath.Join(next.dir, cursor), old)
+			active := filepath.Join(next.dir, s.desc.Dir(), s.desc.ActiveName())
+			f, err := os.OpenFile(active, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString("2026-11-23T19:03:09.0000"); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			if err := next.Recover(); err != nil {
+				t.Fatal(err)
+			}
+			next.Stop(c.fifo)
+			c.host = next
+			var got []string
+			for line := range strings.Lines(c.text()) {
+				_, text, _ := strings.Cut(strings.TrimSpace(line), " F ")
+				got = append(got, text)
+			}
+			if want := []string{"zero", "one", "two", "three", "four"}; !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
 	}
 }

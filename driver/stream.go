@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -95,6 +96,14 @@ func (s *stream) resume() error {
 	if err != nil && !errors.Is(err, fifo.ErrEmpty) && !errors.Is(err, io.EOF) {
 		return err
 	}
+	if done, err := s.recognise(w, head, last); err != nil {
+		return err
+	} else if done > 0 {
+		if err := s.fifo.Consume(w.peeked, done); err != nil {
+			return err
+		}
+		head, last = head[done:], intent{began: last.began}
+	}
 	began := last.began
 	if !ok || int64(len(head)) < last.frames || crc32.Checksum(head[:last.frames], castagnoli) != last.sum {
 		last = intent{}
@@ -110,7 +119,7 @@ func (s *stream) resume() error {
 		if last.offset == 0 {
 			began = 0
 		}
-		if err := s.cursor.set(intent{began: began}); err != nil {
+		if err := s.cursor.set(intent{began: began, offset: last.offset}); err != nil {
 			return err
 		}
 	case last.frames > 0:
@@ -122,6 +131,41 @@ func (s *stream) resume() error {
 		s.driver.reportError(s) // its event was open, or nobody knew of it
 	}
 	return nil
+}
+
+// recognise returns how many bytes at the FIFO's head, whole frames, are the end
+// of the active segment's text already, where the cursor cannot know that: the
+// file is longer than all that it tells of. So it is after a disk has failed that
+// kept the text and lost the cursor. Records bear nanoseconds, but raw ones none.
+func (s *stream) recognise(w *workspace, head []byte, last intent) (int, error) {
+	if s.opts.Format == record.Raw || len(head) == 0 {
+		return 0, nil
+	}
+	tail, size, err := s.writer.Tail(keepText)
+	if err != nil || size <= last.offset+last.text {
+		return 0, err
+	}
+	type boundary struct{ frames, text int }
+	var ends []boundary
+	var e frame.Entry
+	w.reset()
+	for done := 0; ; {
+		n, err := frame.Decode(head[done:], &e)
+		from, known := record.ParseStream(e.Source)
+		if err != nil || !known {
+			break
+		}
+		done += n
+		w.add(s.text, &record.Record{Time: e.TimeNano, Stream: from, More: e.More(), Text: e.Line})
+		ends = append(ends, boundary{done, len(w.batch.Text)})
+	}
+	for _, end := range slices.Backward(ends) {
+		if bytes.HasSuffix(tail, w.batch.Text[:end.text]) {
+			s.driver.cfg.Log.Info("resume: the last lines are written already, says their text", "container", s.desc.Name, "bytes", end.text)
+			return end.frames, nil
+		}
+	}
+	return 0, nil
 }
 
 // interrupt makes run drain the FIFO and return. It may be called repeatedly.
@@ -389,7 +433,7 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 	b.Failed = func() error {
 		// A segment that is sealed without the batch must not be taken for one
 		// that was sealed with it.
-		void := intent{began: noted.began}
+		void := intent{began: noted.began, offset: noted.offset}
 		if noted.offset == 0 {
 			void.began = 0
 		}

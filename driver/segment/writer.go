@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"sync"
@@ -302,6 +303,32 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 	w.dirty = end > 0
 	w.created.Store(true) // it may be killed before the name was synced
 	return written, nil
+}
+
+// Tail returns up to n bytes from the end of the active segment that an earlier
+// process left, and how many it has in all, once a torn record at its end is cut
+// off. Call it before Resume.
+func (w *Writer) Tail(n int) (tail []byte, size int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.spool
+	name := path.Join(w.dir, w.stream.ActiveName())
+	f, err := s.root.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	if size, err = s.cutTornRecord(name); err != nil {
+		return nil, 0, err
+	}
+	tail = make([]byte, min(size, int64(n)))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, err
+	}
+	return tail, size, nil
 }
 
 // Errors is how many lines of the active segment report a server error.
