@@ -281,20 +281,23 @@ func TestResume(t *testing.T) {
 	for name, tt := range map[string]struct {
 		file         string // of the active segment; "-": there is none
 		offset, size int64
+		began        int64 // 0: not known
 		written      bool
 		want         string // of the active segment then, "-" likewise
 	}{
-		"before the write":              {one, offset, size, false, one},
-		"within the write":              {one + batch[:10], offset, size, false, one},
-		"within its second line":        {one + batch[:size-3], offset, size, false, one},
-		"after the write":               {one + batch, offset, size, true, one + batch},
-		"nothing in doubt":              {one + batch, 0, 0, true, one + batch},
-		"another stream wrote since":    {one + batch + one, offset, size, true, one + batch + one},
-		"sealed since":                  {"-", offset, size, true, "-"},
-		"sealed since, and begun again": {"", offset, size, true, ""},
-		"within the first write":        {batch[:10], 0, size, false, ""},
-		"before the first write":        {"", 0, size, false, ""},
-		"after the first write":         {batch, 0, size, true, batch},
+		"before the write":              {one, offset, size, 0, false, one},
+		"within the write":              {one + batch[:10], offset, size, 0, false, one},
+		"within its second line":        {one + batch[:size-3], offset, size, 0, false, one},
+		"after the write":               {one + batch, offset, size, 0, true, one + batch},
+		"nothing in doubt":              {one + batch, 0, 0, 0, true, one + batch},
+		"another stream wrote since":    {one + batch + one, offset, size, 0, true, one + batch + one},
+		"sealed since":                  {"-", offset, size, 0, true, "-"},
+		"sealed since, and begun again": {"", offset, size, 0, true, ""},
+		"within the first write":        {batch[:10], 0, size, 0, false, ""},
+		"before the first write":        {"", 0, size, 0, false, ""},
+		"after the first write":         {batch, 0, size, 0, true, batch},
+		"cut by a disk that failed":     {one, offset + size, size, t0.UnixNano(), false, one},
+		"another segment, as short":     {one, offset + size, size, t0.UnixNano() - 1, true, one},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := t.TempDir()
@@ -315,7 +318,7 @@ func TestResume(t *testing.T) {
 			if err := s.Recover(func(d string) bool { return d == dir }); err != nil {
 				t.Fatal(err)
 			}
-			written, err := w.Resume(0, tt.offset, tt.size)
+			written, err := w.Resume(tt.began, tt.offset, tt.size)
 			if err != nil || written != tt.written {
 				t.Fatalf("%v, %v; want %v", written, err, tt.written)
 			}

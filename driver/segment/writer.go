@@ -292,6 +292,9 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 		if m, err = s.describe(w.dir, Name{Active: w.stream.ActiveName(), State: Active}); err != nil {
 			return false, err
 		}
+		if size > 0 && end < offset && m.First.UnixNano() == began {
+			written = false // it is the batch's own, and a disk that failed has cut it
+		}
 		if first := time.Unix(0, began).UTC(); began != 0 && first.Before(m.First) {
 			m.First = first
 		}
