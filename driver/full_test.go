@@ -19,13 +19,24 @@ func TestActiveSegmentsDoNotFillTheSpoolForGood(t *testing.T) {
 	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
 		t.Run(string(onFull), func(t *testing.T) {
 			h := newHostIn(t, t.TempDir(), func(c *Config, o *segment.Options) { c.OnFull, o.MaxDisk = onFull, 1<<20 })
+			var c *container
 			for i, lines := range []int{7, 7, 7, 7, 7, 7, 7, 7, 7, 3} { // 7 are less than an eighth of the budget
-				c := h.start(fmt.Sprint("web", i), nil)
+				c = h.start(fmt.Sprint("web", i), nil)
 				for range lines {
 					c.line(0, strings.Repeat("x", 16<<10))
 				}
 			}
-			<-h.sealed
+			// Batches that come at one time may all find room for themselves; the
+			// next one does not.
+			h.eventually("a segment is sealed", func() bool {
+				select {
+				case <-h.sealed:
+					return true
+				default:
+					c.line(0, "x")
+					return false
+				}
+			})
 		})
 	}
 }
