@@ -53,6 +53,7 @@ type Driver struct {
 	track   fasttrack.Machine  // owned by mu
 	closed  bool               // owned by mu
 	pressed time.Time          // when sealLargest was there last, owned by mu
+	left    []segment.Stream   // whose last segment could not be sealed at their end, owned by mu
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -238,6 +239,10 @@ func (d *Driver) reportError(s *stream) {
 	d.mu.Lock()
 	d.track.Error(scopeName(&s.opts, &s.desc), s.opts.Policy, time.Now())
 	d.mu.Unlock()
+	d.wakeUp()
+}
+
+func (d *Driver) wakeUp() {
 	select {
 	case d.wake <- struct{}{}:
 	default: // Run has a wake-up to come already
@@ -260,16 +265,16 @@ func (d *Driver) sealWithRoom(s *stream, reason segment.Reason) error {
 			err = errors.Join(err, roomErr)
 		}
 	}
-	d.sealed(s, path, err)
+	d.sealed(s.desc.Name, path, err)
 	return err
 }
 
 // sealed tells SHIP, and the log, how a seal ended; path is empty where there
 // was nothing to seal.
-func (d *Driver) sealed(s *stream, path string, err error) {
+func (d *Driver) sealed(container, path string, err error) {
 	switch {
 	case err != nil:
-		d.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", s.desc.Name, "err", err)
+		d.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", container, "err", err)
 	case path != "":
 		d.cfg.Log.Info("segment sealed", "segment", path)
 		d.cfg.Sealed()
@@ -296,6 +301,7 @@ func (d *Driver) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	daily := d.daily(time.Now())
+	var tried time.Time // when sealLeft was called last
 	for {
 		select {
 		case <-ctx.Done():
@@ -305,6 +311,10 @@ func (d *Driver) Run(ctx context.Context) {
 		}
 		now := time.Now()
 		d.sealDue(now)
+		if now.Sub(tried) >= sealRetry {
+			tried = now
+			d.sealLeft()
+		}
 		if !now.Before(daily) {
 			d.sealOlder(daily)
 			daily = d.daily(now)
@@ -316,10 +326,47 @@ func (d *Driver) Run(ctx context.Context) {
 func (d *Driver) nextWake(daily time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if next, open := d.track.Next(); open && next.Before(daily) {
-		return next
+	wake := daily
+	if next, open := d.track.Next(); open && next.Before(wake) {
+		wake = next
 	}
-	return daily
+	if again := time.Now().Add(sealRetry); len(d.left) > 0 && again.Before(wake) {
+		wake = again
+	}
+	return wake
+}
+
+// leave notes that a stream has ended and its last segment is still active.
+func (d *Driver) leave(desc segment.Stream) {
+	d.mu.Lock()
+	d.left = append(d.left, desc)
+	d.mu.Unlock()
+	d.wakeUp()
+}
+
+// sealLeft seals what streams have left active at their end, as their end would
+// have. What cannot be sealed now is tried again.
+func (d *Driver) sealLeft() {
+	d.mu.Lock()
+	left := d.left
+	d.left = nil
+	d.mu.Unlock()
+	for _, desc := range left {
+		w := d.cfg.Spool.Writer(desc)
+		_, err := w.Resume(0, 0, 0) // a stream of the container's next life may have it by now
+		path, closeErr := w.Close()
+		if err = errors.Join(err, closeErr); segment.Full(err) {
+			err = errors.Join(err, d.makeRoom(0, true))
+		}
+		if err == nil {
+			d.sealed(desc.Name, path, nil)
+			continue
+		}
+		d.cfg.Log.Warn("the last segment of a container cannot be sealed yet", "container", desc.Name, "err", err)
+		d.mu.Lock()
+		d.left = append(d.left, desc)
+		d.mu.Unlock()
+	}
 }
 
 // sealDue seals the scopes whose fast track is over.

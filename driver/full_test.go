@@ -3,6 +3,8 @@ package driver
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -104,4 +106,26 @@ func TestATornFrameIsMarkedOnceTheDiskTakesIt(t *testing.T) {
 func copyText(dst io.Writer, src io.Reader) error {
 	_, err := io.Copy(dst, src)
 	return err
+}
+
+// TestWhatCouldNotBeSealedAtTheEndIsSealedLater plants a directory where the
+// seal's description belongs.
+func TestWhatCouldNotBeSealedAtTheEndIsSealedLater(t *testing.T) {
+	h := newStillHost(t)
+	c := h.start("web", nil)
+	c.line(0, serverError)
+	h.eventually("the line is on disk", func() bool { return len(c.files()) == 1 })
+	obstacle := filepath.Join(h.dir, "web-"+c.info.ID(), ".web.log-20261123T190301.000000Z-000001-error.json")
+	if err := os.MkdirAll(filepath.Join(obstacle, "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	h.Stop(c.fifo)
+	h.sealLeft()
+	c.want(map[string]string{"web.log": day + "1.000000000Z stdout F " + serverError + "\n"})
+	if err := os.RemoveAll(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	h.run() // it has been woken for this
+	<-h.sealed
+	c.want(map[string]string{"web.log-20261123T190301.000000Z-000001-error": day + "1.000000000Z stdout F " + serverError + "\n"})
 }

@@ -46,11 +46,12 @@ func (w *workspace) add(t *record.Writer, r *record.Record) {
 }
 
 // pool lends workspaces. Who asks while all are lent waits; nobody holds one
-// while waiting for anything but the local disk.
+// while waiting for anything but the local disk, where a stream with fsync=always
+// may stay for some milliseconds: hence more of them than processors.
 type pool struct{ free chan *workspace }
 
 func newPool() (*pool, error) {
-	p := &pool{free: make(chan *workspace, runtime.GOMAXPROCS(0)+2)}
+	p := &pool{free: make(chan *workspace, 2*runtime.GOMAXPROCS(0)+4)}
 	for range cap(p.free) {
 		b, err := fifo.NewBuffer(peekSize)
 		if err != nil {

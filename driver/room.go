@@ -66,7 +66,7 @@ func (d *Driver) sealLargest(size int64) {
 	d.cfg.Spool.UseReserve(func() {
 		for _, a := range all {
 			path, err := a.writer.Seal(segment.Size)
-			d.sealed(a.stream, path, err)
+			d.sealed(a.desc.Name, path, err)
 			if err != nil {
 				return
 			}

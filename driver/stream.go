@@ -209,7 +209,10 @@ func (s *stream) finish() {
 		}
 	}
 	path, err := s.writer.Close()
-	s.driver.sealed(s, path, err)
+	s.driver.sealed(s.desc.Name, path, err)
+	if err != nil && !s.detach.Load() {
+		s.driver.leave(s.desc)
+	}
 	if s.missing != nil {
 		s.driver.cfg.Log.Error("lines were lost, and no line could be written that says so", "container", s.desc.Name,
 			"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
@@ -472,7 +475,7 @@ func (s *stream) append(b *segment.Batch) error {
 	}
 	for {
 		sealed, err := s.writer.Append(b, s.limit)
-		s.driver.sealed(s, sealed, nil)
+		s.driver.sealed(s.desc.Name, sealed, nil)
 		if !segment.Full(err) {
 			return err
 		}
