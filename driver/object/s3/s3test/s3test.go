@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -90,15 +91,22 @@ func (s *Server) run(t testing.TB) bool {
 	command.Dir = s.Dir
 	command.Stdout, command.Stderr = &output, &output
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also when a test panics
-	if err := command.Start(); err != nil {
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		// The death that Pdeathsig speaks of is this thread's. What is tested
+		// ends threads of its own, and may not end this one.
+		runtime.LockOSThread()
+		defer close(exited)
+		err := command.Start()
+		started <- err
+		if err == nil {
+			command.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	exited := make(chan struct{})
 	s.process, s.exited = command.Process, exited
-	go func() {
-		defer close(exited)
-		command.Wait()
-	}()
 	s.owner.Cleanup(func() {
 		command.Process.Signal(syscall.SIGCONT) // it may be frozen
 		command.Process.Signal(syscall.SIGTERM)
