@@ -141,8 +141,8 @@ func (s *stream) recognise(w *workspace, head []byte, last intent) (int, error) 
 	if s.opts.Format == record.Raw || len(head) == 0 {
 		return 0, nil
 	}
-	tail, size, err := s.writer.Tail(keepText)
-	if err != nil || size <= last.offset+last.text {
+	tail, err := s.writer.Tail(keepText, last.offset+last.text)
+	if tail == nil || err != nil {
 		return 0, err
 	}
 	type boundary struct{ frames, text int }

@@ -112,13 +112,19 @@ func (s *served) call(method, body string) string {
 
 func (s *served) post(method, body string) string {
 	s.Helper()
+	return s.postFor(http.StatusOK, method, body)
+}
+
+// postFor posts what must be answered with a status, and returns the body.
+func (s *served) postFor(status int, method, body string) string {
+	s.Helper()
 	r, err := s.http.Post("http://plugin/"+method, "application/json", strings.NewReader(body))
 	if err != nil {
 		s.Fatal(err)
 	}
 	defer r.Body.Close()
 	b, err := io.ReadAll(r.Body)
-	if err != nil || r.StatusCode != http.StatusOK {
+	if err != nil || r.StatusCode != status {
 		s.Fatalf("%s: %s %s %v", method, r.Status, b, err)
 	}
 	return string(b)

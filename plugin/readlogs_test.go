@@ -259,22 +259,7 @@ func TestReadLogsExplainsItself(t *testing.T) {
 	if got := said(&logging{served: broken, info: l.info}, logger.ReadConfig{}); !strings.Contains(got, "LOGFAST_KEEP=week") {
 		t.Error(got)
 	}
-	if got := broken.post500("LogDriver.ReadLogs", "not json"); !strings.Contains(got, "invalid character") {
+	if got := broken.postFor(http.StatusInternalServerError, "LogDriver.ReadLogs", "not json"); !strings.Contains(got, "invalid character") {
 		t.Error(got)
 	}
-}
-
-// post500 posts what must fail and returns the body.
-func (s *served) post500(method, body string) string {
-	s.Helper()
-	r, err := s.http.Post("http://plugin/"+method, "application/json", strings.NewReader(body))
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	if err != nil || r.StatusCode != http.StatusInternalServerError {
-		s.Fatalf("%s: %s %s %v", method, r.Status, b, err)
-	}
-	return string(b)
 }

@@ -309,29 +309,30 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 }
 
 // Tail returns up to n bytes from the end of the active segment that an earlier
-// process left, and how many it has in all, once a torn record at its end is cut
-// off. Call it before Resume.
-func (w *Writer) Tail(n int) (tail []byte, size int64, err error) {
+// process left, once a torn record at its end is cut off, or nil where it has no
+// more than known bytes. Call it before Resume.
+func (w *Writer) Tail(n int, known int64) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.spool
 	name := path.Join(w.dir, w.stream.ActiveName())
 	f, err := s.root.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, 0, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer f.Close()
-	if size, err = s.cutTornRecord(name); err != nil {
-		return nil, 0, err
+	size, err := s.cutTornRecord(name)
+	if err != nil || size <= known {
+		return nil, err
 	}
-	tail = make([]byte, min(size, int64(n)))
+	tail := make([]byte, min(size, int64(n)))
 	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, err
+		return nil, err
 	}
-	return tail, size, nil
+	return tail, nil
 }
 
 // Errors is how many lines of the active segment report a server error.
