@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"driver/object/s3":         2,
 	"driver/object/s3/s3test":  2,
 	"driver/segment":           2,
+	"driver/incident":          2,
 	"driver/fasttrack":         2,
 	"driver/ship":              3,
 	"driver/read":              3,
