@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"driver/object/s3/s3test":  2,
 	"driver/segment":           2,
 	"driver/incident":          2,
+	"driver/pack":              1,
 	"driver/fasttrack":         2,
 	"driver/ship":              3,
 	"driver/read":              3,
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"github.com/aws/":                      {"driver/object/s3", "driver/object/s3/s3test"},
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
-	"github.com/klauspost/compress":        {"driver/ship", "driver/read"},
+	"github.com/klauspost/compress":        {"driver/pack", "driver/ship", "driver/read"},
 	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive"},
 }
 
