@@ -19,7 +19,7 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Driver needs. All fields must be set.
+// Config is what a Driver needs. All fields but Soon must be set.
 type Config struct {
 	Spool    *segment.Spool
 	Host     string  // this host's name, for syslog records and keys
@@ -28,6 +28,11 @@ type Config struct {
 	OnFull   OnFull  // what gives way when the spool is full
 	Sealed   func()  // called after a segment was sealed; must not wait
 	Log      *slog.Logger
+
+	// Soon, if set, is told that an event of the fast track has opened: the
+	// active segment in this directory of the spool will be sealed at the latest
+	// at the time by. It must not wait.
+	Soon func(dir string, by time.Time)
 }
 
 // Driver keeps one stream for each running container.
@@ -236,10 +241,19 @@ func (d *Driver) forget(s *stream) {
 
 // reportError notes that the stream wrote lines that report server errors.
 func (d *Driver) reportError(s *stream) {
+	scope, now := scopeName(&s.opts, &s.desc), time.Now()
 	d.mu.Lock()
-	d.track.Error(scopeName(&s.opts, &s.desc), s.opts.Policy, time.Now())
+	opens := !d.track.Open(scope)
+	d.track.Error(scope, s.opts.Policy, now)
 	d.mu.Unlock()
 	d.wakeUp()
+	if opens && d.cfg.Soon != nil {
+		by := now.Add(s.opts.Policy.MaxDelay)
+		d.cfg.Soon(s.desc.Dir(), by) // it may not be launched yet
+		for _, other := range d.find(func(s *stream) bool { return inScope(scope, &s.desc) }) {
+			d.cfg.Soon(other.desc.Dir(), by)
+		}
+	}
 }
 
 func (d *Driver) wakeUp() {

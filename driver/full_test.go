@@ -2,7 +2,6 @@ package driver
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,7 +53,7 @@ func TestANewDayComesOnAFullDisk(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)
 	}
-	packed, err := h.cfg.Spool.Pack(all[0], copyText)
+	packed, err := h.cfg.Spool.Pack(all[0], nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,11 +100,6 @@ func TestATornFrameIsMarkedOnceTheDiskTakesIt(t *testing.T) {
 	if got := c.text(); !strings.Contains(got, "(6 bytes) lost, not a log frame") {
 		t.Fatalf("%q", got)
 	}
-}
-
-func copyText(dst io.Writer, src io.Reader) error {
-	_, err := io.Copy(dst, src)
-	return err
 }
 
 // TestWhatCouldNotBeSealedAtTheEndIsSealedLater plants a directory where the

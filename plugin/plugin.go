@@ -119,7 +119,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
-		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
+		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Log: log,
 	})
 	if err != nil {
 		return errors.Join(err, closeStore(), spool.Close())

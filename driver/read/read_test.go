@@ -15,7 +15,6 @@ import (
 
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/gzip"
 	"go.uber.org/goleak"
 
 	"github.com/logfast/logfast/driver/detect"
@@ -103,11 +102,7 @@ func (s *spool) advance(to segment.State) {
 	}
 	for _, seg := range all {
 		if seg.Name.State == segment.Sealed && to >= segment.Packed {
-			if seg, err = s.Pack(seg, func(dst io.Writer, src io.Reader) error {
-				z := gzip.NewWriter(dst)
-				_, err := io.Copy(z, src)
-				return errors.Join(err, z.Close())
-			}); err != nil {
+			if seg, err = s.Pack(seg, nil, nil); err != nil {
 				s.Fatal(err)
 			}
 		}

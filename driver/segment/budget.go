@@ -159,7 +159,7 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 		m.Lost = &record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last}
 	}
 	text := m.lostText()
-	m.Lines, m.Bytes, m.Errors, m.SHA256, m.SHA256Object = 1, int64(len(text)), 0, "", ""
+	m.Lines, m.Bytes, m.Errors, m.SHA256, m.SHA256Object, m.Index = 1, int64(len(text)), 0, "", "", nil
 	if err := s.SaveMeta(seg, m); err != nil {
 		return *m.Lost, err
 	}

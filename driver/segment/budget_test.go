@@ -2,6 +2,7 @@ package segment
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +17,7 @@ import (
 func fill(t *testing.T, s *Spool, w *Writer, n int, errs int64, state State) Segment {
 	t.Helper()
 	text, nano := line(n)
-	text = strings.TrimSuffix(text, "\n") + strings.Repeat("x", 10_000) + "\n"
+	text = strings.TrimSuffix(text, "\n") + noise(n) + "\n"
 	if _, err := w.Append(&Batch{Text: []byte(text), First: nano, Last: nano, Lines: 1, Errors: errs}, 1<<20); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func fill(t *testing.T, s *Spool, w *Writer, n int, errs int64, state State) Seg
 	if state == Sealed {
 		return seg
 	}
-	seg, err := s.Pack(seg, copyAll)
+	seg, err := s.Pack(seg, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +38,18 @@ func fill(t *testing.T, s *Spool, w *Writer, n int, errs int64, state State) Seg
 		seg.Name = seg.Name.in(Uploaded)
 	}
 	return seg
+}
+
+// noise is 10,000 bytes that packing does not make fewer.
+func noise(seed int) string {
+	b := make([]byte, 10_000)
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	for i := range b {
+		if b[i] = byte(random.UintN(256)); b[i] == '\n' {
+			b[i] = ' '
+		}
+	}
+	return string(b)
 }
 
 func openFull(t *testing.T) (*Spool, string) {
@@ -196,7 +209,7 @@ func TestGivingUpIsFinishedAfterAKill(t *testing.T) {
 					}
 				}
 				all := list(t, s)
-				packed, err := s.Pack(all[0], copyAll)
+				packed, err := s.Pack(all[0], nil, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

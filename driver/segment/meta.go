@@ -40,8 +40,8 @@ func (s *Stream) Dir() string { return FileName(s.Name) + "-" + FileName(s.Short
 // ActiveName is the name of the file that is being written.
 func (s *Stream) ActiveName() string { return FileName(s.Name) + ".log" }
 
-// Meta describes a sealed segment. It is fixed at the seal, but for the sums,
-// which packing fills in, and Lost; it is kept in a hidden JSON file beside the segment.
+// Meta describes a sealed segment. It is fixed at the seal, but for what
+// packing fills in, sums and Index, and Lost; it is kept in a hidden JSON file beside the segment.
 type Meta struct {
 	Key    string    `json:"key"` // of the object, below the store's prefix
 	Stream Stream    `json:"stream"`
@@ -57,6 +57,10 @@ type Meta struct {
 	// SHA256Object is the packed file's sum, hexadecimal: what the object
 	// must have.
 	SHA256Object string `json:"sha256_object,omitempty"`
+
+	// Index is where in the packed file its stripes begin: see package pack.
+	// Without it the file is read from its start.
+	Index []int64 `json:"index,omitempty"`
 
 	// Lost is what the text was before it was given up for one line.
 	Lost *record.Lost `json:"lost,omitempty"`

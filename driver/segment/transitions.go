@@ -1,11 +1,8 @@
 package segment
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"regexp"
@@ -13,14 +10,17 @@ import (
 	"github.com/logfast/logfast/internal/durable"
 )
 
-// Pack turns a sealed segment into a packed one: compress writes to dst what
-// unpacks to src. It may be repeated until it succeeds.
+// Pack turns a sealed segment into a packed one. It may be repeated until it
+// succeeds. run calls Step until nothing is left; nil does so at once. ahead,
+// where it is not nil, is taken over, and of use where it is this text's
+// beginning; it ends with Pack in any case.
 //
 //	write and fsync a temporary file   killed here: Recover removes it
 //	write Meta with both sums          killed here: packed again
 //	rename to .gz, fsync               killed here: Recover removes the text
 //	remove the text
-func (s *Spool) Pack(seg Segment, compress func(dst io.Writer, src io.Reader) error) (Segment, error) {
+func (s *Spool) Pack(seg Segment, ahead *Packing, run func(*Packing) error) (_ Segment, err error) {
+	defer func() { err = errors.Join(err, ahead.Drop()) }()
 	release, ok := s.Hold(seg)
 	if !ok {
 		return seg, fmt.Errorf("pack %s: %w", seg.Path(), ErrHeld)
@@ -28,7 +28,7 @@ func (s *Spool) Pack(seg Segment, compress func(dst io.Writer, src io.Reader) er
 	defer release()
 	was, _ := s.sizeOf(seg) // pack fails where there is none
 	packed := Segment{Dir: seg.Dir, Name: seg.Name.in(Packed)}
-	if err := s.pack(seg, packed, compress); err != nil {
+	if err := s.pack(seg, packed, ahead, run); err != nil {
 		return seg, fmt.Errorf("pack %s: %w", seg.Path(), err)
 	}
 	size, _ := s.sizeOf(packed) // 0 where it has gone on already
@@ -39,7 +39,7 @@ func (s *Spool) Pack(seg Segment, compress func(dst io.Writer, src io.Reader) er
 // ErrHeld: the segment is being given up, or somebody else works on it.
 var ErrHeld = errors.New("the segment is held")
 
-func (s *Spool) pack(seg, packed Segment, compress func(dst io.Writer, src io.Reader) error) error {
+func (s *Spool) pack(seg, packed Segment, ahead *Packing, run func(*Packing) error) error {
 	m, err := s.Meta(seg)
 	if err != nil {
 		return err
@@ -62,48 +62,21 @@ func (s *Spool) pack(seg, packed Segment, compress func(dst io.Writer, src io.Re
 		// put a file back that may be uploaded by now.
 		return s.removePackedText(seg)
 	}
-	temp := path.Join(seg.Dir, "."+packed.Name.String()+".tmp")
-	err = s.writePacked(seg, temp, m, compress)
+	p, err := s.startPacking(seg, ahead)
+	if err != nil {
+		return err
+	}
+	err = p.finish(m, run)
 	if err == nil {
 		err = s.SaveMeta(seg, m)
 	}
 	if err == nil {
-		err = durable.Rename(s.root, temp, packed.Path())
+		err = p.commit(packed)
 	}
 	if err != nil {
-		// Left there it would take the room that the next try needs.
-		if gone := durable.Unlink(s.root, temp); !errors.Is(gone, os.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
-		return err
+		return errors.Join(err, p.Drop()) // left there it would take the room that the next try needs
 	}
 	return s.removeText(seg)
-}
-
-// writePacked makes the file temp of the segment's text, durable but for its
-// name, and fills in its sums.
-func (s *Spool) writePacked(seg Segment, temp string, m *Meta, compress func(dst io.Writer, src io.Reader) error) error {
-	src, err := s.root.Open(seg.Path())
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	if err := durable.Unlink(s.root, temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	dst, err := s.create(temp)
-	if err != nil {
-		return err
-	}
-	text, packed := sha256.New(), sha256.New()
-	err = durable.Do("write", temp, func() error {
-		return compress(io.MultiWriter(dst, packed), io.TeeReader(src, text))
-	})
-	if err == nil {
-		err = durable.Sync(dst, temp)
-	}
-	m.SHA256, m.SHA256Object = hex.EncodeToString(text.Sum(nil)), hex.EncodeToString(packed.Sum(nil))
-	return errors.Join(err, dst.Close())
 }
 
 // removeText removes the text of a segment whose packed file is durable. It is

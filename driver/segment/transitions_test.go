@@ -22,7 +22,7 @@ func packed(t *testing.T, stream Stream) (path string, s *Spool, seg Segment, te
 	if _, err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	seg, err := s.Pack(list(t, s)[0], copyAll)
+	seg, err := s.Pack(list(t, s)[0], nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,11 @@ func TestADamagedDescriptionIsRestoredWithItsKey(t *testing.T) {
 			if _, err := s.Meta(seg); !errors.Is(err, ErrNoMeta) {
 				t.Fatalf("%s, %q: %v, want ErrNoMeta", format, damage, err)
 			}
-			m, err := s.Restore(seg, strings.NewReader(text), sha256.Sum256([]byte(text)))
+			file, err := os.ReadFile(filepath.Join(path, seg.Path()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, err := s.Restore(seg, strings.NewReader(text), sha256.Sum256(file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +98,7 @@ func TestPackingWhatIsPackedRemovesTheTextAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := files(t, path)
-		if _, err := s.Pack(sealed, nil); err != nil {
+		if _, err := s.Pack(sealed, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		var want []string

@@ -72,7 +72,7 @@ func (l *life) giveUp(state segment.State) {
 		if err != nil {
 			l.Fatal(err)
 		}
-		if _, err := spool.Pack(all[0], compress); err != nil {
+		if _, err := spool.Pack(all[0], nil, nil); err != nil {
 			l.Fatal(err)
 		}
 	}

@@ -3,135 +3,146 @@ package ship
 import (
 	"context"
 	"errors"
-	"io"
 	"runtime"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"golang.org/x/sys/unix"
-
+	"github.com/logfast/logfast/driver/pack"
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// level is where klauspost's gzip stops to gain much on access logs with
-// varied lines: about a twentieth larger than gzip -9, in a tenth of its time
-// (docs/performance.md).
-const level = 6
+// step is how much text is packed before the packer looks what else there is.
+const step = pack.StripeSize
 
-// compress writes src to dst as gzip. The header has no time and no name, so
-// the same text gives the same bytes.
-func compress(dst io.Writer, src io.Reader) error {
-	z, err := gzip.NewWriterLevel(dst, level)
-	if err != nil {
-		return err
-	}
-	z.ModTime = time.Unix(0, 0) // "no time"; its zero value would be written as one in 2042
-	_, err = io.Copy(z, src)
-	return errors.Join(err, z.Close())
-}
+// workers is how many processors pack a segment that is urgent.
+func workers() int { return min(runtime.GOMAXPROCS(0), 4) }
 
-// interruptible makes a long read end with ctx.
-type interruptible struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r interruptible) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(b)
-}
-
-// niceness is how far packing stands back where the processors are busy: such
-// a thread gets about a tenth of what another one gets, so that capture and the
-// host's own work hardly notice it. On an idle machine it is not slower.
-const niceness = 10
-
-// politely runs f on a thread of its own that stands back, and waits for it.
-// The thread ends with f: it could not become as important as others again.
-func politely(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		// Where the kernel refuses, f is as important as all else.
-		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), niceness)
-		f()
-	}()
-	<-done
+// packer is the loop that packs. Its goroutine owns it.
+type packer struct {
+	*Shipper
+	queue    queue
+	out      outage // of the disk: it is full, as a rule
+	courtesy courtesy
+	ahead    ahead
 }
 
 // pack packs one segment after another until ctx ends, whether or not the
 // store can be reached: packed segments take less of the disk.
 func (s *Shipper) pack(ctx context.Context) {
-	var q queue
-	var out outage // of the disk: it is full, as a rule
-	s.refresh(&q, segment.Sealed)
-	for {
-		var j *job
-		now, wait := time.Now(), out.notBefore
-		if !wait.After(now) {
-			j, wait = q.next(now, out.failures > 0)
-		}
-		if j == nil {
-			select {
-			case <-ctx.Done():
-				return
-			case <-s.sealed:
-			case <-until(wait):
-			}
-			s.refresh(&q, segment.Sealed)
+	p := &packer{Shipper: s}
+	defer p.dropAhead()
+	s.refresh(&p.queue, segment.Sealed)
+	for ctx.Err() == nil {
+		j, wait := p.next()
+		if j != nil {
+			p.packOne(ctx, j)
+			p.look()
 			continue
 		}
-		seg, err := s.packOne(ctx, j)
-		if ctx.Err() != nil {
-			return
-		}
-		if packed := asPacked(j.seg); err != nil && !s.cfg.Spool.Exists(j.seg) && s.cfg.Spool.Exists(packed) {
-			seg, err = packed, nil // only the removal of its text failed, and did not
-		}
-		if err != nil && !s.cfg.Spool.Exists(j.seg) {
-			s.cfg.Log.Warn("segment is gone; somebody removed it", "segment", j.seg.Path(), "err", err)
-			q.done(j)
+		if p.packAhead() {
+			p.look()
 			continue
 		}
-		if errors.Is(err, segment.ErrHeld) {
-			q.retry(j, time.Now(), s.pace) // somebody gives it up, or cannot
-			continue
-		}
-		if err != nil {
-			s.failed(err)
-			now := time.Now()
-			q.retry(j, now, s.pace)
-			pause := out.failed(now, s.pace)
-			s.cfg.Log.Error("pack failed; will try again", "segment", j.seg.Path(), "attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", err)
-			continue
-		}
-		out = outage{}
-		q.done(j)
-		s.handOver(&job{seg: seg, urgent: j.urgent})
 		select {
-		case <-s.sealed: // what was sealed meanwhile may be urgent
-			s.refresh(&q, segment.Sealed)
-		default:
+		case <-ctx.Done():
+		case <-s.sealed:
+			s.refresh(&p.queue, segment.Sealed)
+		case <-s.soon:
+		case <-p.ahead.tick():
+		case <-until(wait):
+			s.refresh(&p.queue, segment.Sealed)
 		}
 	}
 }
 
-// packOne packs one segment, at once where it is urgent.
-func (s *Shipper) packOne(ctx context.Context, j *job) (seg segment.Segment, err error) {
-	pack := func() {
-		seg, err = s.cfg.Spool.Pack(j.seg, func(dst io.Writer, src io.Reader) error {
-			return compress(dst, interruptible{ctx, src})
-		})
+// look takes note of what was sealed meanwhile: it may be urgent.
+func (p *packer) look() {
+	select {
+	case <-p.sealed:
+		p.refresh(&p.queue, segment.Sealed)
+	default:
 	}
+}
+
+// next returns the segment to pack, or when there may be one.
+func (p *packer) next() (*job, time.Time) {
+	now := time.Now()
+	if p.out.notBefore.After(now) {
+		return nil, p.out.notBefore
+	}
+	return p.queue.next(now, p.out.failures > 0)
+}
+
+// packOne packs one segment and says what became of it.
+func (p *packer) packOne(ctx context.Context, j *job) {
+	run := func(g *segment.Packing) error { return p.standBack(ctx, g) }
 	if j.urgent {
-		pack()
-	} else {
-		politely(pack)
+		run = func(g *segment.Packing) error { return hurry(ctx, g) }
 	}
-	return seg, err
+	seg, err := p.cfg.Spool.Pack(j.seg, p.ahead.take(j.seg), run)
+	if ctx.Err() != nil {
+		return
+	}
+	if packed := asPacked(j.seg); err != nil && !p.cfg.Spool.Exists(j.seg) && p.cfg.Spool.Exists(packed) {
+		seg, err = packed, nil // only the removal of its text failed, and did not
+	}
+	switch {
+	case err == nil:
+		p.out = outage{}
+		p.queue.done(j)
+		p.handOver(&job{seg: seg, urgent: j.urgent})
+	case !p.cfg.Spool.Exists(j.seg):
+		p.cfg.Log.Warn("segment is gone; somebody removed it", "segment", j.seg.Path(), "err", err)
+		p.queue.done(j)
+	case errors.Is(err, segment.ErrHeld):
+		p.queue.retry(j, time.Now(), p.pace) // somebody gives it up, or cannot
+	default:
+		p.failed(err)
+		now := time.Now()
+		p.queue.retry(j, now, p.pace)
+		pause := p.out.failed(now, p.pace)
+		p.cfg.Log.Error("pack failed; will try again", "segment", j.seg.Path(), "attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", err)
+	}
+}
+
+// hurry packs with all that the machine has.
+func hurry(ctx context.Context, g *segment.Packing) error {
+	n := workers()
+	g.SetWorkers(n)
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		if more, err = g.Step(int64(n) * step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// standBack packs when nobody else wants the processor, and lets go first what
+// becomes urgent meanwhile.
+func (p *packer) standBack(ctx context.Context, g *segment.Packing) error {
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		p.courtesy.do(func() { more, err = g.Step(step) })
+		if err != nil {
+			return err
+		}
+		p.look()
+		if p.out.notBefore.After(time.Now()) {
+			continue
+		}
+		for j := p.queue.urgent(); j != nil; j = p.queue.urgent() {
+			p.packOne(ctx, j)
+			p.look()
+		}
+		p.packAhead()
+	}
+	return nil
 }
 
 func asPacked(seg segment.Segment) segment.Segment {

@@ -2,6 +2,7 @@ package ship
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/logfast/logfast/bench/lines"
+	"github.com/logfast/logfast/driver/pack"
 )
 
 // text is about 16 MB of access log as it lies in a segment.
@@ -61,7 +63,10 @@ func BenchmarkPack(b *testing.B) {
 			return err
 		}
 		defer f.Close()
-		return compress(dst, f)
+		w := pack.NewWriter(dst)
+		w.SetWorkers(workers())
+		_, err = io.Copy(w, f)
+		return errors.Join(err, w.Close())
 	})
 	for _, args := range [][]string{{"gzip", "-9"}, {"gzip", "-6"}, {"pigz", "-9"}, {"pigz", "-6"}} {
 		measure(args[0]+args[1], func(dst io.Writer) error {

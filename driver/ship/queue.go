@@ -84,6 +84,22 @@ func (q *queue) next(now time.Time, probing bool) (best *job, wait time.Time) {
 	return nil, wait
 }
 
+// urgent is next for a job that goes before the one that is being done: nil
+// where none is urgent.
+func (q *queue) urgent() *job {
+	for q.ready.Len() > 0 && q.ready.before != nil {
+		switch j := q.ready.list[0]; {
+		case j.gone:
+			heap.Pop(&q.ready)
+		case j.urgent:
+			return heap.Pop(&q.ready).(*job)
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
 // done takes a job that next gave out for good.
 func (q *queue) done(j *job) {
 	if !j.gone {

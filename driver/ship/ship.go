@@ -31,10 +31,12 @@ type Shipper struct {
 	pace   pace
 	sealed chan struct{} // a segment may have been sealed
 	packed chan struct{} // handover holds something
+	soon   chan struct{} // expected holds something
 
 	mu       sync.Mutex
-	handover []*job   // packed, for the uploader to take; owned by mu
-	progress progress // owned by mu
+	handover []*job               // packed, for the uploader to take; owned by mu
+	expected map[string]time.Time // what Soon said, by directory; owned by mu
+	progress progress             // owned by mu
 }
 
 // New makes a Shipper.
@@ -42,7 +44,7 @@ func New(cfg Config) *Shipper {
 	if cfg.Stall == 0 {
 		cfg.Stall = DefaultStall
 	}
-	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1)}
+	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1)}
 }
 
 // Wake says that a segment was sealed. It never waits.

@@ -1,0 +1,201 @@
+package ship
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/logfast/logfast/bench/lines"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// talker is a writer of a container with much to say.
+type talker struct {
+	*bench
+	w    *segment.Writer
+	text bytes.Buffer // what it wrote since it was sealed
+}
+
+func (b *bench) talker(name string) *talker {
+	return &talker{bench: b, w: b.spool.Writer(segment.Stream{ID: strings.Repeat("cd", 32), Name: name, Format: "cri"})}
+}
+
+// write writes about n bytes.
+func (l *talker) write(n int) {
+	l.Helper()
+	at := time.Now()
+	head := at.UTC().Format(time.RFC3339Nano) + " stdout F "
+	var text []byte
+	for line := range bytes.Lines(lines.Text(1, n/(100+len(head)))) {
+		text = append(append(text, head...), line...)
+	}
+	l.text.Write(text)
+	if _, err := l.w.Append(&segment.Batch{Text: text, First: at.UnixNano(), Last: at.UnixNano(), Lines: int64(bytes.Count(text, []byte("\n")))}, 1<<40); err != nil {
+		l.Fatal(err)
+	}
+}
+
+func (l *talker) seal(reason segment.Reason) {
+	l.Helper()
+	if _, err := l.w.Seal(reason); err != nil {
+		l.Fatal(err)
+	}
+	l.Wake()
+}
+
+// temps are the sizes of unfinished files, by name.
+func (b *bench) temps() map[string]int64 {
+	b.Helper()
+	all := map[string]int64{}
+	found, err := filepath.Glob(filepath.Join(b.dir, "*", ".*.tmp"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, f := range found {
+		fi, err := os.Stat(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		all[filepath.Base(f)] = fi.Size()
+	}
+	return all
+}
+
+func (b *bench) dirOf(l *talker) string {
+	s := segment.Stream{ID: strings.Repeat("cd", 32), Name: strings.TrimSuffix(filepath.Base(l.name()), ".log")}
+	return s.Dir()
+}
+
+func (l *talker) name() string {
+	found, err := filepath.Glob(filepath.Join(l.dir, "*", "*.log"))
+	if err != nil || len(found) != 1 {
+		l.Fatal(found, err)
+	}
+	return found[0]
+}
+
+func TestWhatIsExpectedIsPackedAheadOfItsSeal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, time.Hour)
+		l := b.talker("web")
+		l.write(3 * step)
+		dir := b.dirOf(l)
+		var first, second int64
+		b.run(time.Minute,
+			func() { b.Soon(dir, time.Now().Add(5*time.Minute)) },
+			func() {
+				time.Sleep(2 * aheadPoll)
+				synctest.Wait()
+				first = b.temps()[".web.log.ahead.tmp"]
+				l.write(2 * step)
+				time.Sleep(2 * aheadPoll)
+				synctest.Wait()
+				second = b.temps()[".web.log.ahead.tmp"]
+				l.write(1000)
+				l.seal(segment.Error)
+			})
+		if first == 0 || second <= first {
+			t.Errorf("%d bytes were packed ahead, later %d", first, second)
+		}
+		if got := unpack(t, b.store.objects["web-000001-error.log.gz"]); got != l.text.String() {
+			t.Fatalf("the object has %d bytes of text, not the %d that were written", len(got), l.text.Len())
+		}
+		if left := b.temps(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		if _, err := l.w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestPackedAheadIsOneTextAlone seals twice before the packer looks, and has
+// what was packed ahead at its end.
+func TestPackedAheadIsOneTextAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, time.Hour)
+		l := b.talker("web")
+		l.write(3 * step)
+		dir := b.dirOf(l)
+		var texts []string
+		next := func(reason segment.Reason) {
+			texts = append(texts, l.text.String())
+			l.text.Reset()
+			l.seal(reason)
+		}
+		b.run(time.Minute, func() {
+			b.Soon(dir, time.Now().Add(5*time.Minute))
+			time.Sleep(2 * aheadPoll)
+			synctest.Wait()
+			next(segment.Size)
+			l.write(3 * step)
+			next(segment.Error)
+			l.write(3 * step) // packed ahead as well, and sealed no more
+		}, func() {
+			time.Sleep(2 * aheadPoll)
+			synctest.Wait()
+			if b.temps()[".web.log.ahead.tmp"] == 0 {
+				t.Error("the third segment is not packed ahead")
+			}
+		})
+		for i, key := range []string{"web-000001-size.log.gz", "web-000002-error.log.gz"} {
+			if got := unpack(t, b.store.objects[key]); got != texts[i] {
+				t.Errorf("%s has %d bytes of text, want %d", key, len(got), len(texts[i]))
+			}
+		}
+		if left := b.temps(); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		if _, err := l.w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestAnErrorPassesALongSegment has an urgent segment come while one that is
+// not urgent is being packed.
+func TestAnErrorPassesALongSegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, time.Hour)
+		l := b.talker("bulk")
+		l.write(8 * step)
+		if _, err := l.w.Seal(segment.Size); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p := &packer{Shipper: b.Shipper}
+		p.refresh(&p.queue, segment.Sealed)
+		j, _ := p.next()
+		var order []string
+		seg, err := b.spool.Pack(j.seg, nil, func(g *segment.Packing) error {
+			if more, err := g.Step(step); !more || err != nil {
+				return fmt.Errorf("%v, %w", more, err)
+			}
+			b.seal("web", 1, segment.Error)
+			b.Wake()
+			err := p.standBack(t.Context(), g)
+			for _, h := range p.takeOver() {
+				order = append(order, h.seg.Name.Active)
+			}
+			if g.Left() > 0 {
+				t.Errorf("%d bytes are left", g.Left())
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		order = append(order, seg.Name.Active)
+		if want := []string{"web.log", "bulk.log"}; !slices.Equal(order, want) {
+			t.Errorf("packed in the order %v, want %v", order, want)
+		}
+	})
+}
