@@ -8,13 +8,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/logfast/logfast/driver/pack"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
 // tail drops what is older than the last records that were asked for. It
-// reads no more than the segment in which they begin, and that backwards,
-// unless it is packed.
+// reads no more than the segment in which they begin, and that backwards.
 func (g *Reading) tail() {
 	need := int64(g.req.Tail)
 	if need < 0 {
@@ -65,13 +65,10 @@ func (g *Reading) lines(p *part) (int64, error) {
 	if p.certain && p.format != record.Raw {
 		return p.meta.Lines, nil
 	}
-	if p.certain && p.file != nil {
-		var last [1]byte
-		_, err := p.file.ReadAt(last[:], p.end-1)
-		if last[0] != '\n' {
-			return p.meta.Lines + 1, err
+	if p.certain {
+		if torn, err := g.torn(p); err == nil {
+			return p.meta.Lines + torn, nil
 		}
-		return p.meta.Lines, err
 	}
 	n := int64(0)
 	err := g.open(p, func(r io.Reader) error {
@@ -96,6 +93,34 @@ func (g *Reading) lines(p *part) (int64, error) {
 	return n, err
 }
 
+// torn returns 1 where a part's text ends without a newline, else 0. It reads
+// no more than the end.
+func (g *Reading) torn(p *part) (int64, error) {
+	var text io.ReaderAt = p.file
+	end := p.end
+	if p.file == nil {
+		f, state, err := g.cfg.Spool.OpenForReading(p.seg)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		if text, end = f, p.meta.Bytes; state >= segment.Packed {
+			t := g.packed(p, f)
+			if t == nil {
+				return 0, errNoIndex
+			}
+			text, end = t, t.Size()
+		}
+	}
+	var last [1]byte
+	if _, err := text.ReadAt(last[:], end-1); err != nil || last[0] == '\n' {
+		return 0, err
+	}
+	return 1, nil
+}
+
+var errNoIndex = errors.New("a packed file without an index is read from its start")
+
 // keepLast makes p begin with the last need of its lines.
 func (g *Reading) keepLast(p *part, lines, need int64) error {
 	f, end := p.file, p.end
@@ -107,8 +132,13 @@ func (g *Reading) keepLast(p *part, lines, need int64) error {
 		}
 		defer f.Close()
 		if state >= segment.Packed {
-			p.skip = lines - need
-			return nil
+			if t := g.packed(p, f); t != nil {
+				if p.from, err = lastLines(t, t.Size(), need, g.block()); err == nil {
+					return nil
+				}
+			}
+			p.from, p.skip = 0, lines-need
+			return nil //nolint:nilerr // its start tells the same, and what is wrong
 		}
 		fi, err := f.Stat()
 		if err != nil {
@@ -119,6 +149,25 @@ func (g *Reading) keepLast(p *part, lines, need int64) error {
 	from, err := lastLines(f, end, need, g.block())
 	p.from = from
 	return err
+}
+
+// packed returns the text of a packed file, to be read at any place, or nil
+// where its index is lost or not the file's.
+func (g *Reading) packed(p *part, f *os.File) *pack.Text {
+	if p.meta.Index == nil { // it was not packed yet
+		if m, err := g.cfg.Spool.Look(p.seg); err == nil {
+			p.meta.Index = m.Index
+		}
+	}
+	fi, err := f.Stat()
+	if err != nil || p.meta.Index == nil {
+		return nil
+	}
+	t, err := pack.NewText(f, fi.Size(), p.meta.Index, p.meta.Bytes)
+	if err != nil {
+		return nil
+	}
+	return t
 }
 
 // lastLines returns where the last n lines before end begin. It reads

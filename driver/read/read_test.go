@@ -297,6 +297,52 @@ func TestTailAndSinceReadLittleOfALargeSegment(t *testing.T) {
 	}
 }
 
+// TestAPackedSegmentIsNotUnpackedFromItsStart has one whose first stripe cannot
+// be unpacked: who reads its end, or from a later time on, does not notice.
+func TestAPackedSegmentIsNotUnpackedFromItsStart(t *testing.T) {
+	for _, format := range []record.Format{record.CRI, record.Syslog, record.Raw} {
+		t.Run(format.String(), func(t *testing.T) {
+			s := newSpool(t, format)
+			pad := strings.Repeat("x", 10_000)
+			const last = 1300 // 13 MB: several stripes
+			line := func(i int) string { return fmt.Sprint(i, " ", pad) }
+			for i := range last + 1 {
+				s.entry(i, record.Stdout, line(i), false)
+			}
+			s.seal()
+			s.advance(segment.Packed)
+			seg, err := s.List()
+			if err != nil || len(seg) != 1 {
+				t.Fatal(seg, err)
+			}
+			m, err := s.Look(seg[0])
+			if err != nil || len(m.Index) < 3 {
+				t.Fatalf("%v stripes, %v", len(m.Index), err)
+			}
+			var want []string
+			for i := last - 9; i <= last; i++ {
+				want = append(want, "stdout:"+line(i)+"\n")
+			}
+			s.want(Request{Tail: 10}, want...)
+			f, err := os.OpenFile(filepath.Join(s.path, seg[0].Path()), os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 1000), m.Index[0]); err != nil {
+				t.Fatal(err)
+			}
+			s.want(Request{Tail: 10}, want...)
+			if format != record.Raw {
+				s.want(Request{Tail: -1, Since: at(last - 9).Truncate(time.Microsecond)}, want...)
+			}
+			if s.log.Len() > 0 {
+				t.Errorf("it complains: %s", s.log.String())
+			}
+		})
+	}
+}
+
 func TestLinesAreWhatDockerSent(t *testing.T) {
 	s := newSpool(t, record.CRI)
 	long := strings.Repeat("y", 16384)

@@ -61,10 +61,18 @@ func (g *Reading) open(p *part, read func(io.Reader) error) error {
 		if err != nil {
 			return err
 		}
-		if !g.req.Since.IsZero() && p.format != record.Raw && p.certain && p.skip == 0 {
+		if g.bisects(p) {
 			p.from = g.sinceOffset(f, p.format, p.from, fi.Size())
 		}
 		return read(io.NewSectionReader(f, p.from, fi.Size()-p.from))
+	}
+	if p.from > 0 || g.bisects(p) && p.meta.First.Before(g.req.Since) {
+		if t := g.packed(p, f); t != nil {
+			if g.bisects(p) {
+				p.from = g.sinceOffset(t, p.format, p.from, t.Size())
+			}
+			return read(io.NewSectionReader(t, p.from, t.Size()-p.from))
+		}
 	}
 	z, err := gzip.NewReader(f)
 	if err != nil {
@@ -75,6 +83,11 @@ func (g *Reading) open(p *part, read func(io.Reader) error) error {
 		return err
 	}
 	return read(z)
+}
+
+// bisects reports whether the text can be halved by time to find its beginning.
+func (g *Reading) bisects(p *part) bool {
+	return !g.req.Since.IsZero() && p.format != record.Raw && p.certain && p.skip == 0
 }
 
 // copyPart copies a segment that no longer changes. One that is not there any
