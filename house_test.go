@@ -21,21 +21,21 @@ var floors = map[string]int{
 	"driver/object/objecttest": 2,
 	"driver/object/s3":         2,
 	"driver/object/s3/s3test":  2,
-	"driver/segment":           2,
 	"driver/incident":          2,
 	"driver/fasttrack":         2,
-	"driver/ship":              3,
-	"driver/read":              3,
-	"driver":                   3,
-	"plugin":                   4,
-	"cli":                      5,
-	"":                         6, // main
-	"demo/s3ls":                6,
-	"test/e2e/emit":            6,
+	"driver/segment":           3,
+	"driver/ship":              4,
+	"driver/read":              4,
+	"driver":                   4,
+	"plugin":                   5,
+	"cli":                      6,
+	"":                         7, // main
+	"demo/s3ls":                7,
+	"test/e2e/emit":            7,
 	"bench/lines":              0,
-	"bench/emit":               6,
-	"bench/naive":              6,
-	"bench":                    6,
+	"bench/emit":               7,
+	"bench/naive":              7,
+	"bench":                    7,
 }
 
 const module = "github.com/logfast/logfast"
