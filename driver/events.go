@@ -145,8 +145,10 @@ func (v *events) Sealing(seg segment.Segment, m *segment.Meta) error {
 	e := v.known[m.Event]
 	if e == nil && m.Event == "" {
 		if e = v.eventOf(seg.Dir, &m.Stream); e == nil && m.Errors > 0 {
-			// A crash has forgotten its event: it has one of its own, that is over.
-			e = v.add(ScopeContainer, string(ScopeContainer)+":"+m.Stream.ID, m.First.UTC())
+			// A crash has forgotten its event: it has a new one, that is over, and
+			// that other segments of its scope join.
+			scope := Scope(m.Stream.Scope)
+			e = v.add(scope, scopeName(&Options{Scope: scope}, &m.Stream), m.First.UTC())
 			e.Last = m.Last.UTC()
 			v.over(e, incident.ClosedRecover)
 		}

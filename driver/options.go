@@ -280,7 +280,7 @@ func parseInfo(host string, defaults Options, labels []string, i Info) (segment.
 	return segment.Stream{
 		ID: i.ContainerID, Name: i.Name(), Image: i.ContainerImageName,
 		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
-		Labels: i.labels(labels), Detect: o.Detect, Redact: o.Redact,
+		Labels: i.labels(labels), Scope: string(o.Scope), Detect: o.Detect, Redact: o.Redact,
 	}, o, nil
 }
 

@@ -33,6 +33,7 @@ type Stream struct {
 	Format string `json:"format"` // a record.Format
 
 	Labels map[string]string `json:"labels,omitempty"` // those that an incident shows
+	Scope  string            `json:"scope,omitempty"`  // of its errors: container, group or host
 
 	// Whoever reads the text later finds the errors that capture has found, and
 	// quotes no more than the container's options allow.
