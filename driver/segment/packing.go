@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/pack"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -30,8 +31,9 @@ type Packing struct {
 	temp   string
 	dst    *os.File
 	out    *pack.Writer
-	text   hash.Hash // of what is done
-	packed hash.Hash // of what is in dst
+	text   hash.Hash         // of what is done
+	scan   *incident.Scanner // of what is done; nil: the text has no errors
+	packed hash.Hash         // of what is in dst
 	over   bool
 }
 
@@ -70,10 +72,13 @@ func (s *Spool) PackAhead(dir string, ahead *Packing) (p *Packing, active bool, 
 		if err != nil {
 			return nil, false, err
 		}
-		if ahead, err = s.newPacking(dir, src, path.Join(dir, "."+w.stream.ActiveName()+".ahead.tmp")); err != nil {
+		if ahead, err = s.newPacking(dir, src, path.Join(dir, fmt.Sprintf(".%s-%06d.ahead.tmp", w.stream.ActiveName(), w.seq+1))); err != nil {
 			return nil, false, err
 		}
 		ahead.active = w.file
+		m := w.meta
+		m.Stream = w.stream
+		ahead.scan = s.scanner(&m) // the errors may come later
 	}
 	ahead.size = w.size
 	return ahead, true, nil
@@ -81,7 +86,7 @@ func (s *Spool) PackAhead(dir string, ahead *Packing) (p *Packing, active bool, 
 
 // startPacking returns a Packing of a sealed segment: ahead, where that is one
 // of the same file.
-func (s *Spool) startPacking(seg Segment, ahead *Packing) (*Packing, error) {
+func (s *Spool) startPacking(seg Segment, m *Meta, ahead *Packing) (*Packing, error) {
 	src, err := s.root.Open(seg.Path())
 	if err != nil {
 		return nil, err
@@ -99,6 +104,9 @@ func (s *Spool) startPacking(seg Segment, ahead *Packing) (*Packing, error) {
 		return nil, err
 	}
 	p.size = fi.Size()
+	if m.Errors > 0 {
+		p.scan = s.scanner(m)
+	}
 	return p, nil
 }
 
@@ -143,7 +151,11 @@ func (p *Packing) Step(n int64) (more bool, err error) {
 	if n = min(n, p.Left()); n <= 0 {
 		return false, nil
 	}
-	got, err := io.Copy(io.MultiWriter(p.out, p.text), io.NewSectionReader(p.src, p.done, n))
+	read := io.MultiWriter(p.out, p.text)
+	if p.scan != nil {
+		read = io.MultiWriter(read, p.scan)
+	}
+	got, err := io.Copy(read, io.NewSectionReader(p.src, p.done, n))
 	p.done += got
 	if err == nil && got < n {
 		err = fmt.Errorf("the text ends at %d bytes, not %d: %w", p.done, p.size, io.ErrUnexpectedEOF)
@@ -179,11 +191,24 @@ func (p *Packing) finish(m *Meta, run func(*Packing) error) error {
 	}
 	m.SHA256, m.SHA256Object = hex.EncodeToString(p.text.Sum(nil)), hex.EncodeToString(p.packed.Sum(nil))
 	m.Index = p.out.Index()
+	if p.scan != nil {
+		if f := p.scan.Findings(); f.Errors > 0 {
+			m.Findings = f
+		}
+	}
 	return nil
 }
 
-// commit gives the file its name.
+// commit gives the file its name. The text goes after it, so nothing else must
+// have got the temporary one.
 func (p *Packing) commit(packed Segment) error {
+	ours, err := p.dst.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := p.spool.root.Lstat(p.temp); err != nil || !os.SameFile(ours, there) {
+		return errors.Join(fmt.Errorf("%s is another file than the one that was written", p.temp), err)
+	}
 	if err := durable.Rename(p.spool.root, p.temp, packed.Path()); err != nil {
 		return err
 	}

@@ -47,11 +47,11 @@ func (s *Spool) pack(seg, packed Segment, ahead *Packing, run func(*Packing) err
 	switch {
 	case m.givenUp() && m.Bytes != s.Size(seg):
 		// giveUp could not write its one line: the text is here.
-		key := m.Key
+		was := m
 		if m, err = s.describe(seg.Dir, seg.Name); err != nil {
 			return err
 		}
-		m.Key = key
+		m.Key, m.Event = was.Key, was.Event
 	case m.givenUp() && s.Exists(packed):
 		// giveUp could not remove what its one line stands for.
 		if err := durable.Remove(s.root, packed.Path()); err != nil {
@@ -62,7 +62,7 @@ func (s *Spool) pack(seg, packed Segment, ahead *Packing, run func(*Packing) err
 		// put a file back that may be uploaded by now.
 		return s.removePackedText(seg)
 	}
-	p, err := s.startPacking(seg, ahead)
+	p, err := s.startPacking(seg, m, ahead)
 	if err != nil {
 		return err
 	}

@@ -92,11 +92,11 @@ func TestWhatIsExpectedIsPackedAheadOfItsSeal(t *testing.T) {
 			func() {
 				time.Sleep(2 * aheadPoll)
 				synctest.Wait()
-				first = b.temps()[".web.log.ahead.tmp"]
+				first = b.temps()[".web.log-000001.ahead.tmp"]
 				l.write(2 * step)
 				time.Sleep(2 * aheadPoll)
 				synctest.Wait()
-				second = b.temps()[".web.log.ahead.tmp"]
+				second = b.temps()[".web.log-000001.ahead.tmp"]
 				l.write(1000)
 				l.seal(segment.Error)
 			})
@@ -140,8 +140,8 @@ func TestPackedAheadIsOneTextAlone(t *testing.T) {
 		}, func() {
 			time.Sleep(2 * aheadPoll)
 			synctest.Wait()
-			if b.temps()[".web.log.ahead.tmp"] == 0 {
-				t.Error("the third segment is not packed ahead")
+			if b.temps()[".web.log-000003.ahead.tmp"] == 0 {
+				t.Errorf("the third segment is not packed ahead: %v\n%s", b.temps(), b.log.String())
 			}
 		})
 		for i, key := range []string{"web-000001-size.log.gz", "web-000002-error.log.gz"} {
