@@ -138,7 +138,7 @@ func (g *Reading) keepLast(p *part, lines, need int64) error {
 				}
 			}
 			p.from, p.skip = 0, lines-need
-			return nil //nolint:nilerr // its start tells the same, and what is wrong
+			return nil // its start tells the same, and what is wrong
 		}
 		fi, err := f.Stat()
 		if err != nil {

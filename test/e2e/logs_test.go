@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -148,8 +149,26 @@ func TestDockerLogs(t *testing.T) {
 type following struct {
 	*container
 	cmd    *exec.Cmd
-	stdout bytes.Buffer
+	stdout output
 	stderr bytes.Buffer
+}
+
+// output is what a program has printed so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 func (c *container) follow(args ...string) *following {
@@ -360,17 +379,28 @@ func countedFrom(first, n int) string {
 
 func testFollowers(h *host) {
 	const lines = 20_000
-	c := h.run("followed", []step{{Await: "go"}, {Count: lines, Rate: 10_000, Line: "="}}, "max-size=64KiB")
+	c := h.run("followed", []step{{Await: "go"}, {Count: lines, Rate: 10_000, Line: "="}, {Await: "end"}, out("the end\n")}, "max-size=64KiB")
 	var all []*following
 	for range 6 {
 		all = append(all, c.follow())
 	}
-	var attached bytes.Buffer
+	var attached, events output
+	began := time.Now()
 	attach := exec.Command("docker", "attach", "--no-stdin", c.id)
 	attach.Stdout = &attached
 	if err := attach.Start(); err != nil {
 		h.Fatal(err)
 	}
+	watch := exec.Command("docker", "events", "--since", began.Format(time.RFC3339Nano), "--filter", "event=attach", "--filter", "container="+c.id)
+	watch.Stdout = &events
+	if err := watch.Start(); err != nil {
+		h.Fatal(err)
+	}
+	eventually(h.T, "docker attach is attached", func() bool { return events.String() != "" })
+	if err := watch.Process.Kill(); err != nil {
+		h.Error(err)
+	}
+	_ = watch.Wait() // it was killed
 	c.allow("go")
 	eventually(h.T, "segments are uploaded", func() bool {
 		uploaded, err := filepath.Glob(filepath.Join(c.dir(), "*.uploaded.gz"))
@@ -378,21 +408,23 @@ func testFollowers(h *host) {
 	})
 	late := c.follow("--tail", "5")
 	h.signal(syscall.SIGHUP)
+	eventually(h.T, "a late follower follows", func() bool { return late.stdout.String() != "" })
+	c.allow("end")
 	c.wait()
-	want := countedFrom(0, lines)
+	want := countedFrom(0, lines) + "the end\n"
 	for i, f := range all {
 		if got := f.end(); got != want {
 			h.Errorf("follower %d: %d bytes of %d", i, len(got), len(want))
 		}
 	}
-	if got := late.end(); len(got) < 100 || !strings.HasSuffix(want, got) {
+	if got := late.end(); strings.Count(got, "\n") < 6 || !strings.HasSuffix(want, got) {
 		h.Errorf("late follower: %d bytes, %.50q", len(got), got)
 	}
-	if err := attach.Wait(); err != nil || attached.Len() == 0 || !strings.HasSuffix(want, attached.String()) {
-		h.Errorf("attach: %v, %d bytes", err, attached.Len())
+	if err := attach.Wait(); err != nil || attached.String() != want {
+		h.Errorf("attach: %v, %d bytes of %d", err, len(attached.String()), len(want))
 	}
 	c.wantLogs(want, "")
-	c.wantLogs(countedFrom(lines-7000, lines), "", "--tail", "7000")
+	c.wantLogs(countedFrom(lines-6999, lines)+"the end\n", "", "--tail", "7000")
 }
 
 // open counts the plugin's open files.
