@@ -207,8 +207,8 @@ func TestAnIncidentSaysWhatIsGone(t *testing.T) {
 		for _, seg := range all {
 			if strings.HasPrefix(seg.Dir, "api") {
 				if err := os.Remove(filepath.Join(b.dir, seg.Path())); err != nil {
-				t.Fatal(err)
-			}
+					t.Fatal(err)
+				}
 			}
 		}
 		b.run(time.Minute)
