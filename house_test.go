@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"driver/fasttrack":         2,
 	"driver/ship":              3,
 	"driver/read":              3,
+	"driver/archive":           3,
 	"driver":                   3,
 	"plugin":                   4,
 	"cli":                      5,
@@ -45,7 +46,7 @@ var mayImport = map[string][]string{
 	"github.com/aws/":                      {"driver/object/s3", "driver/object/s3/s3test"},
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
-	"github.com/klauspost/compress":        {"driver/ship", "driver/read"},
+	"github.com/klauspost/compress":        {"driver/ship", "driver/read", "driver/archive"},
 	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive"},
 }
 
