@@ -25,23 +25,23 @@ import (
 
 // sourceFlags say where the archive is.
 type sourceFlags struct {
-	Store   string `group:"source" placeholder:"URL" help:"The store: s3://bucket/prefix or file:///directory. Default: LOGFAST_STORE."`
-	Config  string `group:"source" placeholder:"FILE" help:"The plugin's settings, NAME=value a line; - is standard input. Default: the environment."`
-	Spool   string `group:"source" placeholder:"DIR" help:"The spool. Default: LOGFAST_SPOOL, or /var/log/logfast where that can be read."`
-	Key     string `group:"source" placeholder:"TEMPLATE" help:"Template of the store's keys. Default: LOGFAST_KEY."`
-	NoStore bool   `group:"source" help:"Only the spool."`
-	NoSpool bool   `group:"source" help:"Only the store."`
+	Store   string `group:"Which archive" placeholder:"URL" help:"The store: s3://bucket/prefix or file:///directory. Default: LOGFAST_STORE."`
+	Config  string `group:"Which archive" placeholder:"FILE" help:"The plugin's settings, NAME=value a line; - is standard input. Default: the environment."`
+	Spool   string `group:"Which archive" placeholder:"DIR" help:"The spool. Default: LOGFAST_SPOOL, or /var/log/logfast where that can be read."`
+	Key     string `group:"Which archive" placeholder:"TEMPLATE" help:"Template of the store's keys. Default: LOGFAST_KEY."`
+	NoStore bool   `group:"Which archive" help:"Only the spool."`
+	NoSpool bool   `group:"Which archive" help:"Only the store."`
 }
 
 // queryFlags say what is wanted.
 type queryFlags struct {
-	App       []string `group:"query" placeholder:"NAME" help:"Only these apps; repeat it, or write patterns such as 'web-*'. So with the next three."`
-	Host      []string `group:"query" placeholder:"NAME" help:"Only these hosts."`
-	Container []string `group:"query" placeholder:"NAME" help:"Only these containers: names, or ids from 4 digits on."`
-	Group     []string `group:"query" placeholder:"NAME" help:"Only these groups: compose projects, swarm stacks."`
-	Since     string   `group:"query" placeholder:"TIME" help:"Not before: 2026-11-23, 2026-11-23T19:03, RFC 3339, or so long ago: 2h, 7d."`
-	Until     string   `group:"query" placeholder:"TIME" help:"Not after. A day is meant to its end."`
-	UTC       bool     `name:"utc" group:"query" help:"Times are UTC, read and written; else they are of the local zone."`
+	App       []string `group:"Which lines" placeholder:"NAME" help:"Only these apps; repeat it, or write patterns such as 'web-*'. So with the next three."`
+	Host      []string `group:"Which lines" placeholder:"NAME" help:"Only these hosts."`
+	Container []string `group:"Which lines" placeholder:"NAME" help:"Only these containers: names, or ids from 4 digits on."`
+	Group     []string `group:"Which lines" placeholder:"NAME" help:"Only these groups: compose projects, swarm stacks."`
+	Since     string   `group:"Which lines" placeholder:"TIME" help:"Not before: 2026-11-23, 2026-11-23T19:03, RFC 3339, or so long ago: 2h, 7d."`
+	Until     string   `group:"Which lines" placeholder:"TIME" help:"Not after. A day is meant to its end."`
+	UTC       bool     `name:"utc" group:"Which lines" help:"Times are UTC, read and written; else they are of the local zone."`
 }
 
 const archiveHelp = `The archive is the store and this host's spool together; what is in both is read once. On a desk, name the store, and set AWS_REGION and credentials as for the AWS CLI; the rights are s3:ListBucket and s3:GetObject. On a host, the plugin's own settings serve:
@@ -145,6 +145,9 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 	}
 	cfg := archive.Config{Key: settings.Key, Warn: func(err error) { d.screen.say("%v", err) }}
 	var names, missing []string
+	if f.NoSpool && f.NoStore {
+		return errors.New("--no-spool and --no-store leave nothing to read: take one of them away")
+	}
 	if !f.NoSpool {
 		dir := settings.Spool
 		asked := f.Spool != "" || value(environ, "LOGFAST_SPOOL") != ""
@@ -155,6 +158,7 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		case asked || f.NoStore:
 			return fmt.Errorf("%w: name another with --spool DIR, or leave it out with --no-spool", err)
 		case errors.Is(err, fs.ErrPermission):
+			missing = append(missing, "the spool is not yours to read")
 			fmt.Fprintf(stderr, "logfast: the spool %s is left out: it is not yours to read (--no-spool says nothing, root sees it)\n", dir) //nolint:errcheck // nobody to tell
 		default:
 			missing = append(missing, "there is no spool "+dir)
@@ -171,12 +175,13 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		case !named && errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, "no store is named")
 		case !named && errors.Is(err, fs.ErrPermission):
+			missing = append(missing, "the archive in the spool is not yours to read")
 		default:
 			return fmt.Errorf("%w. Name a store with --store s3://bucket/prefix or file:///directory, and its region with AWS_REGION, or give the plugin's settings with --config FILE", err)
 		}
 	}
 	if cfg.Store == nil && cfg.Spool == nil {
-		return fmt.Errorf("nothing to read: %s. Name a store with --store s3://bucket/prefix or file:///directory, or a spool with --spool DIR", strings.Join(append(missing, "nothing else is asked for"), ", "))
+		return fmt.Errorf("nothing to read: %s. Name a store with --store s3://bucket/prefix or file:///directory, or a spool with --spool DIR", strings.Join(missing, " and "))
 	}
 	d.name = strings.Join(names, " and ")
 	d.Archive = archive.New(cfg)
@@ -292,7 +297,7 @@ func (d *desk) notes(l *archive.List) {
 		d.screen.say("%d objects were left out that logfast did not write, such as %s", n, l.Foreign[0])
 	}
 	if len(l.Segments) == 0 {
-		d.screen.say("nothing in %s is of these; logfast ls shows what there is", d.name)
+		d.screen.say("no segment in %s is of these", d.name)
 	}
 	if d.query.Since.IsZero() && d.query.Until.IsZero() {
 		return

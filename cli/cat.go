@@ -15,7 +15,7 @@ import (
 
 // lineFlags say which lines are wanted, and how they look.
 type lineFlags struct {
-	Status string `group:"query" placeholder:"LIST" help:"Only lines that report a server error with one of these statuses, such as 502 or 500-599."`
+	Status string `group:"Which lines" placeholder:"LIST" help:"Only lines that report a server error with one of these statuses, such as 502 or 500-599."`
 	Output string `default:"stored" enum:"stored,text,cri,json" placeholder:"FORM" help:"stored: records as they are kept; text: what the program wrote; cri; json. Default: stored."`
 	JSON   bool   `name:"json" help:"The same as --output=json."`
 	Prefix bool   `help:"Host and container before each line."`

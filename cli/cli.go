@@ -44,12 +44,12 @@ func (versionCommand) Run(stdout io.Writer) error {
 // exit status: 0, 1 where the command failed unless its help says otherwise, 80
 // where it was not understood.
 func Run(args []string, stdout, stderr io.Writer) int {
-	status := 0
+	status, told := 0, false // told: help was shown, or what is wrong
 	parser, err := kong.New(&commands{},
 		kong.Name("logfast"),
 		kong.Description("A Docker logging driver: text on disk, a copy on S3, server errors at once."),
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(s int) { status = s }),
+		kong.Exit(func(s int) { status, told = s, true }),
 		kong.BindTo(os.Stdin, (*io.Reader)(nil)),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
 		kong.UsageOnError(),
@@ -59,6 +59,9 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	ctx, err := parser.Parse(args)
+	if told {
+		return status // what else is wrong with the line does not matter
+	}
 	if err != nil {
 		parser.FatalIfErrorf(err)
 		return status

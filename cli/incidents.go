@@ -78,7 +78,7 @@ func routeName(method, route string) string { return orDash(strings.TrimSpace(me
 
 type incidentCommand struct {
 	sourceFlags
-	UTC     bool   `name:"utc" group:"query" help:"Times are written as UTC; else in the local zone."`
+	UTC     bool   `name:"utc" group:"Which lines" help:"Times are written as UTC; else in the local zone."`
 	ID      string `arg:"" help:"The incident's id, or as much of its beginning as no other has."`
 	Context int    `short:"C" default:"5" placeholder:"N" help:"Lines before and after each error. Default: ${default}."`
 	JSON    bool   `name:"json" help:"The event as it is in the store, and beside it the lines."`

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -60,6 +61,10 @@ func (c *lsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 			return err
 		}
 		defer l.Close()
+		if until := d.query.Until; !until.IsZero() {
+			// Where one of its lines may lie before the first is of no interest here.
+			l.Segments = slices.DeleteFunc(l.Segments, func(s *archive.Segment) bool { return s.First.After(until) && !s.Active })
+		}
 		if err := l.Describe(d.ctx); err != nil {
 			return err
 		}

@@ -264,7 +264,6 @@ func TestTheRangeIsExact(t *testing.T) {
 	x.silent()
 }
 
-
 func TestWhatTheKeysRuleOutIsNotListed(t *testing.T) {
 	a := New(Config{Key: mustKey(t, segment.DefaultKey)})
 	now := begin.Add(48 * time.Hour)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/logfast/logfast/driver/object"
@@ -161,6 +162,7 @@ func (w *follower) lookAtSpool(ctx context.Context) error {
 // directory reads what is new in a directory. The active segment stays open, so
 // that its end can be read whatever becomes of its name.
 func (w *follower) directory(ctx context.Context, dir string, d *followed) error {
+	unlinked := d.unlinked() // before the names are looked at
 	segments, err := w.a.cfg.Spool.Segments(dir)
 	if err != nil {
 		return err
@@ -186,6 +188,12 @@ func (w *follower) directory(ctx context.Context, dir string, d *followed) error
 			}
 		}
 	}
+	if d.seg != nil && unlinked {
+		// Sealed, packed, uploaded and deleted between two looks.
+		if err := d.ended(w); err != nil {
+			return err
+		}
+	}
 	if d.seg != nil || len(segments) == 0 || segments[len(segments)-1].Name.State != segment.Active {
 		return nil
 	}
@@ -198,7 +206,6 @@ func (w *follower) begin(segments []segment.Segment, d *followed) error {
 	seg := segments[len(segments)-1]
 	m, _ := w.a.cfg.Spool.Look(seg) // never complete
 	s := fromSpool(seg, m, false)
-	s.Active, s.Key = true, ""
 	if w.q.judge(s) == no {
 		return nil
 	}
@@ -231,6 +238,19 @@ func (d *followed) take(w *follower, s *Segment, f *os.File, from int64) {
 		send:  func(_ context.Context, b *batch, _ bool) bool { d.out = b; return true },
 	}
 	d.scan.begin()
+}
+
+// unlinked reports whether the segment's file has no name any more.
+func (d *followed) unlinked() bool {
+	if d.seg == nil {
+		return false
+	}
+	fi, err := d.file.Stat()
+	if err != nil {
+		return false
+	}
+	stat, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink == 0
 }
 
 // grown reads what the active segment has now, up to its last whole record.

@@ -160,7 +160,6 @@ func (l *List) sealed(dir string, segments []segment.Segment, q *Query) {
 func (l *List) active(seg segment.Segment, q *Query) (*Segment, error) {
 	m, _ := l.a.cfg.Spool.Look(seg) // never complete
 	s := fromSpool(seg, m, false)
-	s.Active, s.Key = true, ""
 	if q.judge(s) == no {
 		return nil, nil
 	}

@@ -235,7 +235,7 @@ func (m *merger) launch(ctx context.Context, i int) {
 // give gives a line out, or holds it back where it may go on.
 func (m *merger) give(c *cursor, r *ref) error {
 	seg, buf := m.known[c.segments[0]], c.batch.buf
-	raw, text := buf[r.raw:r.rawEnd], buf[r.text:r.textEnd]
+	raw, text := buf[r.raw:r.rawEnd:r.rawEnd], buf[r.text:r.textEnd:r.textEnd]
 	match, at := r.match, r.time
 	if h := c.held[r.stream]; h != nil {
 		if !r.early {

@@ -3,6 +3,7 @@ package archive
 import (
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -127,6 +128,9 @@ func fromSpool(seg segment.Segment, m *segment.Meta, certain bool) *Segment {
 	}
 	if certain {
 		s.First, s.Last, s.Lines, s.Bytes, s.Errors = m.First, m.Last, m.Lines, m.Bytes, m.Errors
+	}
+	if seg.Name.State == segment.Active {
+		s.Active, s.Key, s.Reason, s.File = true, "", "", path.Join(seg.Dir, seg.Name.Active)
 	}
 	if s.Stream.ID == "" { // of a directory whose description is lost, its name tells
 		if i := strings.LastIndexByte(seg.Dir, '-'); i >= 0 {
