@@ -27,6 +27,7 @@ var floors = map[string]int{
 	"driver/segment":           3,
 	"driver/ship":              4,
 	"driver/read":              4,
+	"driver/archive":           4,
 	"driver":                   4,
 	"plugin":                   5,
 	"cli":                      6,
@@ -47,7 +48,7 @@ var mayImport = map[string][]string{
 	"github.com/aws/":                      {"driver/object/s3", "driver/object/s3/s3test"},
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
-	"github.com/klauspost/compress":        {"driver/pack", "driver/ship", "driver/read"},
+	"github.com/klauspost/compress":        {"driver/pack", "driver/ship", "driver/read", "driver/archive"},
 	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive", "test/e2e/goserver"},
 }
 

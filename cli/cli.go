@@ -16,7 +16,15 @@ import (
 var Version = "development"
 
 type commands struct {
-	Plugin  pluginCommand  `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
+	Plugin pluginCommand `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
+	Ls     lsCommand     `cmd:"" help:"List the segments of the archive: of the store and the spool together."`
+	Cat    catCommand    `cmd:"" help:"Print lines of the archive, in the order of their time."`
+	Grep   grepCommand   `cmd:"" help:"Search the lines of the archive."`
+	Tail   tailCommand   `cmd:"" help:"Print the last lines of the archive, and with -f those that come."`
+
+	Incidents incidentsCommand `cmd:"" help:"List what broke: incidents of the archive, by kind of error."`
+	Incident  incidentCommand  `cmd:"" help:"Show one incident, with its lines in their context."`
+
 	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -33,14 +41,15 @@ func (versionCommand) Run(stdout io.Writer) error {
 }
 
 // Run executes a command line, without the program's name, and returns the
-// exit status: 0, 1 where the command failed, 80 where it was not understood.
+// exit status: 0, 1 where the command failed unless its help says otherwise, 80
+// where it was not understood.
 func Run(args []string, stdout, stderr io.Writer) int {
-	status := 0
+	status, told := 0, false // told: help was shown, or what is wrong
 	parser, err := kong.New(&commands{},
 		kong.Name("logfast"),
 		kong.Description("A Docker logging driver: text on disk, a copy on S3, server errors at once."),
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(s int) { status = s }),
+		kong.Exit(func(s int) { status, told = s, true }),
 		kong.BindTo(os.Stdin, (*io.Reader)(nil)),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
 		kong.UsageOnError(),
@@ -50,6 +59,9 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	ctx, err := parser.Parse(args)
+	if told {
+		return status // what else is wrong with the line does not matter
+	}
 	if err != nil {
 		parser.FatalIfErrorf(err)
 		return status
@@ -58,8 +70,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return status
 	}
 	if err := ctx.Run(); err != nil {
-		fmt.Fprintln(stderr, "logfast:", err)
-		return 1
+		return fail(err, stderr)
 	}
 	return status
 }

@@ -20,8 +20,9 @@ const DefaultKey = "logs/dt={dt}/host={host}/app={app}/{time}-{seq}-{id}-{reason
 // KeyTemplate makes the key of a segment's object. Its text is taken as it is,
 // but for placeholders in braces.
 type KeyTemplate struct {
-	text []string // text[0] field[0] text[1] field[1] … text[n]
-	vars []func(*Meta) string
+	text  []string // text[0] field[0] text[1] field[1] … text[n]
+	vars  []func(*Meta) string
+	names []string // of the placeholders, as vars
 }
 
 var keyVars = map[string]func(*Meta) string{
@@ -66,7 +67,7 @@ func ParseKeyTemplate(s string) (*KeyTemplate, error) {
 				s, name, suggest.Nearest(name, keyVarNames), strings.Join(keyVarNames, "}, {"))
 		}
 		unique = unique || name == "time" || name == "seq" || name == "unix"
-		k.vars = append(k.vars, v)
+		k.vars, k.names = append(k.vars, v), append(k.names, name)
 		rest = tail
 	}
 	if !unique {

@@ -107,8 +107,13 @@ func (m *Meta) Metadata() map[string]string {
 		"format":       m.Stream.Format,
 		"container-id": m.Stream.ID,
 	}
-	if m.Stream.Image != "" {
-		meta["image"] = m.Stream.Image
+	// Of a key, nobody can tell what an operator's template put where.
+	for name, value := range map[string]string{
+		"host": m.Stream.Host, "app": m.Stream.App, "group": m.Stream.Group, "container": m.Stream.Name, "image": m.Stream.Image,
+	} {
+		if value != "" {
+			meta[name] = value
+		}
 	}
 	if m.Lost != nil {
 		meta["lost-lines"] = fmt.Sprint(m.Lost.Lines)

@@ -1,0 +1,280 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/driver/incident"
+)
+
+type incidentsCommand struct {
+	sourceFlags
+	queryFlags
+	JSON bool `name:"json" help:"One JSON object a kind of error."`
+}
+
+// Help is shown below the usage.
+func (incidentsCommand) Help() string {
+	return `Lists what broke, one line a kind of error (app, method, route and status), what was seen last above. LATEST is the id of the last of its incidents: logfast incident shows it.
+
+` + archiveHelp + `
+
+Examples:
+  logfast incidents --since 1d
+  logfast incidents --store s3://my-logs --app checkout --since 2026-11-01
+  logfast incidents --since 1h --json | jq -r 'select(.errors > 100).route'
+
+The exit status is 0, 1 where something failed or could not be read, 130 after ^C.`
+}
+
+// Run executes the command.
+func (c *incidentsCommand) Run(app *kong.Kong, stdin io.Reader) error {
+	return c.with(app, stdin, &c.queryFlags, 1, func(d *desk) error {
+		events, err := d.Incidents(d.ctx, d.query)
+		if err != nil {
+			return err
+		}
+		groups := archive.Groups(events, d.query)
+		if c.JSON {
+			e := json.NewEncoder(d.screen)
+			e.SetEscapeHTML(false)
+			for _, g := range groups {
+				if err := e.Encode(g); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if len(groups) == 0 {
+			d.screen.say("no incident in %s is of these", d.name)
+			return nil
+		}
+		t := table{heads: []string{"LAST SEEN", "FIRST SEEN", ">ERRORS", ">STATUS", "APP", "ROUTE", "HOSTS", "LATEST"}}
+		for _, g := range groups {
+			t.add(when(g.Last, d.zone), when(g.First, d.zone), count(g.Errors), statusName(g.Status), orDash(g.App),
+				routeName(g.Method, g.Route), strings.Join(g.Hosts, ","), g.Incidents[len(g.Incidents)-1])
+		}
+		return t.write(d.screen)
+	})
+}
+
+func statusName(status int) string {
+	if status == 0 {
+		return "-"
+	}
+	return fmt.Sprint(status)
+}
+
+func routeName(method, route string) string { return orDash(strings.TrimSpace(method + " " + route)) }
+
+type incidentCommand struct {
+	sourceFlags
+	UTC     bool   `name:"utc" group:"Which lines" help:"Times are written as UTC; else in the local zone."`
+	ID      string `arg:"" help:"The incident's id, or as much of its beginning as no other has."`
+	Context int    `short:"C" default:"5" placeholder:"N" help:"Lines before and after each error. Default: ${default}."`
+	JSON    bool   `name:"json" help:"The event as it is in the store, and beside it the lines."`
+}
+
+// Help is shown below the usage.
+func (incidentCommand) Help() string {
+	return `Shows one incident: what it came to, its kinds of errors, and the lines around those that it quotes, from the log objects themselves. A ">" marks the errors. In what the incident quotes secrets are redacted, in the lines they are not.
+
+` + archiveHelp + `
+
+Examples:
+  logfast incident 20261123T190301
+  logfast incident -C 20 20261123T190301.123456Z-8c1f
+  logfast incident --json 20261123T190301 | jq -r '.data.objects[].key'
+
+The exit status is 0, 1 where something failed or could not be read, 130 after ^C.`
+}
+
+// shown is an incident as JSON: the event, and lines by key.
+type shown struct {
+	*incident.Event
+	Lines map[string][]archive.Numbered `json:"lines"`
+}
+
+// Run executes the command.
+func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
+	return c.with(app, stdin, &queryFlags{UTC: c.UTC}, 1, func(d *desk) error {
+		if c.Context < 0 {
+			return errors.New("--context takes a number of lines, 0 or more")
+		}
+		event, err := d.Incident(d.ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		v := &incidentView{desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}}
+		v.fetch(c.Context)
+		if d.ctx.Err() != nil {
+			return d.ctx.Err()
+		}
+		if c.JSON {
+			e := json.NewEncoder(d.screen)
+			e.SetEscapeHTML(false)
+			err = e.Encode(shown{event, v.lines})
+		} else {
+			err = v.print()
+		}
+		if err == nil && v.failed {
+			return &exit{1, nil}
+		}
+		return err
+	})
+}
+
+// incidentView shows an incident.
+type incidentView struct {
+	*desk
+	*incident.Incident
+	lines  map[string][]archive.Numbered // by key
+	failed bool
+}
+
+// fetch gets the lines around the samples.
+func (v *incidentView) fetch(context int) {
+	for _, key := range v.keys() {
+		var at []int64
+		for _, s := range v.Samples {
+			if s.Key == key {
+				at = append(at, s.Line)
+			}
+		}
+		lines, err := v.Around(v.ctx, key, at, int64(context))
+		if err != nil && v.ctx.Err() == nil {
+			v.failed = true
+			v.screen.say("the lines of %s cannot be shown: %v", key, err)
+		}
+		v.lines[key] = lines
+	}
+}
+
+// keys are those of the objects that samples are from, in the samples' order.
+func (v *incidentView) keys() (keys []string) {
+	for _, s := range v.Samples {
+		if s.Key != "" && !slices.Contains(keys, s.Key) {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys
+}
+
+// printer keeps the first error of what is written.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) f(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+func (p *printer) table(t *table) {
+	if p.err == nil {
+		p.err = t.write(p.w)
+	}
+}
+
+func (v *incidentView) print() error {
+	p := &printer{w: v.screen}
+	v.summary(p)
+	t := table{indent: "  ", heads: []string{">ERRORS", ">STATUS", "APP", "ROUTE", "FIRST", "LAST"}}
+	for _, f := range v.Fingerprints {
+		t.add(count(f.Errors), statusName(f.Status), orDash(f.App), routeName(f.Method, f.Route), when(f.First, v.zone), when(f.Last, v.zone))
+	}
+	p.f("\nKinds of errors\n")
+	p.table(&t)
+	for _, key := range v.keys() {
+		p.f("\n%s\n", key)
+		v.context(p, key)
+	}
+	if len(v.Objects) > 0 {
+		t := table{indent: "  ", heads: []string{"CONTAINER", "REASON", ">LINES", ">ERRORS", ">SIZE", "KEY"}}
+		for _, o := range v.Objects {
+			t.add(orDash(o.Container), o.Reason, count(o.Lines), count(o.Errors), humanBytes(o.Size), o.Key)
+		}
+		p.f("\nLog objects\n")
+		p.table(&t)
+		p.f("\nAll of it: logfast cat %s\n", v.Objects[0].Key)
+	}
+	return p.err
+}
+
+func (v *incidentView) summary(p *printer) {
+	var statuses []string
+	for _, status := range slices.Sorted(maps.Keys(v.ByStatus)) {
+		name := status
+		if status == "0" {
+			name = "without a status"
+		}
+		statuses = append(statuses, fmt.Sprintf("%s: %d", name, v.ByStatus[status]))
+	}
+	p.f("Incident %s\n", v.ID)
+	p.f("  Errors      %d (%s)\n", v.Errors, strings.Join(statuses, ", "))
+	p.f("  Time        %s to %s (%s)\n", when(v.First, v.zone), when(v.Last, v.zone), v.Last.Sub(v.First).Round(time.Second))
+	closed := string(v.Closed)
+	if closed == "" {
+		closed = "not yet"
+	}
+	p.f("  Host        %s, scope %s, closed by %s\n", v.Host, v.Scope, closed)
+	for _, c := range v.Containers {
+		p.f("  Container   %s (%.12s), app %s%s%s\n", c.Name, c.ID, c.App, ifAny(", group ", c.Group), ifAny(", image ", c.Image))
+	}
+	p.f("  Lines       %d, %s of text", v.Lines, humanBytes(v.Bytes))
+	if v.Lost > 0 {
+		p.f("; %d lines were lost", v.Lost)
+	}
+	p.f("\n")
+}
+
+func ifAny(before, s string) string {
+	if s == "" {
+		return ""
+	}
+	return before + s
+}
+
+// context prints the lines of one object, those with errors marked. Where they
+// could not be had, what the incident quotes of them stands in their place.
+func (v *incidentView) context(p *printer, key string) {
+	marked := map[int64]*incident.Sample{}
+	for i := range v.Samples {
+		if s := &v.Samples[i]; s.Key == key {
+			marked[s.Line] = s
+		}
+	}
+	if len(v.lines[key]) == 0 {
+		for _, line := range slices.Sorted(maps.Keys(marked)) {
+			s := marked[line]
+			p.f("> %7d  %s\n", line, printable([]byte(s.Text)))
+			for text := range strings.Lines(s.Context) {
+				p.f("           %s\n", printable([]byte(strings.TrimSuffix(text, "\n"))))
+			}
+		}
+		return
+	}
+	last := v.lines[key][0].Line - 1
+	for _, l := range v.lines[key] {
+		if l.Line > last+1 {
+			p.f("  --\n")
+		}
+		last = l.Line
+		mark := ' '
+		if marked[l.Line] != nil {
+			mark = '>'
+		}
+		p.f("%c %7d  %s\n", mark, l.Line, printable([]byte(l.Text)))
+	}
+}

@@ -1,0 +1,128 @@
+package archive
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// inMemory is the largest object that is kept in memory until it is unpacked,
+// in bytes. Larger ones are copied to a nameless temporary file: a connection
+// that waits for its turn among hundreds would be cut.
+const inMemory = 512 << 10
+
+// text opens a segment's text, unpacked, and returns what is known of the
+// segment now: as much as before, or more.
+func (a *Archive) text(ctx context.Context, s *Segment) (io.ReadCloser, *Segment, error) {
+	packed, s, err := a.open(ctx, s)
+	if err != nil {
+		return nil, s, err
+	}
+	r := bufio.NewReaderSize(packed, 64<<10)
+	if magic, _ := r.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return closing{r, packed}, s, nil
+	}
+	z, err := gzip.NewReader(r) // which reads all members, one after another
+	if err != nil {
+		return nil, s, errors.Join(err, packed.Close())
+	}
+	return closing{z, packed}, s, nil
+}
+
+// closing closes what is below a reader.
+type closing struct {
+	io.Reader
+	io.Closer
+}
+
+// open opens a segment as it is stored: where it is in the spool there, and
+// what has left that since it was found, in the store.
+func (a *Archive) open(ctx context.Context, s *Segment) (io.ReadCloser, *Segment, error) {
+	if s.file != nil {
+		return io.NopCloser(io.NewSectionReader(s.file, 0, s.Size)), s, nil
+	}
+	if s.File != "" {
+		f, state, err := a.cfg.Spool.Open(s.spooled)
+		switch {
+		case err == nil && state == segment.Active:
+			body, err := bounded(f)
+			return body, s, err
+		case err == nil:
+			return f, s, nil
+		case !errors.Is(err, os.ErrNotExist) || a.cfg.Store == nil || s.Key == "":
+			return nil, s, err
+		}
+	}
+	var body io.ReadCloser
+	described := *s
+	err := retry(ctx, func() (err error) {
+		body, err = a.fetch(ctx, &described)
+		return err
+	})
+	return body, &described, err
+}
+
+// bounded is a file up to the end that it has now.
+func bounded(f *os.File) (io.ReadCloser, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return closing{io.LimitReader(f, fi.Size()), f}, nil
+}
+
+// fetch copies an object to here.
+func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) {
+	body, attrs, err := a.cfg.Store.Get(ctx, s.Key)
+	if err != nil {
+		return nil, err
+	}
+	if !s.described {
+		s.describe(attrs)
+	}
+	if f, ok := body.(*os.File); ok {
+		return f, nil
+	}
+	defer body.Close()
+	if attrs.Size <= inMemory {
+		data := make([]byte, attrs.Size)
+		if _, err := io.ReadFull(body, data); err != nil {
+			return nil, fmt.Errorf("get %s: %w", s.Key, err)
+		}
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}
+	f, err := nameless()
+	if err != nil {
+		return nil, err
+	}
+	if n, err := io.Copy(f, body); err != nil || n != attrs.Size {
+		return nil, errors.Join(fmt.Errorf("get %s: %d bytes of %d: %w", s.Key, n, attrs.Size, err), f.Close())
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// nameless opens a temporary file that goes with its last reader, however the
+// process ends.
+func nameless() (*os.File, error) {
+	dir := os.TempDir()
+	if fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600); err == nil {
+		return os.NewFile(uintptr(fd), dir+"/logfast"), nil
+	}
+	f, err := os.CreateTemp(dir, "logfast") // some file systems know no O_TMPFILE
+	if err != nil {
+		return nil, fmt.Errorf("a temporary file for what is fetched; TMPDIR names another directory: %w", err)
+	}
+	return f, os.Remove(f.Name())
+}

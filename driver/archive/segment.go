@@ -1,0 +1,141 @@
+package archive
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// Segment is one segment of the archive, as far as it is known.
+type Segment struct {
+	Key      string         // of the object; empty while it is active
+	File     string         // in the spool, from its directory on; empty: not there
+	InStore  bool           // the store has it
+	Active   bool           // it is still being written
+	Stream   segment.Stream // where its lines come from; of the id perhaps 12 digits
+	Reason   segment.Reason // why it was sealed
+	Seq      int            // 0: unknown
+	First    time.Time      // no line is before this, but for some of the same moment; zero: unknown
+	Last     time.Time      // the latest line's; zero: unknown
+	Lines    int64          // the counts are of the text; -1: unknown
+	Bytes    int64
+	Errors   int64
+	Size     int64 // of the object or the file
+	modified time.Time
+
+	keyed     *segment.KeyReader // has read the key; nil: the key says nothing
+	described bool               // all is known that anybody knows
+	foreign   bool               // logfast did not write it
+	gone      bool               // the store no longer has it
+	spooled   segment.Segment    // where File is not empty
+	file      *os.File           // the active one, opened when it was found
+	order     int                // in its container
+}
+
+// knows reports whether a field of the stream is as known as it ever will be.
+func (s *Segment) knows(field string) bool {
+	return s.described || s.keyed != nil && s.keyed.Says(field)
+}
+
+// Name is how messages call the segment.
+func (s *Segment) Name() string {
+	if s.File != "" {
+		return s.File
+	}
+	return s.Key
+}
+
+// Where says where the segment was found: "spool", "store" or "both".
+func (s *Segment) Where() string {
+	switch {
+	case s.File == "":
+		return "store"
+	case s.InStore:
+		return "both"
+	}
+	return "spool"
+}
+
+// container tells containers apart; segments of which it is not known are each
+// one of their own.
+func (s *Segment) container() string {
+	if s.Stream.ID == "" {
+		return "\x00" + s.Name()
+	}
+	return s.Stream.ShortID() // ids are random: the host adds nothing
+}
+
+// identity is the same for a segment in the spool and in the store, where it is
+// known.
+func (s *Segment) identity() string {
+	if s.Stream.ID == "" || s.Seq == 0 || s.First.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s %d %d", s.Stream.ShortID(), s.Seq, s.First.UnixMicro())
+}
+
+// fromKey makes a segment of an entry in a listing.
+func fromKey(keys *segment.KeyReader, e object.Entry) *Segment {
+	s := &Segment{Key: e.Key, InStore: true, Size: e.Size, modified: e.Modified, Lines: -1, Bytes: -1, Errors: -1}
+	if m, ok := keys.Read(e.Key); ok {
+		s.keyed, s.Stream, s.Reason, s.Seq, s.First = keys, m.Stream, m.Reason, m.Seq, m.First
+	}
+	return s
+}
+
+// describe adds what the store keeps beside an object. It reports whether logfast
+// wrote the object, as far as one can tell.
+func (s *Segment) describe(attrs object.Attributes) bool {
+	s.described = true
+	m := attrs.Metadata
+	text := func(to *string, name string) {
+		if m[name] != "" {
+			*to = m[name]
+		}
+	}
+	text(&s.Stream.ID, "container-id")
+	text(&s.Stream.Host, "host")
+	text(&s.Stream.App, "app")
+	text(&s.Stream.Group, "group")
+	text(&s.Stream.Name, "container")
+	text(&s.Stream.Image, "image")
+	text(&s.Stream.Format, "format")
+	text((*string)(&s.Reason), "reason")
+	for name, to := range map[string]*time.Time{"first-time": &s.First, "last-time": &s.Last} {
+		if at, err := time.Parse(time.RFC3339Nano, m[name]); err == nil {
+			*to = at
+		}
+	}
+	for name, to := range map[string]*int64{"lines": &s.Lines, "bytes": &s.Bytes, "errors": &s.Errors} {
+		if n, err := strconv.ParseInt(m[name], 10, 64); err == nil {
+			*to = n
+		}
+	}
+	return s.keyed != nil || m["container-id"] != "" && m["first-time"] != ""
+}
+
+// fromSpool makes a segment of a file; m is what is kept about it.
+func fromSpool(seg segment.Segment, m *segment.Meta, certain bool) *Segment {
+	s := &Segment{
+		Key: m.Key, File: seg.Path(), Stream: m.Stream, Reason: seg.Name.Reason, Seq: seg.Name.Seq,
+		First: seg.Name.Time, Lines: -1, Bytes: -1, Errors: -1, spooled: seg, described: true,
+	}
+	if certain {
+		s.First, s.Last, s.Lines, s.Bytes, s.Errors = m.First, m.Last, m.Lines, m.Bytes, m.Errors
+	}
+	if seg.Name.State == segment.Active {
+		s.Active, s.Key, s.Reason, s.File = true, "", "", path.Join(seg.Dir, seg.Name.Active)
+	}
+	if s.Stream.ID == "" { // of a directory whose description is lost, its name tells
+		if i := strings.LastIndexByte(seg.Dir, '-'); i >= 0 {
+			s.Stream.Name, s.Stream.ID = seg.Dir[:i], seg.Dir[i+1:]
+		}
+	}
+	return s
+}

@@ -1,0 +1,37 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/logfast/logfast/driver/object"
+)
+
+// Head returns an object's attributes as Get would, without its bytes. It needs
+// the same right, s3:GetObject.
+func (s *Store) Head(ctx context.Context, key string) (object.Attributes, error) {
+	if object.CheckKey(key) != nil {
+		return object.Attributes{}, fmt.Errorf("head %s: %w", s.url(key), object.ErrNotFound)
+	}
+	out, err := s.client.HeadObject(ctx, &awss3.HeadObjectInput{
+		Bucket: &s.opts.Bucket,
+		Key:    aws.String(s.opts.Prefix + key),
+	})
+	if err != nil {
+		return object.Attributes{}, fmt.Errorf("head %s: %w", s.url(key), s.explain(ctx, err))
+	}
+	attrs := object.Attributes{
+		Size:        aws.ToInt64(out.ContentLength),
+		ContentType: aws.ToString(out.ContentType),
+		Metadata:    out.Metadata,
+	}
+	if digest, err := hex.DecodeString(out.Metadata[digestName]); err == nil && len(digest) == len(attrs.SHA256) {
+		attrs.SHA256 = [32]byte(digest)
+	}
+	delete(attrs.Metadata, digestName)
+	return attrs, nil
+}
