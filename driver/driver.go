@@ -142,7 +142,7 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	if fifoPath == "" || info.ContainerID == "" {
 		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a failure: start the container again")
 	}
-	desc, opts, err := parseInfo(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
+	desc, opts, err := d.Describe(info)
 	if err != nil {
 		return err
 	}
@@ -164,6 +164,12 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	d.launch(s)
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
 	return nil
+}
+
+// Describe returns the stream that a container is, and its options. The error
+// says which option is wrong.
+func (d *Driver) Describe(info Info) (segment.Stream, Options, error) {
+	return parseInfo(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
 }
 
 func (d *Driver) launch(s *stream) {

@@ -90,6 +90,8 @@ type Options struct {
 	// Redact is what is taken out of a quoted line besides what usually is
 	// secret: RE2, or "".
 	Redact string `json:",omitempty"`
+	// ReadArchive has docker logs fetch from the store what is no longer here.
+	ReadArchive bool `json:",omitempty"`
 }
 
 // Bounds of MaxSize, in bytes. S3 takes 5 GB in one put, and text that cannot
@@ -148,6 +150,7 @@ type Info struct {
 	ContainerImageID   string
 	ContainerImageName string
 	ContainerLabels    map[string]string
+	ContainerCreated   time.Time
 	DaemonName         string
 }
 
@@ -227,12 +230,22 @@ var options = map[string]func(o *Options, value string) error{
 	"exclude-path":     func(o *Options, v string) (err error) { o.Detect.ExcludePath, err = detect.ParseExclude(v); return },
 	"signals":          func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
 	"redact":           func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
+	"read-archive":     func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
 	"group":            func(*Options, string) error { return nil }, // Info.group
 	"tag":              func(*Options, string) error { return nil }, // Info.app
 
 	// Docker handles these itself and passes them on all the same.
 	"mode": nil, "max-buffer-size": nil, "cache-disabled": nil,
 	"cache-max-size": nil, "cache-max-file": nil, "cache-compress": nil,
+}
+
+// ParseBool reads true or false.
+func ParseBool(s string) (bool, error) {
+	switch s {
+	case "true", "false":
+		return s == "true", nil
+	}
+	return false, fmt.Errorf("%q: allowed are true, false", s)
 }
 
 // ParseDuration reads a time such as "30s" or "5m".

@@ -17,6 +17,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/incident"
@@ -31,30 +32,31 @@ import (
 // one counts as unset. The AWS SDK reads its own besides: credentials, profile,
 // role, web identity token.
 type Environment struct {
-	Spool      string `env:"LOGFAST_SPOOL" envDefault:"/var/log/logfast"`
-	Store      string `env:"LOGFAST_STORE"`
-	Key        string `env:"LOGFAST_KEY"`
-	Host       string `env:"LOGFAST_HOST"`
-	Owner      string `env:"LOGFAST_OWNER"`
-	Format     string `env:"LOGFAST_FORMAT" envDefault:"cri"`
-	Scope      string `env:"LOGFAST_FAST_TRACK_SCOPE" envDefault:"container"`
-	Quiet      string `env:"LOGFAST_QUIET_PERIOD" envDefault:"30s"`
-	MaxDelay   string `env:"LOGFAST_MAX_DELAY" envDefault:"5m"`
-	MaxSize    string `env:"LOGFAST_MAX_SIZE" envDefault:"100MB"`
-	Fsync      string `env:"LOGFAST_FSYNC" envDefault:"interval"`
-	Detect     string `env:"LOGFAST_DETECT" envDefault:"auto"`
-	Status     string `env:"LOGFAST_STATUS" envDefault:"500-599"`
-	Pattern    string `env:"LOGFAST_PATTERN"`
-	Exclude    string `env:"LOGFAST_EXCLUDE_PATH"`
-	Signals    string `env:"LOGFAST_SIGNALS" envDefault:"off"`
-	Redact     string `env:"LOGFAST_REDACT"`
-	Labels     string `env:"LOGFAST_LABELS"`
-	RotateAt   string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
-	RotateZone string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
-	Keep       string `env:"LOGFAST_KEEP" envDefault:"7d"`
-	MaxDisk    string `env:"LOGFAST_MAX_DISK" envDefault:"10GB"`
-	OnFull     string `env:"LOGFAST_ON_FULL" envDefault:"drop"`
-	LogLevel   string `env:"LOGFAST_LOG_LEVEL" envDefault:"info"`
+	Spool       string `env:"LOGFAST_SPOOL" envDefault:"/var/log/logfast"`
+	Store       string `env:"LOGFAST_STORE"`
+	Key         string `env:"LOGFAST_KEY"`
+	Host        string `env:"LOGFAST_HOST"`
+	Owner       string `env:"LOGFAST_OWNER"`
+	Format      string `env:"LOGFAST_FORMAT" envDefault:"cri"`
+	Scope       string `env:"LOGFAST_FAST_TRACK_SCOPE" envDefault:"container"`
+	Quiet       string `env:"LOGFAST_QUIET_PERIOD" envDefault:"30s"`
+	MaxDelay    string `env:"LOGFAST_MAX_DELAY" envDefault:"5m"`
+	MaxSize     string `env:"LOGFAST_MAX_SIZE" envDefault:"100MB"`
+	Fsync       string `env:"LOGFAST_FSYNC" envDefault:"interval"`
+	Detect      string `env:"LOGFAST_DETECT" envDefault:"auto"`
+	Status      string `env:"LOGFAST_STATUS" envDefault:"500-599"`
+	Pattern     string `env:"LOGFAST_PATTERN"`
+	Exclude     string `env:"LOGFAST_EXCLUDE_PATH"`
+	Signals     string `env:"LOGFAST_SIGNALS" envDefault:"off"`
+	Redact      string `env:"LOGFAST_REDACT"`
+	Labels      string `env:"LOGFAST_LABELS"`
+	ReadArchive string `env:"LOGFAST_READ_ARCHIVE" envDefault:"false"`
+	RotateAt    string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
+	RotateZone  string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
+	Keep        string `env:"LOGFAST_KEEP" envDefault:"7d"`
+	MaxDisk     string `env:"LOGFAST_MAX_DISK" envDefault:"10GB"`
+	OnFull      string `env:"LOGFAST_ON_FULL" envDefault:"drop"`
+	LogLevel    string `env:"LOGFAST_LOG_LEVEL" envDefault:"info"`
 
 	PathStyle    string `env:"LOGFAST_S3_PATH_STYLE" envDefault:"auto"`
 	SSE          string `env:"LOGFAST_S3_SSE"`
@@ -163,6 +165,8 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	c.Defaults.Fsync, err = driver.ParseFsync(e.Fsync)
 	errs.check("LOGFAST_FSYNC", e.Fsync, err)
 	c.readDetect(e, errs)
+	c.Defaults.ReadArchive, err = driver.ParseBool(e.ReadArchive)
+	errs.check("LOGFAST_READ_ARCHIVE", e.ReadArchive, err)
 	c.Daily, err = driver.ParseDaily(e.RotateAt, e.RotateZone)
 	errs.check("LOGFAST_ROTATE_AT", e.RotateAt+" with LOGFAST_ROTATE_ZONE="+e.RotateZone, err)
 	c.Keep, err = parseDays(e.Keep)
@@ -277,8 +281,14 @@ func (c *Config) readS3(e *Environment, errs *problems) {
 // defaultArchive is where objects go, below the spool, when no store is set.
 const defaultArchive = "archive"
 
+// Store is a store of which an object's attributes can be had alone.
+type Store interface {
+	object.Store
+	archive.Store
+}
+
 // OpenStore opens the store. It asks nothing of the network.
-func (c *Config) OpenStore(ctx context.Context) (object.Store, func() error, error) {
+func (c *Config) OpenStore(ctx context.Context) (Store, func() error, error) {
 	if c.Dir == "" {
 		store, err := s3.Open(ctx, c.S3)
 		return store, func() error { return nil }, err

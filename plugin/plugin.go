@@ -19,6 +19,7 @@ import (
 	_ "time/tzdata"                            // zones: the plugin's root has no files
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/read"
@@ -135,7 +136,11 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	}
 	log.Info("logfast is ready", "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
 	reader := read.New(read.Config{Spool: spool, Log: log, Heartbeat: heartbeat})
-	server.become(able{capture: capture, reader: reader})
+	older := archive.New(archive.Config{
+		Store: store, Key: cfg.Key,
+		Warn: func(err error) { log.Warn("docker logs: the archive cannot be read in full", "err", err) },
+	})
+	server.become(able{capture: capture, reader: reader, archive: older})
 
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })

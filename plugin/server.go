@@ -16,7 +16,9 @@ import (
 	"github.com/docker/go-plugins-helpers/sdk"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/read"
+	"github.com/logfast/logfast/driver/segment"
 )
 
 // capture is what the protocol asks of CAPTURE.
@@ -24,6 +26,7 @@ type capture interface {
 	Start(fifo string, info driver.Info) error
 	Stop(fifo string)
 	Settle(ctx context.Context, containerID string)
+	Describe(info driver.Info) (segment.Stream, driver.Options, error)
 }
 
 // server answers Docker's log driver protocol (moby daemon/logger/plugin.go).
@@ -39,6 +42,7 @@ type server struct {
 type able struct {
 	capture capture
 	reader  *read.Reader
+	archive *archive.Archive
 	failed  error // why logfast cannot work; every container is told
 }
 

@@ -20,6 +20,12 @@ import (
 // that waits for its turn among hundreds would be cut.
 const inMemory = 512 << 10
 
+// Text opens a segment's text, unpacked, for one reading from its start. Close it.
+func (a *Archive) Text(ctx context.Context, s *Segment) (io.ReadCloser, error) {
+	r, _, err := a.text(ctx, s)
+	return r, err
+}
+
 // text opens a segment's text, unpacked, and returns what is known of the
 // segment now: as much as before, or more.
 func (a *Archive) text(ctx context.Context, s *Segment) (io.ReadCloser, *Segment, error) {

@@ -22,6 +22,15 @@ func (d *Dir) Get(ctx context.Context, key string) (io.ReadCloser, Attributes, e
 	return f, attrs, nil
 }
 
+// Head returns an object's attributes. ErrNotFound where there is none.
+func (d *Dir) Head(ctx context.Context, key string) (Attributes, error) {
+	body, attrs, err := d.Get(ctx, key)
+	if err != nil {
+		return Attributes{}, err
+	}
+	return attrs, body.Close()
+}
+
 func (d *Dir) get(ctx context.Context, key string) (*os.File, Attributes, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, Attributes{}, err

@@ -31,11 +31,7 @@ func (v *DirView) Get(ctx context.Context, key string) (io.ReadCloser, Attribute
 
 // Head returns an object's attributes. ErrNotFound where there is none.
 func (v *DirView) Head(ctx context.Context, key string) (Attributes, error) {
-	body, attrs, err := v.dir.Get(ctx, key)
-	if err != nil {
-		return Attributes{}, err
-	}
-	return attrs, body.Close()
+	return v.dir.Head(ctx, key)
 }
 
 // List is as the Dir's.

@@ -96,6 +96,9 @@ func (g *Reading) lines(p *part) (int64, error) {
 // torn returns 1 where a part's text ends without a newline, else 0. It reads
 // no more than the end.
 func (g *Reading) torn(p *part) (int64, error) {
+	if p.archived != nil {
+		return 0, errNoIndex
+	}
 	var text io.ReaderAt = p.file
 	end := p.end
 	if p.file == nil {
@@ -124,6 +127,10 @@ var errNoIndex = errors.New("a packed file without an index is read from its sta
 // keepLast makes p begin with the last need of its lines.
 func (g *Reading) keepLast(p *part, lines, need int64) error {
 	f, end := p.file, p.end
+	if p.archived != nil {
+		p.skip = lines - need
+		return nil
+	}
 	if f == nil {
 		var state segment.State
 		var err error

@@ -49,6 +49,11 @@ type Request struct {
 	Since, Until time.Time // zero: without bound
 	Tail         int       // this many of the last records; negative: all
 	Follow       bool      // go on with what is written until the container's writer ends
+
+	// Older, if set, looks in the store for what is no longer on the host: it
+	// returns the container's segments that began before the time, in the order
+	// of their records. It is called once at most, and only where it is needed.
+	Older func(before time.Time) ([]Archived, error)
 }
 
 // Output takes frames. Flush sends what was written on its way.
@@ -66,7 +71,8 @@ type Reading struct {
 	given map[known]bool // segments of the watched directory that are no news
 	at    *part          // the last one of the watched directory that a follower has copied
 
-	pruned time.Time // what was asked begins before this, the first local record; zero: no
+	pruned time.Time // what was asked begins before this, the first record that can be read; zero: no
+	unread error     // why the store could not be asked
 	buf    []byte    // the block that is being read
 	frames []byte    // not yet written
 	out    Output
@@ -74,14 +80,15 @@ type Reading struct {
 
 // part is a segment, or what of the active one was there when it was looked at.
 type part struct {
-	seg     segment.Segment
-	file    *os.File // open already: the active segment
-	meta    segment.Meta
-	certain bool // meta is known, not guessed
-	format  record.Format
-	end     int64 // of the text, for an active segment; else it ends where the file does
-	from    int64 // bytes of text to pass over
-	skip    int64 // lines to pass over after these
+	seg      segment.Segment
+	file     *os.File  // open already: the active segment
+	archived *Archived // it is in the store alone
+	meta     segment.Meta
+	certain  bool // meta is known, not guessed
+	format   record.Format
+	end      int64 // of the text, for an active segment; else it ends where the file does
+	from     int64 // bytes of text to pass over
+	skip     int64 // lines to pass over after these
 }
 
 // known tells segments of one directory apart.
@@ -104,6 +111,7 @@ func (r *Reader) Open(req Request) (*Reading, error) {
 		g.Close()
 		return nil, fmt.Errorf("read the logs of %.12s: %w", req.ID, err)
 	}
+	g.older()
 	g.tail()
 	g.dropOlder()
 	if err := g.refuse(); err != nil {
@@ -284,6 +292,12 @@ func (g *Reading) sayPruned() error {
 	if until := g.req.Until; !until.IsZero() && at.After(until) {
 		at = until // Docker's own filter must let it pass
 	}
-	return g.mark(fmt.Sprintf("logfast: lines before %s are no longer on this host; what was uploaded is in the store",
-		g.pruned.UTC().Format(time.RFC3339)), at)
+	text := fmt.Sprintf("logfast: lines before %s are no longer on this host; what was uploaded is in the store", g.pruned.UTC().Format(time.RFC3339))
+	switch {
+	case g.unread != nil:
+		text += ", which cannot be read: " + g.unread.Error()
+	case len(g.parts) > 0 && g.parts[0].archived != nil:
+		text = fmt.Sprintf("logfast: lines before %s are neither on this host nor in the store", g.pruned.UTC().Format(time.RFC3339))
+	}
+	return g.mark(text, at)
 }

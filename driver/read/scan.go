@@ -51,6 +51,14 @@ func (g *Reading) open(p *part, read func(io.Reader) error) error {
 	if p.file != nil {
 		return read(io.NewSectionReader(p.file, p.from, p.end-p.from))
 	}
+	if p.archived != nil {
+		r, err := p.archived.Open()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return read(r)
+	}
 	f, state, err := g.cfg.Spool.OpenForReading(p.seg)
 	if err != nil {
 		return err
@@ -108,6 +116,9 @@ func (g *Reading) copyPart(ctx context.Context, p *part) error {
 	switch {
 	case err == nil, errors.Is(err, errEnough), errors.As(err, &gone), ctx.Err() != nil:
 		return err
+	case p.archived != nil:
+		g.complain(p, err)
+		return g.mark(fmt.Sprintf("logfast: the lines of %s cannot be read from the store, or not to their end: %v", p.archived.Key, err), p.meta.First)
 	case errors.Is(err, os.ErrNotExist):
 		return g.mark(fmt.Sprintf("logfast: the lines of %s have just left this host; what was uploaded is in the store", p.seg.Name.Stem()), p.meta.First)
 	}
