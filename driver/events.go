@@ -252,7 +252,9 @@ func (v *events) due(now time.Time) []*event {
 		if d.MaxDelay {
 			because = incident.ClosedMaxDelay
 		}
-		v.over(v.open[d.Scope], because)
+		if e := v.open[d.Scope]; e != nil {
+			v.over(e, because)
+		}
 	}
 	var due []*event
 	for _, e := range v.closing {

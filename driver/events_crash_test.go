@@ -315,8 +315,8 @@ func TestOneOutageIsOneIncident(t *testing.T) {
 	for at, name := range steps {
 		for _, done := range []bool{false, true} {
 			for _, next := range []string{"it goes on", "it dies", "all die"} {
-				if done && next != "it goes on" {
-					continue // a death after a step is one before the next
+				if done && (next != "it goes on" || !strings.HasPrefix(name, "rename") && !strings.HasPrefix(name, "put")) {
+					continue // a death after a step is one before the next; and other steps done twice are done once
 				}
 				t.Run(fmt.Sprintf("%d %s/done=%v/%s", at, name, done, next), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {

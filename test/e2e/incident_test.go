@@ -145,7 +145,7 @@ func route(in *incident.Incident, app, method, path string, status int) (n int64
 
 func TestIncidentsOfRealServers(t *testing.T) {
 	web := webImage(t)
-	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=1s", "LOGFAST_LABELS=team")
+	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=3s", "LOGFAST_LABELS=team")
 	group := []string{"--log-opt", "fast-track-scope=group", "--log-opt", "group=shop", "--label", "team=red", "--label", "secret=x"}
 	django := h.serve("django", web, append([]string{"--network", "none"}, group...), "serve", "django")
 	nginx := h.serve("nginx", web, append([]string{"--network", "container:" + django.id}, group...), "serve", "nginx")
@@ -179,18 +179,21 @@ func TestIncidentsOfRealServers(t *testing.T) {
 	docker(t, "stop", "-t", "5", django.id)
 	docker(t, "exec", nginx.id, "python3", "client.py", "get", "8080", "/orders/1", "/orders/2", "/orders/3")
 	in = h.incident(2)
-	if route(in, nginx.app, "GET", "/orders/{n}", 502) != 3 || in.ByStatus["502"] != in.Errors || len(in.Containers) != 1 {
+	if route(in, nginx.app, "GET", "/orders/{n}", 502) != 3 || in.ByStatus["502"] < 3 || len(in.Containers) != 1 {
 		t.Errorf("%+v", in)
 	}
-	docker(t, "rm", "-f", nginx.id) // without an error: no incident
+}
 
-	// A Go server: JSON lines, and a panic that counts because it is asked for.
+// TestAnIncidentOfAGoServer: JSON lines, and a panic that counts because it is
+// asked for.
+func TestAnIncidentOfAGoServer(t *testing.T) {
+	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=2s")
 	golang := h.serve("go", image, []string{"--network", "none", "--log-opt", "signals=go"}, "/goserver")
-	in = h.incident(3)
+	in := h.incident(1)
 	if route(in, golang.app, "GET", "/users/{n}", 503) != 2 || in.ByStatus["0"] != 1 || in.Errors != 3 || in.Scope != "container" {
 		t.Errorf("%+v", in)
 	}
-	event = h.object(incident.Key(in.ID, "web-1"))
+	event := h.object(incident.Key(in.ID, "web-1"))
 	if bytes.Contains(event, []byte("of-a-token")) || !bytes.Contains(event, []byte("out of stock")) || !bytes.Contains(event, []byte("main.main.func")) {
 		t.Errorf("the token is quoted, or the panic is not: %s", event)
 	}
@@ -231,9 +234,9 @@ func (h *host) tellBot(web string, event []byte, in *incident.Incident) {
 // TestAKillMakesNoSecondIncident kills the plugin twice within one outage: once
 // when nothing of it is sealed, and once when a part of it is.
 func TestAKillMakesNoSecondIncident(t *testing.T) {
-	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=4s")
+	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=12s")
 	fail := "10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] \"GET /pay HTTP/1.1\" 503 12\n"
-	c := h.run("web", []step{out(fail), {Await: "/script/two", Stdout: []byte(fail)}, {Await: "/script/three", Stdout: []byte(fail)}, {Await: "/script/end"}})
+	c := h.run("web", []step{out(fail), {Await: "two", Stdout: []byte(fail)}, {Await: "three", Stdout: []byte(fail)}, {Await: "end"}})
 	eventually(t, "the first error is on disk", func() bool { return strings.Count(c.onDisk(), " 503 ") == 1 })
 	h.replace(syscall.SIGKILL)
 	c.allow("two")

@@ -28,6 +28,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "goserver:", err)
 		os.Exit(1)
 	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // which never asks twice
 	go func() {
 		for _, path := range []string{"/users/17", "/users/18?fail", "/panic", "/users/19?fail", "/users/20"} {
 			request, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+path, nil)
@@ -36,7 +37,7 @@ func main() {
 				os.Exit(1)
 			}
 			request.Header.Set("Authorization", "Bearer of-a-token")
-			if response, err := http.DefaultClient.Do(request); err == nil { // a panic ends the connection
+			if response, err := client.Do(request); err == nil { // a panic ends the connection
 				_, _ = io.Copy(io.Discard, response.Body)
 				_ = response.Body.Close()
 			}
