@@ -48,6 +48,8 @@ demo: build .tools/bin/versitygw
 test: build .tools/bin/versitygw .tools/bin/registry
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
+	test/selinux/prepare.sh
+	go test -count=1 -tags selinux -v ./test/selinux/
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
 
 CHAOS := UnderLoad|EngineRestarts|Disk|Soak
@@ -63,7 +65,7 @@ soak: build .tools/bin/versitygw
 	go test -count=1 -tags e2e -timeout 0 -run '^TestSoak$$' -v ./test/e2e/
 
 check: lint
-	go vet -tags e2e,integration ./...
+	go vet -tags e2e,integration,selinux ./...
 	go test -count=1 .
 	go test ./cli/... ./driver/... ./internal/... ./plugin/...
 
@@ -72,7 +74,7 @@ fmt:
 
 lint: .tools/bin/golangci-lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt): $$unformatted"; exit 1; fi
-	.tools/bin/golangci-lint run --build-tags e2e,integration ./...
+	.tools/bin/golangci-lint run --build-tags e2e,integration,selinux ./...
 
 FUZZTIME ?= 60s
 fuzz:
