@@ -36,7 +36,6 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(work)
 	plain.root, joined.root = filepath.Join(work, "plain"), filepath.Join(work, "joined")
 	code := m.Run()
 	os.RemoveAll(work)
