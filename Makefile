@@ -5,6 +5,8 @@
 # make check   the quick ones: format, vet, lint, unit tests
 # make bench   measure, and write docs/performance.md; QUICK=1 for a rough look
 # make bench-guard   fail where logfast became slower, in ratios
+# make vuln    known vulnerabilities in what is called; wants their database
+# make licenses  the licences of what is linked, to build/LICENSES
 # make plugin  build the plugin; make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
 PLUGIN  ?= logfast:latest
@@ -15,12 +17,13 @@ CONFIG  ?= /etc/logfast
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 BENCHSTAT     := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 REGISTRY      := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build plugin enable disable demo test chaos soak check fmt lint fuzz bench bench-guard tools clean
+.PHONY: build plugin enable disable demo test chaos soak check fmt lint vuln licenses fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -48,6 +51,9 @@ demo: build .tools/bin/versitygw
 test: build .tools/bin/versitygw .tools/bin/registry
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
+	test/selinux/prepare.sh
+	go test -count=1 -tags selinux -v ./test/selinux/
+	cd test/duckdb && CGO_ENABLED=1 go test -count=1 -v .
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
 
 CHAOS := UnderLoad|EngineRestarts|Disk|Soak
@@ -63,7 +69,8 @@ soak: build .tools/bin/versitygw
 	go test -count=1 -tags e2e -timeout 0 -run '^TestSoak$$' -v ./test/e2e/
 
 check: lint
-	go vet -tags e2e,integration ./...
+	go mod verify
+	go vet -tags e2e,integration,selinux ./...
 	go test -count=1 .
 	go test ./cli/... ./driver/... ./internal/... ./plugin/...
 
@@ -72,7 +79,13 @@ fmt:
 
 lint: .tools/bin/golangci-lint
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt): $$unformatted"; exit 1; fi
-	.tools/bin/golangci-lint run --build-tags e2e,integration ./...
+	.tools/bin/golangci-lint run --build-tags e2e,integration,selinux ./...
+
+vuln: .tools/bin/govulncheck
+	scripts/vuln.sh .tools/bin/govulncheck
+
+licenses:
+	scripts/licenses.sh build/LICENSES
 
 FUZZTIME ?= 60s
 fuzz:
@@ -101,6 +114,9 @@ tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/
 
 .tools/bin/registry:
 	GOBIN=$(CURDIR)/.tools/bin go install $(REGISTRY)
+
+.tools/bin/govulncheck:
+	GOBIN=$(CURDIR)/.tools/bin go install $(GOVULNCHECK)
 
 .tools/bin/golangci-lint:
 	GOBIN=$(CURDIR)/.tools/bin go install $(GOLANGCI_LINT)

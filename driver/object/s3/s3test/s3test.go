@@ -176,9 +176,19 @@ func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 // CreateBucket makes an empty bucket.
 func (s *Server) CreateBucket(t testing.TB, name string) {
 	t.Helper()
+	client, end := s.client(t)
+	defer end()
+	if _, err := client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name}); err != nil {
+		t.Fatalf("create bucket %s: %v", name, err)
+	}
+}
+
+// client is a client of the account that may do everything. The function that
+// comes with it closes its connections.
+func (s *Server) client(t testing.TB) (*awss3.Client, func()) {
+	t.Helper()
 	client := &http.Client{Transport: transport(t, s.CAFile)}
-	defer client.CloseIdleConnections()
-	_, err := awss3.New(awss3.Options{
+	return awss3.New(awss3.Options{
 		BaseEndpoint: &s.Endpoint,
 		Region:       s.Region,
 		UsePathStyle: true,
@@ -186,10 +196,7 @@ func (s *Server) CreateBucket(t testing.TB, name string) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: s.AccessKey, SecretAccessKey: s.SecretKey}, nil
 		}),
-	}).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &name})
-	if err != nil {
-		t.Fatalf("create bucket %s: %v", name, err)
-	}
+	}), client.CloseIdleConnections
 }
 
 // SetEnv makes this server's account what the SDK's default chain finds, and
