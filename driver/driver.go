@@ -41,6 +41,9 @@ type Driver struct {
 	wake     chan struct{}                 // the fast track's next time may have changed
 	closing  chan struct{}                 // closed by Close
 	enlarged atomic.Int64                  // see pace
+	ended    counts                        // of streams that have ended, and of segments given up then
+
+	reattached atomic.Int64 // streams
 
 	dropAfter time.Duration // see the constant; a test has its own
 
@@ -108,6 +111,7 @@ func (d *Driver) reattach(entries []entry) error {
 	}
 	for _, s := range streams {
 		d.launch(s)
+		d.reattached.Add(1)
 		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
 	return errors.Join(errs...)
@@ -164,11 +168,16 @@ func (d *Driver) Stop(fifoPath string) {
 	}
 }
 
-// Seal seals every active segment now, because an operator asked for it.
-func (d *Driver) Seal() {
-	for _, s := range d.find(func(*stream) bool { return true }) {
-		d.seal(s, segment.Manual)
+// Seal seals the active segments of the containers with these ids now, or of
+// all where there is none, because an operator asked for it. What the error says
+// is in the log as well.
+func (d *Driver) Seal(ids ...string) error {
+	d.sealLeft()
+	var errs []error
+	for _, s := range d.find(func(s *stream) bool { return len(ids) == 0 || slices.Contains(ids, s.desc.ID) }) {
+		errs = append(errs, d.sealWithRoom(s, segment.Manual))
 	}
+	return errors.Join(errs...)
 }
 
 // Close seals all streams and takes no new ones. Their containers may go on: what
@@ -225,6 +234,7 @@ func (d *Driver) forget(s *stream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.streams, s.path)
+	d.ended.fold(&s.counts)
 	for _, other := range d.streams {
 		if other.desc.ID == s.desc.ID {
 			return

@@ -140,7 +140,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 			case <-ctx.Done():
 				return
 			case <-hup:
-				capture.Seal()
+				_ = capture.Seal() // which logs what went wrong
 			}
 		}
 	})

@@ -69,6 +69,7 @@ type Spool struct {
 	mu      sync.Mutex
 	writers map[string]*Writer // by directory, owned by mu
 	held    map[string]bool    // by directory and stem, owned by mu; see Hold
+	seals   map[Reason]int64   // how many, owned by mu
 }
 
 // Open takes the directory at path, making it where it is missing, as this
@@ -85,7 +86,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
 	}
-	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}}, nil
+	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}, seals: map[Reason]int64{}}, nil
 }
 
 // Close gives the spool up. Its writers must be closed before.
@@ -358,5 +359,20 @@ func (s *Spool) seal(seg Segment, m *Meta) error {
 	if err != nil {
 		return fmt.Errorf("seal %s: %w", seg.Path(), err)
 	}
+	s.mu.Lock()
+	s.seals[seg.Name.Reason]++
+	s.mu.Unlock()
 	return nil
+}
+
+// Seals is how many segments were sealed since the spool was opened, by reason.
+// Every reason is there, so that a zero is seen.
+func (s *Spool) Seals() map[Reason]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seals := map[Reason]int64{}
+	for _, r := range []Reason{Error, Schedule, Size, Stop, Manual, Recover} {
+		seals[r] = s.seals[r]
+	}
+	return seals
 }

@@ -79,6 +79,9 @@ func (s *Shipper) pack(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-s.sealed:
+			case <-s.packAgain:
+				out = outage{}
+				q.hurry()
 			case <-until(wait):
 			}
 			s.refresh(&q, segment.Sealed)

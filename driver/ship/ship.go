@@ -16,13 +16,17 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Shipper needs. All fields but Keep and Stall must be set.
+// Config is what a Shipper needs. All fields but Keep, Stall and Shipped must be set.
 type Config struct {
 	Spool *segment.Spool
 	Store object.Store
 	Keep  time.Duration // how long an uploaded copy stays in the spool, from its first line on
 	Stall time.Duration // see [DefaultStall], which zero stands for
 	Log   *slog.Logger
+
+	// Shipped, if set, is told of each segment that is in the store and marked
+	// so. It must not wait.
+	Shipped func(Shipped)
 }
 
 // Shipper moves segments to the store. Make it with New; Run does the work.
@@ -32,9 +36,12 @@ type Shipper struct {
 	sealed chan struct{} // a segment may have been sealed
 	packed chan struct{} // handover holds something
 
+	packAgain, putAgain chan struct{} // see Retry
+
 	mu       sync.Mutex
 	handover []*job   // packed, for the uploader to take; owned by mu
 	progress progress // owned by mu
+	counts   Counts   // owned by mu
 }
 
 // New makes a Shipper.
@@ -42,11 +49,19 @@ func New(cfg Config) *Shipper {
 	if cfg.Stall == 0 {
 		cfg.Stall = DefaultStall
 	}
-	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1)}
+	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1),
+		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1)}
 }
 
 // Wake says that a segment was sealed. It never waits.
 func (s *Shipper) Wake() { notify(s.sealed) }
+
+// Retry ends every pause after a failure: whoever calls it knows, or hopes, that
+// what was wrong is right now. It never waits.
+func (s *Shipper) Retry() {
+	notify(s.packAgain)
+	notify(s.putAgain)
+}
 
 func notify(c chan struct{}) {
 	select {
