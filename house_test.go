@@ -27,6 +27,9 @@ var floors = map[string]int{
 	"driver/ship":              3,
 	"driver/read":              3,
 	"driver":                   3,
+	"plugin/selflog":           0,
+	"plugin/control":           1,
+	"plugin/metrics":           2,
 	"plugin":                   4,
 	"cli":                      5,
 	"":                         6, // main
@@ -46,7 +49,8 @@ var mayImport = map[string][]string{
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
 	"github.com/klauspost/compress":        {"driver/ship", "driver/read"},
-	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive"},
+	"github.com/prometheus/":               {"plugin/metrics"},
+	"net/http":                             {"plugin", "plugin/control", "plugin/metrics", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive"},
 }
 
 func TestImportsGoDown(t *testing.T) {

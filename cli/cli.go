@@ -1,5 +1,5 @@
-// Package cli is the command line of logfast: the plugin's entry point and,
-// in time, the operator's commands.
+// Package cli is the command line of logfast: the plugin's entry point and the
+// operator's commands.
 package cli
 
 import (
@@ -16,14 +16,20 @@ import (
 var Version = "development"
 
 type commands struct {
-	Plugin  pluginCommand  `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
+	Plugin pluginCommand `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
+	Status statusCommand `cmd:"" help:"Show what the plugin reads, what waits for the store and why, and what was lost."`
+	Flush  flushCommand  `cmd:"" help:"Seal and ship now, and wait until it is in the store."`
+	Check  checkCommand  `cmd:"" help:"Check settings, disk, clock, credentials and store, and say what to do."`
+
+	LogLevel logLevelCommand `cmd:"" help:"Show or set the level of the plugin's own log."`
+
 	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 type pluginCommand struct{}
 
-func (pluginCommand) Run() error { return plugin.Main(os.Environ(), os.Stderr) }
+func (pluginCommand) Run() error { return plugin.Main(Version, os.Environ(), os.Stderr) }
 
 type versionCommand struct{}
 

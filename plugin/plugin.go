@@ -23,6 +23,8 @@ import (
 	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/plugin/metrics"
+	"github.com/logfast/logfast/plugin/selflog"
 )
 
 // Socket is where dockerd looks for the plugin, inside the plugin's root:
@@ -31,21 +33,21 @@ const Socket = "/run/docker/plugins/logfast.sock"
 
 // Main runs the plugin until SIGTERM or SIGINT. SIGHUP seals every active
 // segment. Its own log goes to stderr, which Docker copies to the daemon's.
-func Main(environ []string, stderr io.Writer) error {
+func Main(version string, environ []string, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	return run(ctx, Socket, environ, hup, stderr)
+	return run(ctx, version, Socket, environ, hup, stderr)
 }
 
 // run serves the socket until ctx ends. Where logfast cannot work it says so
 // to every container that wants to start, and goes on: a plugin that exits is
 // reported by dockerd as a socket that is missing, without a reason.
-func run(ctx context.Context, socket string, environ []string, hup <-chan os.Signal, stderr io.Writer) error {
-	level := new(slog.LevelVar)
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+func run(ctx context.Context, version, socket string, environ []string, hup <-chan os.Signal, stderr io.Writer) error {
+	log := selflog.New(stderr)
+	defer log.Flush()
 	l, err := listen(socket)
 	if err != nil {
 		return err
@@ -54,8 +56,8 @@ func run(ctx context.Context, socket string, environ []string, hup <-chan os.Sig
 	served := make(chan error, 1)
 	go func() { served <- server.serve(l) }()
 
-	work := func() error { return work(ctx, environ, hup, log, level, server) }
-	keepWorking(ctx, log, work, func(err error) { server.become(able{failed: err}) })
+	work := func() error { return work(ctx, version, environ, hup, log, server) }
+	keepWorking(ctx, log.Logger, work, func(err error) { server.become(able{failed: err}) })
 	return errors.Join(l.Close(), <-served)
 }
 
@@ -98,12 +100,12 @@ func (e configError) Unwrap() error { return e.error }
 
 // work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
-func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog.Logger, level *slog.LevelVar, server *server) error {
+func work(ctx context.Context, version string, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
 	cfg, err := ReadConfig(environ)
 	if err != nil {
 		return configError{fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)}
 	}
-	level.Set(cfg.LogLevel)
+	log.Level.Set(cfg.LogLevel)
 	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
 	if err != nil {
 		return err
@@ -112,14 +114,17 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err != nil {
 		return err
 	}
+	defer keepLog(cfg, log)()
 	store, closeStore, err := cfg.OpenStore(ctx)
 	if err != nil {
 		return errors.Join(fmt.Errorf("open the store: %w", err), spool.Close())
 	}
-	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log})
+	operator := &operator{version: version, started: time.Now(), environ: environ, cfg: cfg, spool: spool, log: log}
+	operator.metrics = metrics.New(operator.status)
+	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
-		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
+		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, closeStore(), spool.Close())
@@ -127,13 +132,15 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err := capture.Recover(); err != nil {
 		log.Error("recovery left something as it was", "err", err)
 	}
-	log.Info("logfast is ready", "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
-	reader := read.New(read.Config{Spool: spool, Log: log, Heartbeat: heartbeat})
+	operator.capture, operator.shipper = capture, shipper
+	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
+	reader := read.New(read.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
 	server.become(able{capture: capture, reader: reader})
 
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })
 	wg.Go(func() { shipper.Run(ctx) })
+	wg.Go(func() { operator.serve(ctx) })
 	wg.Go(func() {
 		for {
 			select {
@@ -150,6 +157,36 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err := errors.Join(err, closeStore(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
-	log.Info("logfast has stopped")
+	log.Info(hasStopped)
 	return nil
+}
+
+// hasStopped is the log's last line.
+const hasStopped = "logfast has stopped"
+
+// keepLog keeps the log in the spool as well, until what it returns is called.
+// Where that does not work it is said, and all else goes on.
+func keepLog(cfg *Config, log *selflog.Log) (end func()) {
+	end = func() {}
+	root, err := os.OpenRoot(cfg.Spool)
+	if err != nil {
+		log.Error("logfast's own log is not kept in the spool", "err", err)
+		return end
+	}
+	f, ended, err := selflog.OpenFile(root, cfg.UID, cfg.GID, hasStopped)
+	if err != nil {
+		log.Error("logfast's own log is not kept in the spool", "err", errors.Join(err, root.Close()))
+		return end
+	}
+	log.Keep(f)
+	if !ended {
+		log.Warn("the process before this one did not end by itself: it was killed, or died")
+	}
+	return func() {
+		log.Flush()
+		log.Keep(nil)
+		if err := errors.Join(f.Close(), root.Close()); err != nil {
+			log.Error("close logfast's own log", "err", err)
+		}
+	}
 }

@@ -67,7 +67,7 @@ func serve(t *testing.T, environ ...string) *served {
 		t.Fatal(err)
 	}
 	go func() {
-		done <- run(ctx, socket, append([]string{"LOGFAST_SPOOL=" + s.spool, "LOGFAST_HOST=web-1"}, environ...), s.hup, &s.log)
+		done <- run(ctx, "test", socket, append([]string{"LOGFAST_SPOOL=" + s.spool, "LOGFAST_HOST=web-1"}, environ...), s.hup, &s.log)
 	}()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
@@ -197,7 +197,7 @@ func TestTheProtocol(t *testing.T) {
 	}
 	s.stop()
 	err := filepath.WalkDir(s.spool, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		if b, err := os.ReadFile(path); err != nil || bytes.Contains(b, []byte(secret)) {
