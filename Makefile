@@ -5,6 +5,7 @@
 # make check   the quick ones: format, vet, lint, unit tests
 # make bench   measure, and write docs/performance.md; QUICK=1 for a rough look
 # make bench-guard   fail where logfast became slower, in ratios
+# make install the program on this host, PREFIX=/usr/local, with completion for bash
 # make plugin  build the plugin; make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
 PLUGIN  ?= logfast:latest
@@ -20,12 +21,23 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build plugin enable disable demo test chaos soak check fmt lint fuzz bench bench-guard tools clean
+.PHONY: build install uninstall plugin enable disable demo test chaos soak check fmt lint fuzz bench bench-guard tools clean
 
 build: build/logfast
 
 build/logfast: $(SOURCES)
 	go build -trimpath -ldflags '-s -w -X github.com/logfast/logfast/cli.Version=$(VERSION)' -o $@ .
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BASH_COMPLETION := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+install: build
+	install -D -m 0755 build/logfast $(DESTDIR)$(PREFIX)/bin/logfast
+	mkdir -p $(BASH_COMPLETION)
+	build/logfast completion bash > $(BASH_COMPLETION)/logfast
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/logfast $(BASH_COMPLETION)/logfast
 
 plugin: build
 	scripts/create-plugin.sh $(PLUGIN)

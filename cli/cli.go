@@ -25,6 +25,9 @@ type commands struct {
 
 	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what lets a shell complete logfast's commands."`
+	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete"`
 }
 
 type pluginCommand struct{}
