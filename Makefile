@@ -57,7 +57,7 @@ demo: build .tools/bin/versitygw
 	@demo/run.sh
 
 # Race detection needs cgo, and with it a C compiler.
-test: build .tools/bin/versitygw .tools/bin/registry
+test: build .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
@@ -103,7 +103,7 @@ build/benchmark:
 	go build -trimpath -o $@ ./bench
 
 # Servers and tools are no part of the product: they have no place in go.mod.
-tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/bin/benchstat
+tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool .tools/bin/golangci-lint .tools/bin/benchstat
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
@@ -113,6 +113,9 @@ tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/
 
 .tools/bin/registry:
 	GOBIN=$(CURDIR)/.tools/bin go install $(REGISTRY)
+
+.tools/bin/promtool:
+	scripts/promtool.sh $@
 
 .tools/bin/golangci-lint:
 	GOBIN=$(CURDIR)/.tools/bin go install $(GOLANGCI_LINT)
