@@ -286,7 +286,7 @@ func (d *Driver) sealed(container, path string, err error) {
 	case err != nil:
 		d.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", container, "err", err)
 	case path != "":
-		d.cfg.Log.Info("segment sealed", "segment", path)
+		d.cfg.Log.Info("segment sealed", "container", container, "segment", path)
 		d.cfg.Sealed()
 	}
 }

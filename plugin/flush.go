@@ -223,7 +223,7 @@ func (o *operator) describe(seg segment.Segment, m *segment.Meta) control.Segmen
 }
 
 // resolve finds the containers of these names among those that are read and
-// those of which something is pending.
+// those of which the spool has segments.
 func (o *operator) resolve(names []string) ([]control.Container, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -232,7 +232,7 @@ func (o *operator) resolve(names []string) ([]control.Container, error) {
 	for _, s := range o.capture.Snapshot().Streams {
 		known[control.Container{Name: s.Name, ID: s.ID}] = true
 	}
-	segs, err := o.spool.List(segment.Sealed, segment.Packed)
+	segs, err := o.spool.List()
 	if err != nil {
 		return nil, fmt.Errorf("list the spool: %w", err)
 	}
@@ -241,8 +241,8 @@ func (o *operator) resolve(names []string) ([]control.Container, error) {
 		if seen[seg.Dir] {
 			continue
 		}
-		seen[seg.Dir] = true
 		if m, err := o.spool.Meta(seg); err == nil {
+			seen[seg.Dir] = true
 			known[control.Container{Name: m.Stream.Name, ID: m.Stream.ID}] = true
 		}
 	}

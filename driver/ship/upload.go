@@ -105,7 +105,7 @@ func (u *uploader) settle(r result) {
 		if u.cfg.Shipped != nil {
 			u.cfg.Shipped(*j.object)
 		}
-		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1, "key", j.object.Meta.Key)
+		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1, "key", j.object.Meta.Key, "container", j.object.Meta.Stream.Name)
 		return
 	}
 	if !u.cfg.Spool.Exists(j.seg) {
