@@ -101,3 +101,15 @@ func TestSealOfOneContainer(t *testing.T) {
 		t.Errorf("%d manual seals", got)
 	}
 }
+
+// TestCountingABatchAllocatesNothing is for the way of a line.
+func TestCountingABatchAllocatesNothing(t *testing.T) {
+	var c counts
+	w := &workspace{batch: segment.Batch{Text: []byte("one\n"), Lines: 1, Errors: 1}, resyncs: 1, garbage: 3}
+	if n := testing.AllocsPerRun(100, func() { c.wrote(w) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if c.lines.Load() != 101 || c.errors.Load() != 101 || c.lost[0].bytes.Load() != 303 {
+		t.Errorf("%d lines, %d errors, %d bytes lost", c.lines.Load(), c.errors.Load(), c.lost[0].bytes.Load())
+	}
+}

@@ -192,6 +192,11 @@ func TestConfigJSONAgreesWithTheCode(t *testing.T) {
 			environ = append(environ, v.Name+"="+*v.Value)
 		}
 	}
+	for name, want := range map[string]string{"AWS_SHARED_CREDENTIALS_FILE": CredentialsFile, "AWS_CONFIG_FILE": ConfigFile} {
+		if !slices.Contains(environ, name+"="+want) {
+			t.Errorf("%s is not %s", name, want)
+		}
+	}
 	// The spool is moved by its mount; two variables have a better twin.
 	for _, name := range VariableNames() {
 		if !slices.Contains(settable, name) && !slices.Contains([]string{"LOGFAST_SPOOL", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"}, name) {

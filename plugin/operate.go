@@ -3,6 +3,7 @@ package plugin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -69,6 +70,10 @@ func (o *operator) serve(ctx context.Context) {
 			return err
 		}
 		defer dir.Close() //nolint:errcheck // nothing is written by it
+		// Whoever made it: nobody else may enter.
+		if err := errors.Join(dir.Chmod(".", 0o700), dir.Lchown(".", os.Geteuid(), os.Getegid())); err != nil {
+			return err
+		}
 		l, err := control.Listen(dir)
 		if err != nil {
 			return err

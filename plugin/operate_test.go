@@ -162,6 +162,60 @@ func TestTheLogIsKeptAndItsLevelSet(t *testing.T) {
 	}
 }
 
+// TestWhyItCannotWorkIsKeptToo reads the spool of a plugin with a wrong setting,
+// and of one that is right afterwards: the reason is there, and nobody died.
+func TestWhyItCannotWorkIsKeptToo(t *testing.T) {
+	s := serve(t, "LOGFAST_FORMAT=json")
+	kept := filepath.Join(s.spool, ".logfast.log")
+	await(t, "the reason is kept", func() bool {
+		b, _ := os.ReadFile(kept)
+		return strings.Contains(string(b), cannotWork) && strings.Contains(string(b), "LOGFAST_FORMAT=json")
+	})
+	s.stop()
+	again := serve(t, "LOGFAST_SPOOL="+s.spool)
+	again.awaitControl(control.NewClient(s.spool))
+	again.stop()
+	if b, err := os.ReadFile(kept); err != nil || strings.Contains(string(b), "did not end by itself") || strings.Count(string(b), cannotWork) != 1 {
+		t.Errorf("%v\n%s", err, b)
+	}
+}
+
+// TestEachEventOfALifeIsLoggedOnce follows one container from its start to its
+// object.
+func TestEachEventOfALifeIsLoggedOnce(t *testing.T) {
+	s := serve(t)
+	fifo := s.write("web", "one")
+	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
+		t.Fatal(got)
+	}
+	await(t, "it is uploaded", func() bool { return strings.Contains(s.log.String(), "segment uploaded") })
+	s.stop()
+	for event, attrs := range map[string][]string{
+		"logfast is ready": {"version=test", "host=web-1"}, "stream started": {"container=web", "id=web012345678"},
+		"segment sealed": {"container=web", "segment=web-web012345678/web.log-"}, "segment uploaded": {"container=web", `key="logs/dt=`, "segment=web-web012345678/"},
+		"stream stopped": {"container=web", "lines=1"}, hasStopped: nil,
+	} {
+		n := 0
+		for line := range strings.Lines(s.log.String()) {
+			if !strings.Contains(line, event) {
+				continue
+			}
+			n++
+			for _, want := range attrs {
+				if !strings.Contains(line, want) {
+					t.Errorf("no %s in %s", want, line)
+				}
+			}
+		}
+		if n != 1 {
+			t.Errorf("%q is said %d times", event, n)
+		}
+	}
+	if t.Failed() {
+		t.Log(s.log.String())
+	}
+}
+
 // TestMetricsOverTCPWaitForTheirPort takes the port first: logfast works all the
 // same, and says what is wrong.
 func TestMetricsOverTCPWaitForTheirPort(t *testing.T) {

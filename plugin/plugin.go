@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +23,7 @@ import (
 	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/plugin/metrics"
 	"github.com/logfast/logfast/plugin/selflog"
 )
@@ -57,7 +58,13 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 	go func() { served <- server.serve(l) }()
 
 	work := func() error { return work(ctx, version, environ, hup, log, server) }
-	keepWorking(ctx, log.Logger, work, func(err error) { server.become(able{failed: err}) })
+	keepWorking(ctx, work, func(err error, again bool) {
+		server.become(able{failed: err})
+		if !again {
+			defer keepLogOf(environ, log)()
+			log.Error(cannotWork, "err", err)
+		}
+	})
 	return errors.Join(l.Close(), <-served)
 }
 
@@ -67,20 +74,17 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 const workRetry = 2 * time.Second
 
 // keepWorking calls work until ctx ends; failed is told why where that returns
-// early. A configuration stays as it is as long as the process, so one that is
-// wrong is not tried again.
-func keepWorking(ctx context.Context, log *slog.Logger, work func() error, failed func(error)) {
+// early, and whether it was so the last time. A configuration stays as it is as
+// long as the process, so one that is wrong is not tried again.
+func keepWorking(ctx context.Context, work func() error, failed func(err error, again bool)) {
 	said := ""
 	for {
 		err := work()
 		if err == nil {
 			return
 		}
-		failed(err)
-		if text := err.Error(); text != said {
-			said = text
-			log.Error("logfast cannot work; containers that use it will not start", "err", err)
-		}
+		failed(err, err.Error() == said)
+		said = err.Error()
 		var again <-chan time.Time
 		if wrong := (configError{}); !errors.As(err, &wrong) {
 			again = time.After(workRetry)
@@ -114,7 +118,7 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 	if err != nil {
 		return err
 	}
-	defer keepLog(cfg, log)()
+	defer keepLog(cfg.Spool, cfg.UID, cfg.GID, log)()
 	store, closeStore, err := cfg.OpenStore(ctx)
 	if err != nil {
 		return errors.Join(fmt.Errorf("open the store: %w", err), spool.Close())
@@ -161,19 +165,22 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 	return nil
 }
 
-// hasStopped is the log's last line.
-const hasStopped = "logfast has stopped"
+// What the log's last line says, of a process that ends by itself.
+const (
+	hasStopped = "logfast has stopped"
+	cannotWork = "logfast cannot work; containers that use it will not start"
+)
 
 // keepLog keeps the log in the spool as well, until what it returns is called.
 // Where that does not work it is said, and all else goes on.
-func keepLog(cfg *Config, log *selflog.Log) (end func()) {
+func keepLog(spool string, uid, gid int, log *selflog.Log) (end func()) {
 	end = func() {}
-	root, err := os.OpenRoot(cfg.Spool)
+	root, err := os.OpenRoot(spool)
 	if err != nil {
 		log.Error("logfast's own log is not kept in the spool", "err", err)
 		return end
 	}
-	f, ended, err := selflog.OpenFile(root, cfg.UID, cfg.GID, hasStopped)
+	f, ended, err := selflog.OpenFile(root, uid, gid, hasStopped, cannotWork)
 	if err != nil {
 		log.Error("logfast's own log is not kept in the spool", "err", errors.Join(err, root.Close()))
 		return end
@@ -188,5 +195,30 @@ func keepLog(cfg *Config, log *selflog.Log) (end func()) {
 		if err := errors.Join(f.Close(), root.Close()); err != nil {
 			log.Error("close logfast's own log", "err", err)
 		}
+	}
+}
+
+// keepLogOf is keepLog where nothing of the configuration may be relied on but
+// where the spool is. In one that another process has, nothing is written.
+func keepLogOf(environ []string, log *selflog.Log) (end func()) {
+	spool := "/var/log/logfast"
+	for _, v := range environ {
+		if dir, ok := strings.CutPrefix(v, "LOGFAST_SPOOL="); ok && dir != "" {
+			spool = dir
+		}
+	}
+	root, err := os.OpenRoot(spool)
+	if err != nil {
+		return func() {}
+	}
+	defer root.Close() //nolint:errcheck // nothing is written by it
+	lock, err := durable.Lock(root, segment.LockFile)
+	if err != nil {
+		return func() {}
+	}
+	forget := keepLog(spool, -1, -1, log)
+	return func() {
+		forget()
+		_ = lock.Close() // which the process's end does as well
 	}
 }

@@ -38,8 +38,10 @@ import (
 const (
 	dirMode  = 0o750
 	fileMode = 0o640
-	lockFile = ".lock"
 )
+
+// LockFile is what the one process that owns the spool holds locked.
+const LockFile = ".lock"
 
 // Options of a spool.
 type Options struct {
@@ -82,7 +84,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	lock, err := durable.Lock(root, lockFile)
+	lock, err := durable.Lock(root, LockFile)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 )
 
 // The file's name below the spool, and that of the one before it.
@@ -31,9 +32,9 @@ type File struct {
 }
 
 // OpenFile opens the file in the directory root, which stays the caller's; uid
-// and gid own it, -1 leaves that. Ended is false where the process that wrote
-// it before did not write last as its last line, which says that it has ended.
-func OpenFile(root *os.Root, uid, gid int, last string) (file *File, ended bool, err error) {
+// and gid own it, -1 leaves that. Ended is false where what was written before
+// does not end in a line with one of last, which say that a process ends by itself.
+func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bool, err error) {
 	file = &File{root: root, uid: uid, gid: gid}
 	if err := file.open(); err != nil {
 		return nil, false, fmt.Errorf("open logfast's own log: %w", err)
@@ -43,7 +44,8 @@ func OpenFile(root *os.Root, uid, gid int, last string) (file *File, ended bool,
 		return nil, false, errors.Join(fmt.Errorf("read logfast's own log: %w", err), file.f.Close())
 	}
 	lines := bytes.Split(bytes.TrimSpace(tail), []byte("\n"))
-	return file, len(tail) == 0 || bytes.Contains(lines[len(lines)-1], []byte(last)), nil
+	ended = len(tail) == 0 || slices.ContainsFunc(last, func(s string) bool { return bytes.Contains(lines[len(lines)-1], []byte(s)) })
+	return file, ended, nil
 }
 
 func (f *File) open() error {
