@@ -7,6 +7,7 @@
 # make bench-guard   fail where logfast became slower, in ratios
 # make vuln    known vulnerabilities in what is called; wants their database
 # make licenses  the licences of what is linked, to build/LICENSES
+# make install the program on this host, PREFIX=/usr/local, with completion for bash
 # make plugin  build the plugin; make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
 PLUGIN  ?= logfast:latest
@@ -23,12 +24,23 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build plugin enable disable demo test chaos soak check fmt lint vuln licenses fuzz bench bench-guard tools clean
+.PHONY: build install uninstall plugin enable disable demo test chaos soak check fmt lint vuln licenses fuzz bench bench-guard tools clean
 
 build: build/logfast
 
 build/logfast: $(SOURCES)
 	go build -trimpath -ldflags '-s -w -X github.com/logfast/logfast/cli.Version=$(VERSION)' -o $@ .
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+BASH_COMPLETION := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+install: build
+	install -D -m 0755 build/logfast $(DESTDIR)$(PREFIX)/bin/logfast
+	mkdir -p $(BASH_COMPLETION)
+	build/logfast completion bash > $(BASH_COMPLETION)/logfast
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/logfast $(BASH_COMPLETION)/logfast
 
 plugin: build
 	scripts/create-plugin.sh $(PLUGIN)
@@ -48,7 +60,7 @@ demo: build .tools/bin/versitygw
 	@demo/run.sh
 
 # Race detection needs cgo, and with it a C compiler.
-test: build .tools/bin/versitygw .tools/bin/registry
+test: build .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
 	test/selinux/prepare.sh
@@ -104,7 +116,7 @@ build/benchmark:
 	go build -trimpath -o $@ ./bench
 
 # Servers and tools are no part of the product: they have no place in go.mod.
-tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/bin/benchstat
+tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool .tools/bin/golangci-lint .tools/bin/benchstat
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
@@ -117,6 +129,9 @@ tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/
 
 .tools/bin/govulncheck:
 	GOBIN=$(CURDIR)/.tools/bin go install $(GOVULNCHECK)
+
+.tools/bin/promtool:
+	scripts/promtool.sh $@
 
 .tools/bin/golangci-lint:
 	GOBIN=$(CURDIR)/.tools/bin go install $(GOLANGCI_LINT)

@@ -29,6 +29,9 @@ var floors = map[string]int{
 	"driver/read":              4,
 	"driver/archive":           4,
 	"driver":                   4,
+	"plugin/selflog":           0,
+	"plugin/control":           1,
+	"plugin/metrics":           2,
 	"plugin":                   5,
 	"cli":                      6,
 	"":                         7, // main
@@ -49,7 +52,8 @@ var mayImport = map[string][]string{
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
 	"github.com/klauspost/compress":        {"driver/pack", "driver/ship", "driver/read", "driver/archive"},
-	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive", "test/e2e/goserver"},
+	"github.com/prometheus/":               {"plugin/metrics"},
+	"net/http":                             {"plugin", "plugin/control", "plugin/metrics", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive", "test/e2e/goserver"},
 }
 
 func TestImportsGoDown(t *testing.T) {

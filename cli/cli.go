@@ -1,5 +1,5 @@
-// Package cli is the command line of logfast: the plugin's entry point and,
-// in time, the operator's commands.
+// Package cli is the command line of logfast: the plugin's entry point and the
+// operator's commands.
 package cli
 
 import (
@@ -17,21 +17,30 @@ var Version = "development"
 
 type commands struct {
 	Plugin pluginCommand `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
-	Ls     lsCommand     `cmd:"" help:"List the segments of the archive: of the store and the spool together."`
-	Cat    catCommand    `cmd:"" help:"Print lines of the archive, in the order of their time."`
-	Grep   grepCommand   `cmd:"" help:"Search the lines of the archive."`
-	Tail   tailCommand   `cmd:"" help:"Print the last lines of the archive, and with -f those that come."`
+	Status statusCommand `cmd:"" help:"Show what the plugin reads, what waits for the store and why, and what was lost."`
+	Flush  flushCommand  `cmd:"" help:"Seal and ship now, and wait until it is in the store."`
+	Check  checkCommand  `cmd:"" help:"Check settings, disk, clock, credentials and store, and say what to do."`
+
+	LogLevel logLevelCommand `cmd:"" help:"Show or set the level of the plugin's own log."`
+
+	Ls   lsCommand   `cmd:"" help:"List the segments of the archive: of the store and the spool together."`
+	Cat  catCommand  `cmd:"" help:"Print lines of the archive, in the order of their time."`
+	Grep grepCommand `cmd:"" help:"Search the lines of the archive."`
+	Tail tailCommand `cmd:"" help:"Print the last lines of the archive, and with -f those that come."`
 
 	Incidents incidentsCommand `cmd:"" help:"List what broke: incidents of the archive, by kind of error."`
 	Incident  incidentCommand  `cmd:"" help:"Show one incident, with its lines in their context."`
 
 	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Completion completionCommand `cmd:"" help:"Print what lets a shell complete logfast's commands."`
+	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete"`
 }
 
 type pluginCommand struct{}
 
-func (pluginCommand) Run() error { return plugin.Main(os.Environ(), os.Stderr) }
+func (pluginCommand) Run() error { return plugin.Main(Version, os.Environ(), os.Stderr) }
 
 type versionCommand struct{}
 

@@ -54,6 +54,9 @@ type Driver struct {
 	notice   chan struct{}                 // an event may have been opened
 	closing  chan struct{}                 // closed by Close
 	enlarged atomic.Int64                  // see pace
+	ended    counts                        // of streams that have ended, and of segments given up then
+
+	reattached atomic.Int64 // streams
 
 	dropAfter time.Duration // see the constant; a test has its own
 
@@ -125,6 +128,7 @@ func (d *Driver) reattach(entries []entry) error {
 	}
 	for _, s := range streams {
 		d.launch(s)
+		d.reattached.Add(1)
 		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
 	return errors.Join(errs...)
@@ -187,11 +191,16 @@ func (d *Driver) Stop(fifoPath string) {
 	}
 }
 
-// Seal seals every active segment now, because an operator asked for it.
-func (d *Driver) Seal() {
-	for _, s := range d.find(func(*stream) bool { return true }) {
-		d.seal(s, segment.Manual)
+// Seal seals the active segments of the containers with these ids now, or of
+// all where there is none, because an operator asked for it. What the error says
+// is in the log as well.
+func (d *Driver) Seal(ids ...string) error {
+	d.sealLeft()
+	var errs []error
+	for _, s := range d.find(func(s *stream) bool { return len(ids) == 0 || slices.Contains(ids, s.desc.ID) }) {
+		errs = append(errs, d.sealWithRoom(s, segment.Manual))
 	}
+	return errors.Join(errs...)
 }
 
 // Close seals all streams and takes no new ones. Their containers may go on: what
@@ -252,6 +261,7 @@ func (d *Driver) forget(s *stream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.streams, s.path)
+	d.ended.fold(&s.counts)
 	d.events.ended(func(scope string) bool {
 		for _, other := range d.streams {
 			if inScope(scope, &other.desc) {
@@ -299,7 +309,7 @@ func (d *Driver) sealed(container, path string, err error) {
 	case err != nil:
 		d.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", container, "err", err)
 	case path != "":
-		d.cfg.Log.Info("segment sealed", "segment", path)
+		d.cfg.Log.Info("segment sealed", "container", container, "segment", path)
 		d.cfg.Sealed()
 	}
 }

@@ -278,6 +278,13 @@ func (v *events) next() (next time.Time, some bool) {
 	return next, some
 }
 
+// snapshot lists the events that are open.
+func (v *events) snapshot() []fasttrack.Event {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.track.Events()
+}
+
 // finish hands an event that is over to SHIP and reports whether it could. It
 // cannot as long as one of its segments is not sealed, or the disk refuses.
 func (v *events) finish(e *event, sealed bool, now time.Time) bool {

@@ -24,6 +24,8 @@ type workspace struct {
 	peeked *fifo.Buffer
 	batch  segment.Batch
 	day    int64 // latest UTC day of the batch's records
+
+	resyncs, garbage int64 // marks in the batch for bytes that were no frames, and how many bytes
 }
 
 func (w *workspace) reset() {
@@ -32,6 +34,7 @@ func (w *workspace) reset() {
 		text = nil
 	}
 	w.batch, w.day = segment.Batch{Text: text}, 0
+	w.resyncs, w.garbage = 0, 0
 }
 
 // add appends the record to the batch's text.

@@ -27,6 +27,7 @@ func sizeLimit(maxSize, budget int64) int64 {
 func (d *Driver) makeRoom(size int, diskFull bool) error {
 	given, err := d.cfg.Spool.MakeRoom(size, diskFull, d.cfg.OnFull == OnFullDrop)
 	for _, g := range given {
+		d.countGivenUp(g)
 		d.cfg.Log.Error("a segment was given up, because the spool is full; a line in its place says so",
 			"segment", g.Segment.Path(), "lines", g.Lost.Lines, "bytes", g.Lost.Bytes, "from", g.Lost.From, "to", g.Lost.To)
 	}
@@ -85,8 +86,14 @@ const repeatTrouble = time.Minute
 
 // trouble is what keeps a stream from writing. Its run goroutine owns it.
 type trouble struct {
-	now         atomic.Bool // there is some; anybody may look
+	latest      atomic.Pointer[failure] // nil: there is none; anybody may look
 	since, said time.Time
+}
+
+// failure is why a stream cannot write, and since when.
+type failure struct {
+	since time.Time
+	err   error
 }
 
 // report notes that a batch could not be written, and says so, not too often.
@@ -94,8 +101,8 @@ func (t *trouble) report(s *stream, err error) {
 	now := time.Now()
 	if t.since.IsZero() {
 		t.since = now
-		t.now.Store(true)
 	}
+	t.latest.Store(&failure{t.since, err})
 	if now.Sub(t.said) < repeatTrouble {
 		return
 	}
@@ -116,7 +123,7 @@ func (t *trouble) over(s *stream) {
 	}
 	s.driver.cfg.Log.Info("writes again", "container", s.desc.Name, "after", time.Since(t.since).Round(time.Millisecond))
 	t.since, t.said = time.Time{}, time.Time{}
-	t.now.Store(false)
+	t.latest.Store(nil)
 }
 
 // dropAfter is how long lines wait for a disk that takes nothing, with
@@ -154,6 +161,7 @@ func (s *stream) discard(w *workspace, because error) (int, error) {
 	if s.missing != nil {
 		lost = s.missing.Lost
 	}
+	before := lost
 	done := 0
 	var e frame.Entry
 	for {
@@ -191,6 +199,7 @@ func (s *stream) discard(w *workspace, because error) (int, error) {
 		s.broken.report(s, err)
 	}
 	s.missing = &missing{lost}
+	s.counts.lose(lost.Reason, lost.Lines-before.Lines, lost.Bytes-before.Bytes)
 	if err := s.consume(w, done); err != nil {
 		return 0, err
 	}

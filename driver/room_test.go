@@ -191,7 +191,7 @@ func (c *container) write(from, count int) {
 func (c *container) awaitTrouble() {
 	c.Helper()
 	s := c.find(func(s *stream) bool { return s.path == c.fifo })[0]
-	c.eventually("the stream has trouble", s.broken.now.Load)
+	c.eventually("the stream has trouble", func() bool { return s.broken.latest.Load() != nil })
 }
 
 func (c *container) wantAll() {

@@ -24,6 +24,7 @@ type stream struct {
 	path   string         // of the FIFO; never changes
 	desc   segment.Stream // never changes
 	opts   Options        // never changes
+	since  time.Time      // when this process took it up; never changes
 
 	detector detect.Detector // of opts; never changes
 
@@ -33,12 +34,12 @@ type stream struct {
 	limit   int64            // of a segment's text, bytes
 	seen    int              // bytes at the FIFO's head that are no whole frame yet
 	taken   int              // bytes at the FIFO's head that are written but not consumed
-	lost    int64            // bytes that were no frames
 	latest  int64            // time of the record decoded last, nanoseconds since 1970
 	cursor  *cursor
 	broken  trouble
 	missing *missing // lines that were discarded and have no mark yet; nil: none
 	moved   meter    // has its own lock
+	counts  counts   // anybody may read
 
 	saidLost time.Time  // when losses were logged last
 	first    firstError // of the batch, where that has errors
@@ -67,7 +68,7 @@ func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*st
 		return nil, errors.Join(err, r.Close())
 	}
 	return &stream{
-		driver: d, path: path, desc: desc, opts: opts, detector: detector,
+		driver: d, path: path, desc: desc, opts: opts, since: time.Now(), detector: detector,
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text:   record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
 		done:   make(chan struct{}),
@@ -204,7 +205,7 @@ func (s *stream) run() {
 		log.Error("stream ends with lines left in its FIFO", "err", err)
 	}
 	s.finish()
-	log.Info("stream stopped", "bytes_lost", s.lost)
+	log.Info("stream stopped", "lines", s.counts.lines.Load(), "bytes_no_frame", s.counts.lost[0].bytes.Load())
 }
 
 // finish seals what the stream wrote and closes it.
@@ -214,6 +215,7 @@ func (s *stream) finish() {
 		if m, found := s.detector.Detect(line); found {
 			s.first.set(&record.Record{Time: s.latest, Stream: record.Stream(i)}, line, &m)
 			s.writer.AddError(s.event)
+			s.counts.errors.Add(1)
 		}
 	}
 	path, err := s.writer.Close()
@@ -401,6 +403,7 @@ func (s *stream) move(w *workspace, data []byte) error {
 				if w.batch.Errors++; w.batch.Errors == 1 {
 					s.first.set(&rec, line, &m)
 				}
+				w.batch.LastError = max(w.batch.LastError, rec.Time)
 			}
 		}
 		done += n
@@ -427,6 +430,7 @@ func (s *stream) flush(w *workspace, frames []byte) error {
 		if err := s.write(&w.batch, frames); err != nil {
 			return err
 		}
+		s.counts.wrote(w)
 	}
 	w.reset()
 	return s.consume(w, len(frames))
@@ -535,11 +539,12 @@ func (s *stream) appendMark(w *workspace, n int) {
 	if s.latest != 0 {
 		from = time.Unix(0, s.latest)
 	}
-	s.lost += int64(n)
+	w.resyncs++
+	w.garbage += int64(n)
 	if now.Sub(s.saidLost) >= repeatTrouble {
 		s.saidLost = now
-		s.driver.cfg.Log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name, "bytes", n, "bytes_so_far", s.lost)
+		s.driver.cfg.Log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name, "bytes", n, "bytes_so_far", s.counts.lost[0].bytes.Load()+w.garbage)
 	}
-	lost := record.Lost{Bytes: int64(n), Reason: "not a log frame", From: from, To: now}
+	lost := record.Lost{Bytes: int64(n), Reason: notAFrame, From: from, To: now}
 	w.add(s.text, &record.Record{Time: from.UnixNano(), Stream: record.Stderr, Text: lost.Text()})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -57,6 +58,8 @@ type Environment struct {
 	MaxDisk     string `env:"LOGFAST_MAX_DISK" envDefault:"10GB"`
 	OnFull      string `env:"LOGFAST_ON_FULL" envDefault:"drop"`
 	LogLevel    string `env:"LOGFAST_LOG_LEVEL" envDefault:"info"`
+	Metrics     string `env:"LOGFAST_METRICS"`
+	Stall       string `env:"LOGFAST_STALL" envDefault:"10m"`
 
 	PathStyle    string `env:"LOGFAST_S3_PATH_STYLE" envDefault:"auto"`
 	SSE          string `env:"LOGFAST_S3_SSE"`
@@ -85,6 +88,8 @@ type Config struct {
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
 	OnFull   driver.OnFull
 	LogLevel slog.Level
+	Metrics  string        // host:port of metrics and health; empty: on the control socket alone
+	Stall    time.Duration // how long segments may be pending without an upload
 }
 
 // prefix begins the names of logfast's own variables.
@@ -175,10 +180,40 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	errs.check("LOGFAST_MAX_DISK", e.MaxDisk, err)
 	c.OnFull, err = driver.ParseOnFull(e.OnFull)
 	errs.check("LOGFAST_ON_FULL", e.OnFull, err)
-	if err := c.LogLevel.UnmarshalText([]byte(e.LogLevel)); err != nil {
-		errs.check("LOGFAST_LOG_LEVEL", e.LogLevel, errors.New("allowed are debug, info, warn, error"))
+	errs.check("LOGFAST_LOG_LEVEL", e.LogLevel, parseLevel(e.LogLevel, &c.LogLevel))
+	c.Metrics = e.Metrics
+	errs.check("LOGFAST_METRICS", e.Metrics, checkAddress(e.Metrics))
+	if c.Stall, err = driver.ParseDuration(e.Stall); err == nil && (c.Stall < minStall || c.Stall > maxStall) {
+		err = fmt.Errorf("allowed are %v to %v", minStall, maxStall)
 	}
+	errs.check("LOGFAST_STALL", e.Stall, err)
 }
+
+func parseLevel(s string, to *slog.Level) error {
+	if to.UnmarshalText([]byte(s)) != nil {
+		return errors.New("allowed are debug, info, warn, error")
+	}
+	return nil
+}
+
+// checkAddress says what is wrong with an address to listen on; an empty one is
+// none.
+func checkAddress(s string) error {
+	if s == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(s)
+	if n, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil || n == 0 {
+		return errors.New("write host:port, such as 127.0.0.1:9323; whoever reaches it may read")
+	}
+	return nil
+}
+
+// Bounds of LOGFAST_STALL.
+const (
+	minStall = time.Second
+	maxStall = 24 * time.Hour
+)
 
 func (c *Config) readDetect(e *Environment, errs *problems) {
 	d := &c.Defaults.Detect
@@ -281,6 +316,14 @@ func (c *Config) readS3(e *Environment, errs *problems) {
 // defaultArchive is where objects go, below the spool, when no store is set.
 const defaultArchive = "archive"
 
+// storeURL is the store's address, to which a key can be added.
+func (c *Config) storeURL() string {
+	if c.Dir != "" {
+		return "file://" + strings.TrimSuffix(c.Dir, "/") + "/"
+	}
+	return "s3://" + c.S3.Bucket + "/" + c.S3.Prefix
+}
+
 // Store is a store of which an object's attributes can be had alone.
 type Store interface {
 	object.Store
@@ -336,3 +379,10 @@ func parseMaxDisk(s string) (int64, error) {
 	}
 	return n, err
 }
+
+// CredentialsFile and ConfigFile are where the plugin looks for the AWS SDK's
+// files, as config.json says.
+const (
+	CredentialsFile = "/etc/logfast/credentials"
+	ConfigFile      = "/etc/logfast/config"
+)

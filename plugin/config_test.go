@@ -106,6 +106,10 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"LOGFAST_OWNER=root", []string{"LOGFAST_OWNER=root", "uid:gid"}},
 		{"LOGFAST_OWNER=-1:0", []string{"LOGFAST_OWNER=-1:0", "uid:gid"}},
 		{"LOGFAST_LOG_LEVEL=loud", []string{"LOGFAST_LOG_LEVEL=loud", "debug, info, warn, error"}},
+		{"LOGFAST_METRICS=9323", []string{"LOGFAST_METRICS=9323", "such as 127.0.0.1:9323"}},
+		{"LOGFAST_METRICS=:http", []string{"LOGFAST_METRICS=:http", "host:port"}},
+		{"LOGFAST_STALL=never", []string{"LOGFAST_STALL=never", "such as 30s or 5m"}},
+		{"LOGFAST_STALL=25h", []string{"LOGFAST_STALL=25h", "1s to 24h"}},
 		{"LOGFAST_KEY={tiem}", []string{"LOGFAST_KEY={tiem}", `did you mean "time"?`}},
 		{"LOGFAST_SPOOL=log", []string{"LOGFAST_SPOOL=log", "absolute"}},
 		{"LOGFAST_STORE=gs://logs", []string{"LOGFAST_STORE=gs://logs", "s3://bucket/prefix or file:///directory"}},
@@ -186,6 +190,11 @@ func TestConfigJSONAgreesWithTheCode(t *testing.T) {
 		settable = append(settable, v.Name)
 		if v.Value != nil {
 			environ = append(environ, v.Name+"="+*v.Value)
+		}
+	}
+	for name, want := range map[string]string{"AWS_SHARED_CREDENTIALS_FILE": CredentialsFile, "AWS_CONFIG_FILE": ConfigFile} {
+		if !slices.Contains(environ, name+"="+want) {
+			t.Errorf("%s is not %s", name, want)
 		}
 	}
 	// The spool is moved by its mount; two variables have a better twin.

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 			ctx, _ = signal.NotifyContext(ctx, syscall.SIGTERM) // for the process's life
 		}
 		environ := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "LOGFAST_TEST_") })
-		if err := run(ctx, socket, environ, nil, os.Stderr); err != nil {
+		if err := run(ctx, "test", socket, environ, nil, os.Stderr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,6 +25,9 @@ import (
 	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/plugin/metrics"
+	"github.com/logfast/logfast/plugin/selflog"
 )
 
 // Socket is where dockerd looks for the plugin, inside the plugin's root:
@@ -33,21 +36,21 @@ const Socket = "/run/docker/plugins/logfast.sock"
 
 // Main runs the plugin until SIGTERM or SIGINT. SIGHUP seals every active
 // segment. Its own log goes to stderr, which Docker copies to the daemon's.
-func Main(environ []string, stderr io.Writer) error {
+func Main(version string, environ []string, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	return run(ctx, Socket, environ, hup, stderr)
+	return run(ctx, version, Socket, environ, hup, stderr)
 }
 
 // run serves the socket until ctx ends. Where logfast cannot work it says so
 // to every container that wants to start, and goes on: a plugin that exits is
 // reported by dockerd as a socket that is missing, without a reason.
-func run(ctx context.Context, socket string, environ []string, hup <-chan os.Signal, stderr io.Writer) error {
-	level := new(slog.LevelVar)
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+func run(ctx context.Context, version, socket string, environ []string, hup <-chan os.Signal, stderr io.Writer) error {
+	log := selflog.New(stderr)
+	defer log.Flush()
 	l, err := listen(socket)
 	if err != nil {
 		return err
@@ -56,8 +59,14 @@ func run(ctx context.Context, socket string, environ []string, hup <-chan os.Sig
 	served := make(chan error, 1)
 	go func() { served <- server.serve(l) }()
 
-	work := func() error { return work(ctx, environ, hup, log, level, server) }
-	keepWorking(ctx, log, work, func(err error) { server.become(able{failed: err}) })
+	work := func() error { return work(ctx, version, environ, hup, log, server) }
+	keepWorking(ctx, work, func(err error, again bool) {
+		server.become(able{failed: err})
+		if !again {
+			defer keepLogOf(environ, log)()
+			log.Error(cannotWork, "err", err)
+		}
+	})
 	return errors.Join(l.Close(), <-served)
 }
 
@@ -67,20 +76,17 @@ func run(ctx context.Context, socket string, environ []string, hup <-chan os.Sig
 const workRetry = 2 * time.Second
 
 // keepWorking calls work until ctx ends; failed is told why where that returns
-// early. A configuration stays as it is as long as the process, so one that is
-// wrong is not tried again.
-func keepWorking(ctx context.Context, log *slog.Logger, work func() error, failed func(error)) {
+// early, and whether it was so the last time. A configuration stays as it is as
+// long as the process, so one that is wrong is not tried again.
+func keepWorking(ctx context.Context, work func() error, failed func(err error, again bool)) {
 	said := ""
 	for {
 		err := work()
 		if err == nil {
 			return
 		}
-		failed(err)
-		if text := err.Error(); text != said {
-			said = text
-			log.Error("logfast cannot work; containers that use it will not start", "err", err)
-		}
+		failed(err, err.Error() == said)
+		said = err.Error()
 		var again <-chan time.Time
 		if wrong := (configError{}); !errors.As(err, &wrong) {
 			again = time.After(workRetry)
@@ -100,12 +106,12 @@ func (e configError) Unwrap() error { return e.error }
 
 // work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
-func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog.Logger, level *slog.LevelVar, server *server) error {
+func work(ctx context.Context, version string, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
 	cfg, err := ReadConfig(environ)
 	if err != nil {
 		return configError{fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)}
 	}
-	level.Set(cfg.LogLevel)
+	log.Level.Set(cfg.LogLevel)
 	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
 	if err != nil {
 		return err
@@ -114,6 +120,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err != nil {
 		return err
 	}
+	defer keepLog(cfg.Spool, cfg.UID, cfg.GID, log)()
 	store, closeStore, err := cfg.OpenStore(ctx)
 	if err != nil {
 		return errors.Join(fmt.Errorf("open the store: %w", err), spool.Close())
@@ -123,10 +130,12 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 		return errors.Join(fmt.Errorf("open the incidents: %w", err), closeStore(), spool.Close())
 	}
 	incidents := incident.NewDir(state)
-	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log, Incidents: incidents})
+	operator := &operator{version: version, started: time.Now(), environ: environ, cfg: cfg, spool: spool, log: log}
+	operator.metrics = metrics.New(operator.status)
+	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Log: log,
+		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Log: log.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, incidents.Close(), closeStore(), spool.Close())
@@ -134,8 +143,9 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err := capture.Recover(); err != nil {
 		log.Error("recovery left something as it was", "err", err)
 	}
-	log.Info("logfast is ready", "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
-	reader := read.New(read.Config{Spool: spool, Log: log, Heartbeat: heartbeat})
+	operator.capture, operator.shipper = capture, shipper
+	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
+	reader := read.New(read.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
 	older := archive.New(archive.Config{
 		Store: store, Key: cfg.Key,
 		Warn: func(err error) { log.Warn("docker logs: the archive cannot be read in full", "err", err) },
@@ -145,13 +155,14 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })
 	wg.Go(func() { shipper.Run(ctx) })
+	wg.Go(func() { operator.serve(ctx) })
 	wg.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-hup:
-				capture.Seal()
+				_ = capture.Seal() // which logs what went wrong
 			}
 		}
 	})
@@ -161,6 +172,64 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err := errors.Join(err, incidents.Close(), closeStore(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
-	log.Info("logfast has stopped")
+	log.Info(hasStopped)
 	return nil
+}
+
+// What the log's last line says, of a process that ends by itself.
+const (
+	hasStopped = "logfast has stopped"
+	cannotWork = "logfast cannot work; containers that use it will not start"
+)
+
+// keepLog keeps the log in the spool as well, until what it returns is called.
+// Where that does not work it is said, and all else goes on.
+func keepLog(spool string, uid, gid int, log *selflog.Log) (end func()) {
+	end = func() {}
+	root, err := os.OpenRoot(spool)
+	if err != nil {
+		log.Error("logfast's own log is not kept in the spool", "err", err)
+		return end
+	}
+	f, ended, err := selflog.OpenFile(root, uid, gid, hasStopped, cannotWork)
+	if err != nil {
+		log.Error("logfast's own log is not kept in the spool", "err", errors.Join(err, root.Close()))
+		return end
+	}
+	log.Keep(f)
+	if !ended {
+		log.Warn("the process before this one did not end by itself: it was killed, or died")
+	}
+	return func() {
+		log.Flush()
+		log.Keep(nil)
+		if err := errors.Join(f.Close(), root.Close()); err != nil {
+			log.Error("close logfast's own log", "err", err)
+		}
+	}
+}
+
+// keepLogOf is keepLog where nothing of the configuration may be relied on but
+// where the spool is. In one that another process has, nothing is written.
+func keepLogOf(environ []string, log *selflog.Log) (end func()) {
+	spool := "/var/log/logfast"
+	for _, v := range environ {
+		if dir, ok := strings.CutPrefix(v, "LOGFAST_SPOOL="); ok && dir != "" {
+			spool = dir
+		}
+	}
+	root, err := os.OpenRoot(spool)
+	if err != nil {
+		return func() {}
+	}
+	defer root.Close() //nolint:errcheck // nothing is written by it
+	lock, err := durable.Lock(root, segment.LockFile)
+	if err != nil {
+		return func() {}
+	}
+	forget := keepLog(spool, -1, -1, log)
+	return func() {
+		forget()
+		_ = lock.Close() // which the process's end does as well
+	}
 }

@@ -72,6 +72,22 @@ func (m *Machine) Due(now time.Time) []Due {
 	return due
 }
 
+// Event is an open event.
+type Event struct {
+	Scope       string
+	First, Last time.Time // of its errors
+	Due         time.Time // when it closes, unless another error comes
+}
+
+// Events returns the open events, in no order.
+func (m *Machine) Events() []Event {
+	var all []Event
+	for scope, e := range m.events {
+		all = append(all, Event{scope, e.first, e.last, e.due()})
+	}
+	return all
+}
+
 // Next returns when the earliest open event becomes due, if one is open.
 func (m *Machine) Next() (next time.Time, open bool) {
 	for _, e := range m.events {

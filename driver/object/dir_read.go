@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,10 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // Get opens an object as [Store] says. What is read is the file itself.
@@ -172,4 +177,44 @@ func (l *listing) object(key string) error {
 		return errEnough
 	}
 	return nil
+}
+
+// Delete removes an object as [Deleter] says.
+//
+//	flock(".lock")
+//	unlinkat("key") unlinkat(".key.attributes") fsync(directory)
+//
+// Killed between the two it leaves attributes that the next Put replaces. The
+// directories stay.
+func (d *Dir) Delete(ctx context.Context, key string) error {
+	if err := d.remove(ctx, key); err != nil {
+		return fmt.Errorf("delete %s from %s: %w", key, d.path, refusal(err))
+	}
+	return nil
+}
+
+func (d *Dir) remove(ctx context.Context, key string) (err error) {
+	if err := cmp.Or(checkDirKey(key), ctx.Err()); err != nil {
+		return err
+	}
+	f, _, err := d.openObject(key)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, errInTheWay) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := flock(d.lock, unix.LOCK_EX); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, flock(d.lock, unix.LOCK_UN)) }()
+	for _, name := range []string{key, attributesName(key)} {
+		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return durable.SyncDir(d.root, path.Dir(key))
 }

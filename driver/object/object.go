@@ -76,3 +76,11 @@ type Store interface {
 	// the first. A failure is yielded once, as the last pair.
 	List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error]
 }
+
+// Deleter is a [Store] that can delete. logfast deletes nothing but what a check
+// has put.
+type Deleter interface {
+	// Delete removes the object with this key; one that is not there is no
+	// error. It may be repeated after any failure.
+	Delete(ctx context.Context, key string) error
+}

@@ -183,6 +183,7 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 	text := m.lostText()
 	m.LostErrors += m.Errors
 	m.Lines, m.Bytes, m.Errors, m.SHA256, m.SHA256Object, m.Index = 1, int64(len(text)), 0, "", "", nil
+	m.LastError = time.Time{}
 	if err := s.SaveMeta(seg, m); err != nil {
 		return *m.Lost, err
 	}

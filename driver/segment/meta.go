@@ -69,7 +69,10 @@ type Meta struct {
 	Lines  int64     `json:"lines"` // newlines in the text
 	Bytes  int64     `json:"bytes"` // of the text
 	Errors int64     `json:"errors"`
-	SHA256 string    `json:"sha256,omitempty"` // of the text, hexadecimal
+	// LastError is the latest time of a line that reports an error; zero where
+	// there is none, or a raw text does not tell.
+	LastError time.Time `json:"last_error,omitzero"`
+	SHA256    string    `json:"sha256,omitempty"` // of the text, hexadecimal
 
 	// SHA256Object is the packed file's sum, hexadecimal: what the object
 	// must have.
@@ -315,6 +318,9 @@ func (m *Meta) scan(text io.Reader, format record.Format, find detect.Detector) 
 			if joined, ok := joiner[rec.Stream].Add(rec.Text, rec.More); ok {
 				if _, found := find.Detect(joined); found {
 					m.Errors++
+					if rec.Time != 0 {
+						m.sawError(time.Unix(0, rec.Time).UTC())
+					}
 				}
 			}
 		}
@@ -342,5 +348,12 @@ func (m *Meta) saw(at time.Time) {
 	}
 	if at.After(m.Last) {
 		m.Last = at
+	}
+}
+
+// sawError takes the time of a line that reports an error into account.
+func (m *Meta) sawError(at time.Time) {
+	if at.After(m.LastError) {
+		m.LastError = at
 	}
 }

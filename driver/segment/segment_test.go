@@ -76,7 +76,7 @@ func list(t *testing.T, s *Spool) []Segment {
 func files(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || path == dir || d.Name() == lockFile {
+		if err != nil || path == dir || d.Name() == LockFile {
 			return err
 		}
 		rel, _ := filepath.Rel(dir, path)

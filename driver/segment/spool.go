@@ -38,8 +38,10 @@ import (
 const (
 	dirMode  = 0o750
 	fileMode = 0o640
-	lockFile = ".lock"
 )
+
+// LockFile is what the one process that owns the spool holds locked.
+const LockFile = ".lock"
 
 // Options of a spool.
 type Options struct {
@@ -70,6 +72,7 @@ type Spool struct {
 	mu      sync.Mutex
 	writers map[string]*Writer // by directory, owned by mu
 	held    map[string]bool    // by directory and stem, owned by mu; see Hold
+	sealed  map[Reason]int64   // how many, owned by mu
 }
 
 // Open takes the directory at path, making it where it is missing, as this
@@ -82,14 +85,14 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
-	lock, err := durable.Lock(root, lockFile)
+	lock, err := durable.Lock(root, LockFile)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
 	}
 	if o.Detector == nil {
 		o.Detector = detect.Off{}
 	}
-	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}}, nil
+	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}, sealed: map[Reason]int64{}}, nil
 }
 
 // Close gives the spool up. Its writers must be closed before.
@@ -388,5 +391,20 @@ func (s *Spool) seal(seg Segment, m *Meta) error {
 	if s.seals != nil {
 		s.seals.Sealed(seg, m)
 	}
+	s.mu.Lock()
+	s.sealed[seg.Name.Reason]++
+	s.mu.Unlock()
 	return nil
+}
+
+// Seals is how many segments were sealed since the spool was opened, by reason.
+// Every reason is there, so that a zero is seen.
+func (s *Spool) Seals() map[Reason]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seals := map[Reason]int64{}
+	for _, r := range []Reason{Error, Schedule, Size, Stop, Manual, Recover} {
+		seals[r] = s.sealed[r]
+	}
+	return seals
 }

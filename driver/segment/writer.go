@@ -21,6 +21,7 @@ type Batch struct {
 	First, Last int64  // earliest in order and latest time of a record, nanoseconds since 1970
 	Lines       int64  // newlines in Text
 	Errors      int64  // lines that report a server error
+	LastError   int64  // latest time of these, nanoseconds since 1970; 0: there is none
 
 	// Before, if set, is called when the batch is about to be written at offset
 	// of the active segment, whose first record is of the time began
@@ -188,6 +189,9 @@ func (w *Writer) append(b *Batch) error {
 	w.meta.saw(time.Unix(0, b.Last).UTC())
 	w.meta.Lines += b.Lines
 	w.meta.Errors += b.Errors
+	if b.LastError > 0 {
+		w.meta.sawError(time.Unix(0, b.LastError).UTC())
+	}
 	if b.Errors > 0 && b.Event != nil {
 		w.meta.Event = b.Event(w.meta.Event)
 	}
@@ -414,6 +418,7 @@ func (w *Writer) AddError(event func(current string) string) {
 	defer w.mu.Unlock()
 	if w.file != nil {
 		w.meta.Errors++
+		w.meta.sawError(w.meta.Last)
 		w.meta.Event = event(w.meta.Event)
 	}
 }

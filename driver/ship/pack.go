@@ -46,6 +46,10 @@ func (s *Shipper) pack(ctx context.Context) {
 		case <-ctx.Done():
 		case <-s.sealed:
 			s.refresh(&p.queue, segment.Sealed)
+		case <-s.packAgain:
+			p.out = outage{}
+			p.queue.hurry()
+			s.refresh(&p.queue, segment.Sealed)
 		case <-s.soon:
 		case <-p.ahead.tick():
 		case <-until(wait):

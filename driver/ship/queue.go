@@ -12,7 +12,7 @@ type job struct {
 	seg       segment.Segment
 	urgent    bool
 	gone      bool      // no longer the queue's
-	confirmed bool      // its object is in the store; the mark is missing
+	object    *Shipped  // of the object that is in the store; nil: it is not
 	attempts  int       // failed ones
 	notBefore time.Time // of the next attempt
 }
@@ -115,6 +115,15 @@ func (q *queue) retry(j *job, now time.Time, p pace) {
 		q.waiting.before = func(a, b *job) bool { return a.notBefore.Before(b.notBefore) }
 	}
 	q.push(&q.waiting, j)
+}
+
+// hurry ends the pauses of all jobs that wait for one to be over.
+func (q *queue) hurry() {
+	for _, j := range q.waiting.list {
+		j.notBefore = time.Time{}
+		q.push(&q.ready, j)
+	}
+	q.waiting.list = nil
 }
 
 func (q *queue) push(h *jobs, j *job) {

@@ -17,7 +17,7 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Shipper needs. All fields but Keep, Stall, Incidents and Announce must be set.
+// Config is what a Shipper needs. All fields but Keep, Stall, Incidents, Announce and Shipped must be set.
 type Config struct {
 	Spool *segment.Spool
 	Store object.Store
@@ -31,6 +31,10 @@ type Config struct {
 	// returns nil, what it makes of that is durable. It may be called again with
 	// the same event; after an error it is.
 	Announce func(*incident.Event) error
+
+	// Shipped, if set, is told of each segment that is in the store and marked
+	// so. It must not wait.
+	Shipped func(Shipped)
 }
 
 // Shipper moves segments to the store. Make it with New; Run does the work.
@@ -42,10 +46,13 @@ type Shipper struct {
 	soon   chan struct{} // expected holds something
 	closed chan struct{} // an incident may have been closed, or a segment of one uploaded
 
+	packAgain, putAgain chan struct{} // see Retry
+
 	mu       sync.Mutex
 	handover []*job               // packed, for the uploader to take; owned by mu
 	expected map[string]time.Time // what Soon said, by directory; owned by mu
 	progress progress             // owned by mu
+	counts   Counts               // owned by mu
 }
 
 // New makes a Shipper.
@@ -53,13 +60,24 @@ func New(cfg Config) *Shipper {
 	if cfg.Stall == 0 {
 		cfg.Stall = DefaultStall
 	}
-	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1), closed: make(chan struct{}, 1)}
+	return &Shipper{
+		cfg: cfg, pace: usual,
+		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1), closed: make(chan struct{}, 1),
+		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1),
+	}
 }
 
 // Wake says that a segment was sealed, or an incident closed. It never waits.
 func (s *Shipper) Wake() {
 	notify(s.sealed)
 	notify(s.closed)
+}
+
+// Retry ends every pause after a failure: whoever calls it knows, or hopes, that
+// what was wrong is right now. It never waits.
+func (s *Shipper) Retry() {
+	notify(s.packAgain)
+	notify(s.putAgain)
 }
 
 func notify(c chan struct{}) {

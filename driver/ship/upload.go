@@ -50,6 +50,9 @@ func (s *Shipper) upload(ctx context.Context) {
 		case r := <-u.results:
 			u.busy--
 			u.settle(r)
+		case <-s.putAgain:
+			u.out.notBefore = time.Time{}
+			u.queue.hurry()
 		case <-s.packed:
 			for _, j := range s.takeOver() {
 				u.queue.add(j.seg, j.urgent)
@@ -99,7 +102,11 @@ func (u *uploader) settle(r result) {
 		u.queue.done(j)
 		u.moved()
 		notify(u.closed)
-		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1)
+		u.count(ResultOK, j.object.Size)
+		if u.cfg.Shipped != nil {
+			u.cfg.Shipped(*j.object)
+		}
+		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1, "key", j.object.Meta.Key, "container", j.object.Meta.Stream.Name)
 		return
 	}
 	if !u.cfg.Spool.Exists(j.seg) {
@@ -115,6 +122,7 @@ func (u *uploader) settle(r result) {
 	}
 	u.failed(r.err)
 	if local(r.err) {
+		u.count(ResultLocal, 0)
 		// The store is well; this segment waits for itself alone.
 		log.Error("upload failed; will try again", "attempt", j.attempts, "err", r.err)
 		return
@@ -123,9 +131,11 @@ func (u *uploader) settle(r result) {
 	pause := u.out.failed(now, u.pace)
 	log = log.With("attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", r.err)
 	if errors.Is(r.err, object.ErrBlocked) {
+		u.count(ResultBlocked, 0)
 		log.Error("uploads are blocked until somebody changes something; the segments wait in the spool, and go without a restart once it is right")
 		return
 	}
+	u.count(ResultFailed, 0)
 	log.Warn("upload failed; will try again")
 }
 
@@ -163,11 +173,13 @@ func (s *Shipper) put(ctx context.Context, j *job) error {
 		return inSpool(segment.ErrHeld)
 	}
 	defer release()
-	if !j.confirmed {
-		if err := s.putSegment(ctx, j.seg); err != nil {
+	if j.object == nil {
+		m, size, err := s.putSegment(ctx, j.seg)
+		if err != nil {
 			return err
 		}
-		j.confirmed = true // a disk that refuses the mark costs no second put
+		// Kept: a disk that refuses the mark costs no second put.
+		j.object = &Shipped{Segment: j.seg, Meta: m, Size: size, At: time.Now()}
 	}
 	if err := s.cfg.Spool.Uploaded(j.seg); err != nil {
 		return inSpool(err)
@@ -175,22 +187,22 @@ func (s *Shipper) put(ctx context.Context, j *job) error {
 	return nil
 }
 
-func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) error {
+func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) (*segment.Meta, int64, error) {
 	f, err := s.cfg.Spool.OpenSegment(seg)
 	if err != nil {
-		return inSpool(err)
+		return nil, 0, inSpool(err)
 	}
 	defer f.Close()
 	m, err := s.meta(seg, f)
 	if err != nil {
-		return inSpool(err)
+		return nil, 0, inSpool(err)
 	}
 	attrs := object.Attributes{ContentType: "application/gzip", Metadata: m.Metadata()}
 	if attrs.Size, attrs.SHA256, err = digest(f); err != nil {
-		return inSpool(fmt.Errorf("read %s: %w", seg.Path(), err))
+		return nil, 0, inSpool(fmt.Errorf("read %s: %w", seg.Path(), err))
 	}
 	if sum := hex.EncodeToString(attrs.SHA256[:]); m.SHA256Object != sum {
-		return inSpool(fmt.Errorf("%s was changed since it was packed: it has %d bytes with the SHA-256 %s, not %s. "+
+		return nil, 0, inSpool(fmt.Errorf("%s was changed since it was packed: it has %d bytes with the SHA-256 %s, not %s. "+
 			"It stays where it is and is not uploaded: put the right file there, or save what zcat still reads of it and move it out of the spool",
 			seg.Path(), attrs.Size, sum, m.SHA256Object))
 	}
@@ -201,11 +213,11 @@ func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) error {
 		s.cfg.Log.Error("a foreign object has the segment's key; taking another", "segment", seg.Path(), "key", m.Key)
 		m.Key = otherKey(m)
 		if err := s.cfg.Spool.SaveMeta(seg, m); err != nil {
-			return inSpool(err)
+			return nil, 0, inSpool(err)
 		}
 		err = s.putObject(ctx, m.Key, f, attrs)
 	}
-	return err
+	return m, attrs.Size, err
 }
 
 // meta reads the segment's Meta, or makes it anew from the packed file f. It

@@ -40,6 +40,7 @@ func TestStore(t *testing.T, open func(t *testing.T) object.Store) {
 		{"ListEntry", testListEntry},
 		{"ConcurrentDifferent", testConcurrentDifferent},
 		{"ConcurrentSame", testConcurrentSame},
+		{"Delete", testDelete},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
@@ -97,6 +98,30 @@ func testNotFound(t *testing.T, store object.Store) {
 			}
 		}
 	}
+}
+
+// testDelete is for the stores that can.
+func testDelete(t *testing.T, store object.Store) {
+	deleter, ok := store.(object.Deleter)
+	if !ok {
+		return
+	}
+	data := []byte("for a while")
+	for _, key := range []string{"a/key", "a/other"} {
+		put(t, store, key, data, Describe(data))
+	}
+	for range 2 {
+		if err := deleter.Delete(t.Context(), "a/key"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := store.Get(t.Context(), "a/key"); !errors.Is(err, object.ErrNotFound) {
+			t.Fatalf("get what was deleted: %v, want ErrNotFound", err)
+		}
+	}
+	expect(t, store, "a/other", data, Describe(data))
+	other := []byte("another in its place")
+	put(t, store, "a/key", other, Describe(other))
+	expect(t, store, "a/key", other, Describe(other))
 }
 
 func testPutAgain(t *testing.T, store object.Store) {

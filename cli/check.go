@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/logfast/logfast/plugin"
+	"github.com/logfast/logfast/plugin/control"
+)
+
+type checkCommand struct {
+	spoolFlag
+	Config string `placeholder:"FILE" help:"Check these settings, NAME=value a line, without a plugin; - is standard input."`
+	JSON   bool   `name:"json" help:"One JSON list."`
+}
+
+// Help is shown below the usage.
+func (checkCommand) Help() string {
+	return `Checks the settings, the spool and its disk, the clock, the credentials, and the store by a put, a get, a list and a delete of logfast-check.txt below the prefix; shows what a key looks like; and says what to do about what it finds. The plugin that runs checks itself; with --config, this program checks the settings of a file.
+
+The exit status is 0 where logfast can work so, and 1 where it cannot.
+
+Examples:
+  logfast check
+  logfast check --json | jq '.[] | select(.result != "ok")'
+  logfast check --config /etc/logfast/env
+  docker plugin inspect --format '{{range .Settings.Env}}{{println .}}{{end}}' logfast | logfast check --config -`
+}
+
+// Run executes the command.
+func (c *checkCommand) Run(stdin io.Reader, stdout io.Writer) error {
+	ctx, stop := interruptible()
+	defer stop()
+	var all []control.Finding
+	var err error
+	if c.Config != "" {
+		var environ []string
+		if environ, err = c.environ(stdin); err == nil {
+			all = plugin.Check(ctx, environ, false)
+		}
+	} else if all, err = c.client().Check(ctx); err != nil {
+		err = fmt.Errorf("%w. To check settings without a plugin: logfast check --config FILE", err)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = writeJSON(stdout, all)
+	} else {
+		err = printFindings(stdout, all)
+	}
+	if err == nil && control.Failed(all) {
+		err = errors.New("it cannot work so")
+	}
+	return err
+}
+
+func printFindings(w io.Writer, all []control.Finding) error {
+	for _, f := range all {
+		mark := map[control.Result]string{control.OK: "ok  ", control.Warn: "WARN", control.Fail: "FAIL"}[f.Result]
+		text := fmt.Sprintf("%s  %-13s  %s\n", mark, f.Check, f.Detail)
+		if f.Remedy != "" {
+			text += fmt.Sprintf("%21s→ %s\n", "", f.Remedy)
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// environ reads the file, and makes the process's own environment like the
+// plugin's: the AWS SDK reads that, and must not find what is this shell's.
+func (c *checkCommand) environ(stdin io.Reader) ([]string, error) {
+	in := stdin
+	if c.Config != "-" {
+		f, err := os.Open(c.Config)
+		if err != nil {
+			return nil, fmt.Errorf("%w: name a file of NAME=value lines, or - for standard input", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	environ, err := readEnviron(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Config, err)
+	}
+	vars := map[string]string{
+		"AWS_SHARED_CREDENTIALS_FILE": plugin.CredentialsFile,
+		"AWS_CONFIG_FILE":             plugin.ConfigFile,
+	}
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		vars[name] = value
+	}
+	if vars["LOGFAST_SPOOL"] == "" {
+		vars["LOGFAST_SPOOL"] = c.Spool // the plugin's own name for it is the same
+	}
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+			if err := os.Unsetenv(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	environ = nil
+	for name, value := range vars {
+		environ = append(environ, name+"="+value)
+		if err := os.Setenv(name, value); err != nil {
+			return nil, fmt.Errorf("%s: %q: %w", c.Config, name, err)
+		}
+	}
+	return environ, nil
+}
+
+// readEnviron reads NAME=value lines, as docker's --env-file takes them: no
+// quotes, comments begin with #.
+func readEnviron(in io.Reader) ([]string, error) {
+	var environ []string
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if !ok || name == "" || strings.ContainsAny(name, " \t\"'") {
+			return nil, fmt.Errorf("line %d: write NAME=value, such as LOGFAST_STORE=s3://logs", n)
+		}
+		if len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
+			return nil, fmt.Errorf("line %d: write %s=%s without quotes", n, name, value[1:len(value)-1])
+		}
+		environ = append(environ, line)
+	}
+	return environ, lines.Err()
+}
+
+func writeJSONLine(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

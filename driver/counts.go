@@ -1,0 +1,152 @@
+package driver
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// notAFrame is the reason of a Lost where the FIFO held bytes that no log frame
+// can be made of.
+const notAFrame = "not a log frame"
+
+// LossReasons are the reasons for which lines are lost, as the marks in their
+// places call them.
+var LossReasons = []string{notAFrame, segment.DiskFull, diskError}
+
+// counts is what a stream has done since this process took it up. A stream adds
+// to it once a batch; anybody may read.
+type counts struct {
+	lines, bytes, errors, resyncs atomic.Int64
+	lost                          [3]loss // by the index in LossReasons
+}
+
+type loss struct{ lines, bytes atomic.Int64 }
+
+// wrote counts a batch that is in the segment.
+func (c *counts) wrote(w *workspace) {
+	b := &w.batch
+	c.lines.Add(b.Lines)
+	c.bytes.Add(int64(len(b.Text)))
+	if b.Errors > 0 {
+		c.errors.Add(b.Errors)
+	}
+	if w.garbage > 0 {
+		c.resyncs.Add(w.resyncs)
+		c.lose(notAFrame, 0, w.garbage)
+	}
+}
+
+// lose counts lines and bytes that are lost for one of LossReasons.
+func (c *counts) lose(reason string, lines, bytes int64) {
+	if i := slices.Index(LossReasons, reason); i >= 0 {
+		c.lost[i].lines.Add(lines)
+		c.lost[i].bytes.Add(bytes)
+	}
+}
+
+// Counts is what was captured since logfast started.
+type Counts struct {
+	Lines   int64 // lines in segments, marks of what is lost among them
+	Bytes   int64 // of these lines as records
+	Errors  int64 // lines that report a server error
+	Resyncs int64 // how often bytes were passed over to the next frame
+	Lost    []Loss
+}
+
+// Loss is what was lost for one reason. Every reason has one, so that a zero
+// is seen.
+type Loss struct {
+	Reason       string
+	Lines, Bytes int64
+}
+
+func (c *counts) addTo(t *Counts) {
+	t.Lines += c.lines.Load()
+	t.Bytes += c.bytes.Load()
+	t.Errors += c.errors.Load()
+	t.Resyncs += c.resyncs.Load()
+	if t.Lost == nil {
+		t.Lost = make([]Loss, len(LossReasons))
+	}
+	for i := range c.lost {
+		t.Lost[i].Reason = LossReasons[i]
+		t.Lost[i].Lines += c.lost[i].lines.Load()
+		t.Lost[i].Bytes += c.lost[i].bytes.Load()
+	}
+}
+
+// fold adds what a stream that has ended did to its driver's own counts.
+func (c *counts) fold(of *counts) {
+	c.lines.Add(of.lines.Load())
+	c.bytes.Add(of.bytes.Load())
+	c.errors.Add(of.errors.Load())
+	c.resyncs.Add(of.resyncs.Load())
+	for i := range c.lost {
+		c.lost[i].lines.Add(of.lost[i].lines.Load())
+		c.lost[i].bytes.Add(of.lost[i].bytes.Load())
+	}
+}
+
+// Snapshot is how CAPTURE is at one moment.
+type Snapshot struct {
+	Streams    []StreamSnapshot // that are read now, in the order of their directories
+	Total      Counts           // of these and of all that have ended
+	Reattached int64            // streams of an earlier process that were taken up
+	Events     []fasttrack.Event
+	Unsealed   int // containers that have ended and whose last segment could not be sealed yet
+}
+
+// StreamSnapshot is one stream of a Snapshot.
+type StreamSnapshot struct {
+	segment.Stream
+	Since  time.Time // when this process took it up
+	Active int64     // bytes of the container's active segment
+	Counts
+
+	// Trouble is what keeps it from writing, since when; nil where nothing does.
+	Trouble      error
+	TroubleSince time.Time
+}
+
+// Snapshot says how things stand. It holds no stream up.
+func (d *Driver) Snapshot() Snapshot {
+	d.mu.Lock()
+	streams := make([]*stream, 0, len(d.streams))
+	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.snapshot(), Unsealed: len(d.left)}
+	d.ended.addTo(&s.Total)
+	for _, stream := range d.streams {
+		streams = append(streams, stream)
+		stream.counts.addTo(&s.Total)
+	}
+	d.mu.Unlock()
+	for _, stream := range streams {
+		at := StreamSnapshot{Stream: stream.desc, Since: stream.since, Active: stream.writer.Size()}
+		stream.counts.addTo(&at.Counts)
+		if t := stream.broken.latest.Load(); t != nil {
+			at.Trouble, at.TroubleSince = t.err, t.since
+		}
+		s.Streams = append(s.Streams, at)
+	}
+	slices.SortFunc(s.Streams, func(a, b StreamSnapshot) int { return strings.Compare(a.Dir(), b.Dir()) })
+	slices.SortFunc(s.Events, func(a, b fasttrack.Event) int { return strings.Compare(a.Scope, b.Scope) })
+	return s
+}
+
+// countGivenUp counts a segment that was given up for room, with its container's
+// stream where that is still read.
+func (d *Driver) countGivenUp(g segment.GivenUp) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	to := &d.ended
+	for _, s := range d.streams {
+		if s.desc.Dir() == g.Segment.Dir {
+			to = &s.counts
+		}
+	}
+	to.lose(g.Lost.Reason, g.Lost.Lines, g.Lost.Bytes)
+}

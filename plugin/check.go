@@ -1,0 +1,322 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/plugin/control"
+)
+
+// TestObject is the key, below the prefix, of the object that a check puts, gets
+// and deletes. It always has the same bytes, so that where nobody may delete it
+// there is one of it.
+const TestObject = "logfast-check.txt"
+
+const testText = "logfast check has put this. It is read back and deleted; where the rights to delete are missing it stays, and may be deleted by anybody.\n"
+
+// checkTime bounds what a check waits for the store, all in all.
+const checkTime = 30 * time.Second
+
+// Check looks at a configuration, at the disk and at the store, and says of
+// everything that is wrong what to do. inside says that this is the plugin
+// itself, whose paths are its own.
+func Check(ctx context.Context, environ []string, inside bool) []control.Finding {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	c := &checker{inside: inside}
+	cfg, err := ReadConfig(environ)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			c.fail("configuration", strings.TrimSpace(line), "Set it right: "+c.how("NAME=value"))
+		}
+		return c.all
+	}
+	c.ok("configuration", "%d variables are set, and understood", ours(environ))
+	c.environment(environ, cfg)
+	c.spool(cfg)
+	c.disk(cfg)
+	c.store(ctx, cfg)
+	c.key(cfg)
+	return c.all
+}
+
+func ours(environ []string) (n int) {
+	for _, v := range environ {
+		if name, value, _ := strings.Cut(v, "="); value != "" && (strings.HasPrefix(name, prefix) || strings.HasPrefix(name, "AWS_")) {
+			n++
+		}
+	}
+	return n
+}
+
+// checker collects what is found.
+type checker struct {
+	inside bool
+	all    []control.Finding
+}
+
+func (c *checker) ok(check, format string, args ...any) {
+	c.all = append(c.all, control.Finding{Check: check, Result: control.OK, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) warn(check, detail, remedy string) {
+	c.all = append(c.all, control.Finding{Check: check, Result: control.Warn, Detail: detail, Remedy: remedy})
+}
+
+func (c *checker) fail(check, detail, remedy string) {
+	c.all = append(c.all, control.Finding{Check: check, Result: control.Fail, Detail: detail, Remedy: remedy})
+}
+
+// how says how a setting is changed.
+func (c *checker) how(setting string) string {
+	if c.inside {
+		return "docker plugin disable -f logfast; docker plugin set logfast " + setting + "; docker plugin enable --timeout 0 logfast"
+	}
+	return "write " + setting + " into the file, and set the plugin so"
+}
+
+func (c *checker) environment(environ []string, cfg *Config) {
+	for _, v := range environ {
+		if name, value, _ := strings.Cut(v, "="); value != "" && (name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN") {
+			c.warn("secrets", name+" is among the settings, which docker plugin inspect shows to everybody who may use Docker",
+				"Put the keys into /etc/logfast/credentials on the host, and take the variable away: "+c.how(name+"="))
+		}
+	}
+	if host, _, _ := net.SplitHostPort(cfg.Metrics); cfg.Metrics != "" && !net.ParseIP(host).IsLoopback() && host != "localhost" {
+		c.warn("metrics", "LOGFAST_METRICS="+cfg.Metrics+" answers whoever reaches that address, with containers' names and counts",
+			"Use 127.0.0.1, or a firewall")
+	}
+}
+
+// slowSync is how long an fsync may take without being remarkable.
+const slowSync = time.Second
+
+// spool writes a file where segments go, and brings it to the disk.
+func (c *checker) spool(cfg *Config) {
+	const check = "spool"
+	took, err := trySpool(cfg.Spool)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		c.fail(check, err.Error(), "Make the directory on the host, or name another: "+c.howSpool())
+	case errors.Is(err, os.ErrPermission):
+		c.fail(check, err.Error(), "Run this as root; where that is the case, look at the directory's owner, its mode and SELinux (audit2why -a)")
+	case segment.Full(err):
+		c.fail(check, err.Error(), "Make room on the disk, or lower LOGFAST_MAX_DISK; what logfast does meanwhile says LOGFAST_ON_FULL")
+	case errors.Is(err, unix.EROFS):
+		c.fail(check, err.Error(), "The file system is read-only: dmesg says why; mount it for writing again, and logfast goes on by itself")
+	case err != nil:
+		c.fail(check, err.Error(), "The disk refuses: dmesg and smartctl say more")
+	case took >= slowSync:
+		c.warn(check, fmt.Sprintf("%s can be written, but an fsync took %v", cfg.Spool, took.Round(time.Millisecond)),
+			"Put the logs on a disk of their own or a faster one: "+c.howSpool())
+	default:
+		c.ok(check, "%s can be written; an fsync took %v", cfg.Spool, took.Round(time.Microsecond))
+	}
+}
+
+func (c *checker) howSpool() string {
+	return "docker plugin disable -f logfast; docker plugin set logfast logs.source=DIRECTORY; docker plugin enable --timeout 0 logfast"
+}
+
+// trySpool writes and syncs a file of its own in a directory.
+func trySpool(dir string) (took time.Duration, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close() //nolint:errcheck // nothing is written by it
+	const name = ".check.tmp"
+	_ = root.Remove(name) // of one that was cut off
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	start := time.Now()
+	_, err = f.Write(make([]byte, 4096))
+	if err == nil {
+		err = f.Sync()
+	}
+	return time.Since(start), errors.Join(err, root.Remove(name))
+}
+
+func (c *checker) disk(cfg *Config) {
+	const check = "disk"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(cfg.Spool, &fs); err != nil {
+		return // spool has said what is wrong
+	}
+	size, free := int64(fs.Blocks)*fs.Bsize, int64(fs.Bfree)*fs.Bsize
+	human := func(n int64) string { return units.HumanSize(float64(n)) }
+	room := fmt.Sprintf("%s free of %s", human(free), human(size))
+	switch {
+	case fs.Files > 0 && fs.Ffree < 1000:
+		c.fail(check, fmt.Sprintf("%d inodes are free: soon no file can be made", fs.Ffree), "Remove small files, or move the spool: "+c.howSpool())
+	case free < 64<<20:
+		c.fail(check, room, "Make room; until then the oldest segments go, or containers wait (LOGFAST_ON_FULL)")
+	case cfg.MaxDisk == 0:
+		c.warn(check, room+"; LOGFAST_MAX_DISK=0 lets the logs fill the disk when the store cannot be reached", "Set a bound: "+c.how("LOGFAST_MAX_DISK=10GB"))
+	case cfg.MaxDisk > size:
+		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s, more than the disk has", room, human(cfg.MaxDisk)),
+			"Set one that leaves room: "+c.how("LOGFAST_MAX_DISK="+human(size/2)))
+	case cfg.MaxDisk > free && cfg.MaxDisk > size/2:
+		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s: others share this disk, and it may be full before", room, human(cfg.MaxDisk)),
+			"Set one that leaves room: "+c.how("LOGFAST_MAX_DISK="+human(free/2)))
+	default:
+		c.ok(check, "%s; the budget is %s", room, human(cfg.MaxDisk))
+	}
+}
+
+// These are what a store may know besides.
+type (
+	clock interface {
+		ServerTime(ctx context.Context) (time.Time, error)
+	}
+	keyring interface {
+		Credentials(ctx context.Context) (source, id string, expires time.Time, err error)
+	}
+)
+
+// Differences of the clocks, beyond which somebody should know, and beyond which
+// S3 refuses what is signed.
+const (
+	smallSkew = 30 * time.Second
+	largeSkew = 15 * time.Minute
+)
+
+func (c *checker) store(ctx context.Context, cfg *Config) {
+	store, end, err := cfg.OpenStore(ctx)
+	if err != nil {
+		c.fail("store", err.Error(), storeRemedy(err))
+		return
+	}
+	defer end() //nolint:errcheck // nothing was promised yet
+	if keys, ok := store.(keyring); ok {
+		source, id, expires, err := keys.Credentials(ctx)
+		switch {
+		case err != nil:
+			c.fail("credentials", err.Error(), "Put aws_access_key_id and aws_secret_access_key into /etc/logfast/credentials on the host, below [default], or give this machine a role")
+			return
+		case !expires.IsZero():
+			c.ok("credentials", "%s, from %s, until %s", id, source, expires.UTC().Format(time.RFC3339))
+		default:
+			c.ok("credentials", "%s, from %s", id, source)
+		}
+	}
+	if server, ok := store.(clock); ok {
+		at, err := server.ServerTime(ctx)
+		if err != nil {
+			c.fail("store", err.Error(), "Nobody answers: look at the endpoint, its port, the proxy and the firewall: "+c.how("AWS_ENDPOINT_URL_S3=https://…"))
+			return
+		}
+		c.clock(time.Since(at))
+	}
+	c.roundTrip(ctx, cfg, store)
+}
+
+func (c *checker) clock(skew time.Duration) {
+	off := skew.Abs().Round(time.Second)
+	switch {
+	case off >= largeSkew:
+		c.fail("clock", fmt.Sprintf("this clock and the store's are %v apart: S3 refuses what is signed so, and keys bear wrong times", off), "Set the clock: timedatectl set-ntp true, or chronyc makestep")
+	case off >= smallSkew:
+		c.warn("clock", fmt.Sprintf("this clock and the store's are %v apart", off), "Let a time server set it: timedatectl set-ntp true")
+	default:
+		c.ok("clock", "within %v of the store's", max(off, time.Second))
+	}
+}
+
+// roundTrip puts an object, gets it, finds it and deletes it.
+func (c *checker) roundTrip(ctx context.Context, cfg *Config, store object.Store) {
+	url := cfg.storeURL() + TestObject
+	attrs := object.Attributes{Size: int64(len(testText)), SHA256: sha256.Sum256([]byte(testText)), ContentType: "text/plain"}
+	if err := store.Put(ctx, TestObject, strings.NewReader(testText), attrs); err != nil {
+		if errors.Is(err, object.ErrExists) {
+			c.fail("put", url+" is there and is another object", "Move it away: the name is for logfast check")
+			return
+		}
+		c.fail("put", err.Error(), storeRemedy(err))
+		return
+	}
+	c.ok("put", "%s", url)
+	body, _, err := store.Get(ctx, TestObject)
+	if err == nil {
+		var b []byte
+		if b, err = io.ReadAll(body); err == nil && !bytes.Equal(b, []byte(testText)) {
+			err = errors.New("it is not what was put")
+		}
+		body.Close()
+	}
+	if err != nil {
+		c.fail("get", err.Error(), "Allow s3:GetObject as well: logfast needs it to see, after an answer was lost, whether an object is its own")
+	} else {
+		c.ok("get", "the same bytes come back")
+	}
+	c.list(ctx, store)
+	deleter, ok := store.(object.Deleter)
+	if !ok {
+		c.warn("delete", "this store cannot delete: "+url+" stays, and is used again", "Delete it by hand, or leave it")
+		return
+	}
+	if err := deleter.Delete(ctx, TestObject); err != nil {
+		c.warn("delete", err.Error(), url+" stays, and is used again: leave it, or delete it by hand. logfast itself needs no right to delete")
+		return
+	}
+	c.ok("delete", "nothing of the check stays")
+}
+
+func (c *checker) list(ctx context.Context, store object.Store) {
+	for e, err := range store.List(ctx, TestObject, "") {
+		if err != nil {
+			c.warn("list", err.Error(), "The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
+			return
+		}
+		if e.Key == TestObject {
+			c.ok("list", "the object is found")
+			return
+		}
+	}
+	c.warn("list", "the store does not list what was just put", "Reading the archive may miss the newest objects; ask whoever runs the store about the consistency of its listings")
+}
+
+// storeRemedy is what to do about a store that does not take an object. What S3
+// answers has a remedy in its text already.
+func storeRemedy(err error) string {
+	switch text := err.Error(); {
+	case strings.Contains(text, "no region"):
+		return "Name the bucket's region: AWS_REGION=eu-central-1, or region in /etc/logfast/config"
+	case strings.Contains(text, "NoSuchBucket"):
+		return "Create the bucket, or name the right one: LOGFAST_STORE=s3://BUCKET/PREFIX"
+	case strings.Contains(text, "InvalidAccessKeyId"), strings.Contains(text, "SignatureDoesNotMatch"), strings.Contains(text, "XAdminUserNotFound"):
+		return "Put the right key id and secret into /etc/logfast/credentials on the host; no restart is needed"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "The store does not answer in time: look at the endpoint, the proxy and the firewall"
+	case errors.Is(err, object.ErrBlocked):
+		return "Allow s3:PutObject and s3:GetObject on this prefix, in the policy of the credentials and of the bucket"
+	case errors.Is(err, os.ErrPermission):
+		return "Let logfast's user write there: look at the directory's owner and mode"
+	}
+	return "Look at the endpoint, the bucket's name and the region, and try again: it may pass"
+}
+
+// key shows what an object's key will look like.
+func (c *checker) key(cfg *Config) {
+	now := time.Now().UTC()
+	m := &segment.Meta{Reason: segment.Error, Seq: 1, First: now, Last: now, Stream: segment.Stream{
+		ID: strings.Repeat("1a2b3c4d5e6f", 6)[:64], Name: "web", Host: cfg.Host, App: "shop-web", Group: "shop",
+	}}
+	c.ok("key", "an error of shop-web would become %s%s", cfg.storeURL(), cfg.Key.Render(m))
+}

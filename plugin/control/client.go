@@ -1,0 +1,156 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Client asks the plugin that has a spool.
+type Client struct {
+	spool string
+	http  http.Client
+}
+
+// NewClient makes a client of the plugin that has the spool at this path.
+func NewClient(spool string) *Client {
+	c := &Client{spool: spool}
+	c.http.Transport = &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			dir, err := os.Open(filepath.Join(spool, Dir))
+			if err != nil {
+				return nil, err
+			}
+			defer dir.Close()
+			return (&net.Dialer{}).DialContext(ctx, "unix", through(dir, Socket))
+		},
+	}
+	return c
+}
+
+// Status asks how the plugin is.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.get(ctx, "/status", &s)
+}
+
+// Check lets the plugin look at its configuration, disk and store.
+func (c *Client) Check(ctx context.Context) (all []Finding, err error) {
+	return all, c.get(ctx, "/check", &all)
+}
+
+// Level sets the level of the plugin's own log.
+func (c *Client) Level(ctx context.Context, level string) error {
+	r, err := c.do(ctx, http.MethodPut, "/level", strings.NewReader(level))
+	if err != nil {
+		return err
+	}
+	return r.Body.Close()
+}
+
+// Text asks for one of the pages that are text: /metrics or /healthz.
+func (c *Client) Text(ctx context.Context, path string) (status int, text string, err error) {
+	r, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	return r.StatusCode, string(b), err
+}
+
+// Flush seals and ships what the containers have written, all where none is
+// named. It tells each step and returns nil once all is in the store.
+func (c *Client) Flush(ctx context.Context, containers []string, tell func(Flush)) error {
+	body, err := json.Marshal(append([]string{}, containers...))
+	if err != nil {
+		return err
+	}
+	r, err := c.do(ctx, http.MethodPost, "/flush", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	for in := json.NewDecoder(r.Body); ; {
+		var f Flush
+		switch err := in.Decode(&f); {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return errors.New("the plugin has ended meanwhile; what was sealed is shipped when it is back")
+		case f.Error != "":
+			return errors.New(f.Error)
+		case f.Done:
+			return nil
+		}
+		tell(f)
+	}
+}
+
+func (c *Client) get(ctx context.Context, path string, v any) error {
+	r, err := c.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(r.Body).Decode(v); err != nil {
+		return fmt.Errorf("the plugin's answer to %s cannot be read, be it of another version: %w", path, err)
+	}
+	return nil
+}
+
+// do sends a request whose answer must be good.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	r, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	if r.StatusCode == http.StatusOK {
+		return r, nil
+	}
+	defer r.Body.Close()
+	why, _ := io.ReadAll(io.LimitReader(r.Body, 4<<10))
+	if r.StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("the plugin does not know %s: it is of another version than this program; compare logfast version and logfast status", path)
+	}
+	return nil, errors.New(strings.TrimSpace(string(why)))
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://logfast"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.explain(ctx, err)
+	}
+	return answer, nil
+}
+
+// explain says what to type where nobody answers.
+func (c *Client) explain(ctx context.Context, err error) error {
+	socket := filepath.Join(c.spool, Dir, Socket)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s is for root alone: type sudo before the command", socket)
+	case errors.Is(err, os.ErrNotExist):
+		if _, err := os.Stat(c.spool); err != nil {
+			return fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)
+		}
+		return fmt.Errorf("no plugin has been at work in %s: start it with docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY", c.spool)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, and start it with docker plugin enable --timeout 0 logfast", c.spool, filepath.Join(c.spool, ".logfast.log"))
+	}
+	return fmt.Errorf("ask the plugin at %s: %w", socket, err)
+}

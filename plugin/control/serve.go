@@ -1,0 +1,152 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Server answers what an operator asks. All fields must be set. The functions
+// may be called from several goroutines.
+type Server struct {
+	Status  func() Status
+	Health  func() (Health, []string)
+	Metrics http.Handler
+	Level   func(level string) error // sets the level of logfast's own log
+
+	// Flush seals and ships what the containers have written, all where none is
+	// named, and tells each step until that is done or ctx ends. An unknown
+	// container is an error.
+	Flush func(ctx context.Context, containers []string, tell func(Flush)) error
+
+	Check func(ctx context.Context) []Finding
+}
+
+// Listen makes the socket in dir, the spool's [Dir], in place of one that a
+// killed process left. dir must be one that root alone can enter.
+func Listen(dir *os.Root) (net.Listener, error) {
+	fail := func(err error) (net.Listener, error) {
+		return nil, fmt.Errorf("listen for logfast's commands: %w", err)
+	}
+	if err := dir.Remove(Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fail(err)
+	}
+	at, err := dir.Open(".")
+	if err != nil {
+		return fail(err)
+	}
+	defer at.Close()
+	// By the open directory: no link leads elsewhere, and no path is too long.
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: through(at, Socket), Net: "unix"})
+	if err != nil {
+		return fail(err)
+	}
+	l.SetUnlinkOnClose(false) // that name is over
+	if err := dir.Chmod(Socket, 0o600); err != nil {
+		return fail(errors.Join(err, l.Close()))
+	}
+	return l, nil
+}
+
+// through is a name of a file in an open directory. Linux takes 107 bytes at
+// most for a socket's path.
+func through(dir *os.File, name string) string {
+	return filepath.Join(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()), name)
+}
+
+// Serve answers on l until ctx ends. What is being answered then is cut off.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	mux := s.public()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Status()) })
+	mux.HandleFunc("GET /check", func(w http.ResponseWriter, r *http.Request) { reply(w, s.Check(r.Context())) })
+	mux.HandleFunc("POST /flush", s.flush)
+	mux.HandleFunc("PUT /level", s.level)
+	return serve(ctx, l, mux)
+}
+
+// ServePublic answers with nothing but metrics and health.
+func (s *Server) ServePublic(ctx context.Context, l net.Listener) error {
+	return serve(ctx, l, s.public())
+}
+
+func (s *Server) public() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.Metrics)
+	mux.HandleFunc("GET /healthz", s.healthz)
+	return mux
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // whoever could be told has gone
+}
+
+// healthz answers 200 while work is done, with why somebody should look all
+// the same, and 503 where it is not.
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	health, reasons := s.Health()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if health == Unhealthy {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_, _ = io.WriteString(w, string(health)+"\n")
+	for _, reason := range reasons {
+		_, _ = io.WriteString(w, reason+"\n")
+	}
+}
+
+// maxBody bounds what an operator sends, in bytes.
+const maxBody = 1 << 20
+
+func (s *Server) flush(w http.ResponseWriter, r *http.Request) {
+	var containers []string
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&containers); err != nil {
+		http.Error(w, "the containers are no JSON list: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	out, now := json.NewEncoder(w), http.NewResponseController(w)
+	_ = now.Flush() // r.Context ends where nobody listens
+	tell := func(f Flush) {
+		_ = out.Encode(f)
+		_ = now.Flush()
+	}
+	switch err := s.Flush(r.Context(), containers, tell); {
+	case r.Context().Err() != nil: // the client has gone, or the plugin ends, which the client sees
+	case err != nil:
+		tell(Flush{Error: err.Error()})
+	default:
+		tell(Flush{Done: true})
+	}
+}
+
+func (s *Server) level(w http.ResponseWriter, r *http.Request) {
+	level, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err == nil {
+		err = s.Level(strings.TrimSpace(string(level)))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}

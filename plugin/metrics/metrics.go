@@ -1,0 +1,64 @@
+// Package metrics tells Prometheus how logfast is. Nothing is counted here but
+// what happens seldom: the rest is taken from a [control.Status] at each scrape,
+// so that a scrape and "logfast status" say the same, and a line costs nothing.
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/logfast/logfast/plugin/control"
+)
+
+// Metrics is a registry of its own with all that logfast tells.
+type Metrics struct {
+	registry      *prometheus.Registry
+	errorToObject prometheus.Histogram
+	notifications *prometheus.CounterVec
+}
+
+// errorBuckets, in seconds, are finest where a quiet period of 30 s ends, and
+// go on to where a store was gone for hours.
+var errorBuckets = []float64{1, 2, 5, 10, 20, 30, 31, 32, 35, 40, 60, 120, 300, 600, 1800, 3600, 4 * 3600}
+
+// New makes the metrics of the plugin whose status is given.
+func New(status func() control.Status) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		errorToObject: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "logfast_error_to_object_seconds", Buckets: errorBuckets,
+			Help: "From the last server error in a segment, by Docker's time, to its object in the store. The quiet period is part of it.",
+		}),
+		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "logfast_notifications_total", Help: "Attempts to notify somebody of an incident, by target and result.",
+		}, []string{"target", "result"}),
+	}
+	m.registry.MustRegister(
+		m.errorToObject, m.notifications, collector{status},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// Shipped notes that a segment with errors is in the store.
+func (m *Metrics) Shipped(sinceLastError time.Duration) {
+	m.errorToObject.Observe(sinceLastError.Seconds())
+}
+
+// Notified counts an attempt to notify somebody: target is a kind, such as
+// "webhook", and result "ok" or "failed".
+func (m *Metrics) Notified(target, result string) {
+	m.notifications.WithLabelValues(target, result).Inc()
+}
+
+// Register adds what another room tells.
+func (m *Metrics) Register(c prometheus.Collector) error { return m.registry.Register(c) }
+
+// Handler answers scrapes.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+}

@@ -1,0 +1,219 @@
+package plugin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/plugin/control"
+	"github.com/logfast/logfast/plugin/metrics"
+	"github.com/logfast/logfast/plugin/selflog"
+)
+
+// operator is what the operator's commands ask and order. It looks at CAPTURE
+// and SHIP from outside; neither waits for it.
+type operator struct {
+	version string
+	started time.Time
+	environ []string
+	cfg     *Config
+	spool   *segment.Spool
+	capture *driver.Driver
+	shipper *ship.Shipper
+	log     *selflog.Log
+	metrics *metrics.Metrics
+	uploads uploads
+}
+
+// shipped is told of each segment that is in the store.
+func (o *operator) shipped(s ship.Shipped) {
+	if s.Meta.Errors > 0 && !s.Meta.LastError.IsZero() {
+		o.metrics.Shipped(max(s.At.Sub(s.Meta.LastError), 0))
+	}
+	o.uploads.tell(s)
+}
+
+// serve answers on the control socket, and on TCP where LOGFAST_METRICS is set,
+// until ctx ends. Where it cannot listen the rest goes on, and it tries again.
+func (o *operator) serve(ctx context.Context) {
+	s := &control.Server{
+		Status: o.status, Health: o.health, Metrics: o.metrics.Handler(), Level: o.setLevel,
+		Flush: o.flush, Check: func(ctx context.Context) []control.Finding { return Check(ctx, o.environ, true) },
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if o.cfg.Metrics != "" {
+			o.keepServing(ctx, "metrics are not served over TCP; will try again", func() error {
+				l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.cfg.Metrics)
+				if err != nil {
+					return err
+				}
+				return s.ServePublic(ctx, l)
+			})
+		}
+	}()
+	o.keepServing(ctx, "logfast's commands are not answered; will try again", func() error {
+		dir, err := o.spool.State(control.Dir)
+		if err != nil {
+			return err
+		}
+		defer dir.Close() //nolint:errcheck // nothing is written by it
+		// Whoever made it: nobody else may enter.
+		if err := errors.Join(dir.Chmod(".", 0o700), dir.Lchown(".", os.Geteuid(), os.Getegid())); err != nil {
+			return err
+		}
+		l, err := control.Listen(dir)
+		if err != nil {
+			return err
+		}
+		return s.Serve(ctx, l)
+	})
+	<-done
+}
+
+// serveAgain is how soon it is tried again to listen.
+const serveAgain = 10 * time.Second
+
+func (o *operator) keepServing(ctx context.Context, failed string, serve func() error) {
+	for {
+		err := serve()
+		if ctx.Err() != nil {
+			return
+		}
+		o.log.Error(failed, "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(serveAgain):
+		}
+	}
+}
+
+func (o *operator) setLevel(text string) error {
+	var level slog.Level
+	if err := parseLevel(text, &level); err != nil {
+		return err
+	}
+	if was := o.log.Level.Level(); was != level {
+		o.log.Level.Set(min(was, level))
+		o.log.Info("log level set", "was", levelName(was), "is", levelName(level))
+		o.log.Level.Set(level)
+	}
+	return nil
+}
+
+func levelName(l slog.Level) string { return strings.ToLower(l.String()) }
+
+func (o *operator) status() control.Status {
+	c, up := o.capture.Snapshot(), o.shipper.Counts()
+	h, err := o.shipper.Health()
+	s := control.Status{
+		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.storeURL(), LogLevel: levelName(o.log.Level.Level()),
+		Streams: []control.Stream{}, Captured: counts(c.Total), Reattached: c.Reattached, Events: []control.Event{},
+		Seals:   map[string]int64{},
+		Pending: control.Pending{Segments: h.Pending, Bytes: h.Bytes, Oldest: h.Oldest},
+		Uploads: control.Uploads{Attempts: map[string]int64{}, Bytes: up.Bytes, Last: h.LastUpload, Stalled: h.Stalled.Seconds(),
+			Blocked: text(h.Blocked), LastError: text(h.LastError), SpoolError: text(err)},
+		Disk: control.Disk{Used: o.spool.Used(), Budget: o.spool.Budget()},
+	}
+	for _, at := range c.Streams {
+		s.Streams = append(s.Streams, control.Stream{
+			Container: at.Name, ID: at.ShortID(), App: at.App, Since: at.Since, Active: at.Active, Counts: counts(at.Counts),
+			Trouble: text(at.Trouble), TroubleSince: at.TroubleSince,
+		})
+	}
+	for _, e := range c.Events {
+		s.Events = append(s.Events, control.Event{Scope: e.Scope, First: e.First, Last: e.Last, Due: e.Due})
+	}
+	for reason, n := range o.spool.Seals() {
+		s.Seals[string(reason)] = n
+	}
+	for result, n := range up.Attempts {
+		s.Uploads.Attempts[string(result)] = n
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(o.cfg.Spool, &fs); err == nil {
+		s.Disk.Free, s.Disk.Size = int64(fs.Bavail)*fs.Bsize, int64(fs.Blocks)*fs.Bsize
+		if os.Geteuid() == 0 {
+			s.Disk.Free = int64(fs.Bfree) * fs.Bsize
+		}
+	}
+	s.Health, s.Reasons = judge(&s, o.cfg.Stall)
+	return s
+}
+
+func counts(c driver.Counts) control.Counts {
+	to := control.Counts{Lines: c.Lines, Bytes: c.Bytes, Errors: c.Errors, Resyncs: c.Resyncs}
+	for _, l := range c.Lost {
+		to.Lost = append(to.Lost, control.Loss{Reason: l.Reason, Lines: l.Lines, Bytes: l.Bytes})
+	}
+	return to
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func (o *operator) health() (control.Health, []string) {
+	s := o.status()
+	return s.Health, s.Reasons
+}
+
+// troubleTooLong is how long a stream may not write until that is unhealthy: as
+// long as lines wait with LOGFAST_ON_FULL=drop before they are discarded.
+const troubleTooLong = 10 * time.Second
+
+// judge says whether logfast does its work, and why not.
+func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
+	health, reasons := control.Healthy, []string(nil)
+	worse := func(h control.Health, format string, args ...any) {
+		if h == control.Unhealthy || health == control.Healthy {
+			health = h
+		}
+		reasons = append(reasons, fmt.Sprintf(format, args...))
+	}
+	stalled := time.Duration(s.Uploads.Stalled * float64(time.Second))
+	because := cmp.Or(s.Uploads.Blocked, s.Uploads.LastError, s.Uploads.SpoolError, "no error was seen")
+	switch {
+	case stalled >= stall:
+		worse(control.Unhealthy, "nothing was uploaded for %v, and %d segments are pending: %s", stalled.Round(time.Second), s.Pending.Segments, because)
+	case s.Uploads.Blocked != "":
+		worse(control.Degraded, "the store refuses, and %d segments wait in the spool: %s", s.Pending.Segments, because)
+	case s.Uploads.SpoolError != "":
+		worse(control.Degraded, "the spool cannot be read: %s", s.Uploads.SpoolError)
+	}
+	var longest time.Duration
+	troubled := 0
+	var first *control.Stream
+	for i := range s.Streams {
+		if at := &s.Streams[i]; at.Trouble != "" {
+			troubled++
+			if long := s.Now.Sub(at.TroubleSince); first == nil || long > longest {
+				longest, first = long, at
+			}
+		}
+	}
+	if first != nil {
+		h := control.Degraded
+		if longest >= troubleTooLong {
+			h = control.Unhealthy
+		}
+		worse(h, "the disk takes nothing of %d containers, of %s for %v: %s", troubled, first.Container, longest.Round(time.Second), first.Trouble)
+	}
+	return health, reasons
+}

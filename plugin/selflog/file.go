@@ -1,0 +1,107 @@
+package selflog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+)
+
+// The file's name below the spool, and that of the one before it.
+const (
+	FileName = ".logfast.log"
+	OldName  = ".logfast.log.1"
+)
+
+// maxFile is the size at which a file is begun anew, in bytes: there are never
+// more than twice as many.
+const maxFile = 1 << 20
+
+// File is the log's file in the spool: what logfast said last, whatever became
+// of it and of the daemon's log. Where it ends by a panic or a fatal error of
+// the runtime, that is in it too. A disk that takes no line loses that line
+// here, and nothing else.
+type File struct {
+	root     *os.Root
+	uid, gid int
+	f        *os.File
+	size     int64
+}
+
+// OpenFile opens the file in the directory root, which stays the caller's; uid
+// and gid own it, -1 leaves that. Ended is false where what was written before
+// does not end in a line with one of last, which say that a process ends by itself.
+func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bool, err error) {
+	file = &File{root: root, uid: uid, gid: gid}
+	if err := file.open(); err != nil {
+		return nil, false, fmt.Errorf("open logfast's own log: %w", err)
+	}
+	tail := make([]byte, min(file.size, 4<<10))
+	if _, err := file.f.ReadAt(tail, file.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return nil, false, errors.Join(fmt.Errorf("read logfast's own log: %w", err), file.f.Close())
+	}
+	lines := bytes.Split(bytes.TrimSpace(tail), []byte("\n"))
+	ended = len(tail) == 0 || slices.ContainsFunc(last, func(s string) bool { return bytes.Contains(lines[len(lines)-1], []byte(s)) })
+	return file, ended, nil
+}
+
+func (f *File) open() error {
+	fi, err := f.root.Lstat(FileName)
+	if err == nil && !fi.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file: move it away", FileName)
+	}
+	if f.f, err = f.root.OpenFile(FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640); err != nil {
+		return err
+	}
+	if fi, err = f.f.Stat(); err == nil && (f.uid >= 0 || f.gid >= 0) {
+		err = f.f.Chown(f.uid, f.gid)
+	}
+	if err == nil {
+		f.size = fi.Size()
+		err = debug.SetCrashOutput(f.f, debug.CrashOptions{})
+	}
+	if err != nil {
+		return errors.Join(err, f.f.Close())
+	}
+	return nil
+}
+
+// write appends a line, in a new file where this one is full. The tee's lock is
+// held.
+func (f *File) write(line []byte) {
+	if f.f != nil && f.size+int64(len(line)) > maxFile {
+		f.f.Close()
+		f.f = nil
+		if err := f.root.Rename(FileName, OldName); err != nil {
+			return // the next line tries again
+		}
+	}
+	if f.f == nil {
+		if f.open() != nil {
+			f.f = nil
+			return
+		}
+		if f.size+int64(len(line)) > maxFile && f.size > 0 {
+			return // it could not be moved away
+		}
+	}
+	n, err := f.f.Write(line)
+	f.size += int64(n)
+	if err != nil && n > 0 { // a full disk has taken a part of it
+		if f.f.Truncate(f.size-int64(n)) == nil {
+			f.size -= int64(n)
+		}
+	}
+}
+
+// Close ends the file. Nobody may write to it any more.
+func (f *File) Close() error {
+	err := debug.SetCrashOutput(nil, debug.CrashOptions{})
+	if f.f != nil {
+		err = errors.Join(err, f.f.Close())
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+package selflog
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// output is what a log writes to: timers write too.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+// lines takes what was written since the last call.
+func lines(o *output) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	text := strings.TrimSpace(o.b.String())
+	o.b.Reset()
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+func TestRepeatsAreFolded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b output
+		l := New(&b)
+		web := l.With("container", "web")
+		for range 5 {
+			web.Error("cannot write", "err", "no space")
+		}
+		web.Error("cannot write", "err", "read-only")                      // another reason
+		l.With("container", "db").Error("cannot write", "err", "no space") // another container
+		web.Warn("cannot write", "err", "no space")                        // another level
+		if got := lines(&b); len(got) != 4 {
+			t.Fatalf("%q", got)
+		}
+		time.Sleep(window)
+		synctest.Wait()
+		got := lines(&b)
+		if len(got) != 1 || !strings.Contains(got[0], `container=web err="no space" repeated=4`) || !strings.Contains(got[0], "level=ERROR") {
+			t.Fatalf("%q", got)
+		}
+		// It goes on: said at the end of each minute. It ends: said again at once.
+		web.Error("cannot write", "err", "no space")
+		time.Sleep(window)
+		synctest.Wait()
+		if got := lines(&b); len(got) != 1 || !strings.Contains(got[0], "repeated=1") {
+			t.Fatalf("%q", got)
+		}
+		time.Sleep(window)
+		synctest.Wait()
+		web.Error("cannot write", "err", "no space")
+		if got := lines(&b); len(got) != 1 || strings.Contains(got[0], "repeated") {
+			t.Fatalf("%q", got)
+		}
+		web.Error("cannot write", "err", "no space")
+		l.Flush()
+		if got := lines(&b); len(got) != 1 || !strings.Contains(got[0], "repeated=1") {
+			t.Fatalf("at the end: %q", got)
+		}
+	})
+}
+
+func TestMoreLinesThanAreRememberedAreSaidAsTheyCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b output
+		l := New(&b)
+		for i := range maxFolded + 10 {
+			l.Info("line", "n", i)
+		}
+		l.Info("line", "n", maxFolded+9)
+		if got := len(lines(&b)); got != maxFolded+11 {
+			t.Errorf("%d lines", got)
+		}
+		l.Flush()
+	})
+}
+
+func TestTheLevelMayChange(t *testing.T) {
+	var b output
+	l := New(&b)
+	l.Debug("one")
+	l.Level.Set(slog.LevelDebug)
+	l.Debug("two")
+	if got := lines(&b); len(got) != 1 || !strings.Contains(got[0], "two") {
+		t.Errorf("%q", got)
+	}
+	l.Flush()
+}
+
+// kept is a log with a file in a directory.
+func kept(t *testing.T) (l *Log, dir string, open func() (f *File, ended bool)) {
+	t.Helper()
+	dir = t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	l = New(new(output))
+	return l, dir, func() (*File, bool) {
+		f, ended, err := OpenFile(root, -1, -1, "has stopped")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Keep(f)
+		return f, ended
+	}
+}
+
+func TestTheFileTellsHowTheProcessBeforeEnded(t *testing.T) {
+	l, dir, open := kept(t)
+	f, ended := open()
+	if !ended {
+		t.Error("there was none before")
+	}
+	l.Info("at work")
+	f.Close()
+	f, ended = open()
+	if ended {
+		t.Error("it did not say that it has stopped")
+	}
+	l.Info("has stopped")
+	l.Keep(nil)
+	l.Info("not kept")
+	f.Close()
+	if f, ended = open(); !ended {
+		t.Error("it said that it has stopped")
+	}
+	f.Close()
+	b, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil || strings.Count(string(b), "\n") != 2 || strings.Contains(string(b), "not kept") {
+		t.Errorf("%s %v", b, err)
+	}
+	if fi, err := os.Stat(filepath.Join(dir, FileName)); err != nil || fi.Mode().Perm() != 0o640 {
+		t.Errorf("%v %v", fi.Mode(), err)
+	}
+}
+
+func TestTheFileStaysSmall(t *testing.T) {
+	l, dir, open := kept(t)
+	f, _ := open()
+	defer f.Close()
+	const n = 3 * maxFile / 1000
+	for i := range n {
+		l.Info("line", "n", i, "text", strings.Repeat("x", 1000))
+	}
+	var all string
+	for _, name := range []string{OldName, FileName} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || len(b) > maxFile {
+			t.Fatalf("%s: %d bytes, %v", name, len(b), err)
+		}
+		all += string(b)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 2 {
+		t.Errorf("%d files", len(entries))
+	}
+	for i := n - 900; i < n; i++ { // the last ones, in order, whole
+		at := strings.Index(all, fmt.Sprintf(" n=%d ", i))
+		if at < 0 {
+			t.Fatalf("line %d of %d is missing", i, n)
+		}
+		all = all[at:]
+	}
+	l.Flush()
+}
+
+func TestNothingIsWrittenThroughALink(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("victim", filepath.Join(dir, FileName)); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if _, _, err := OpenFile(root, -1, -1, ""); err == nil || !strings.Contains(err.Error(), "move it away") {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "victim")); err == nil {
+		t.Error("it was written")
+	}
+}
