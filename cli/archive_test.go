@@ -26,7 +26,7 @@ import (
 // TestArchive runs the scripts of the archive's commands, each with the archive
 // that makeArchive makes.
 func TestArchive(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/archive", Setup: withArchive, UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != ""})
+	testscript.Run(t, testscript.Params{Dir: "testdata/archive", WorkdirRoot: ramDir(t), Setup: withArchive, UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != ""})
 }
 
 // TestTheArchivesPage runs every command of docs/archive.md, and compares what
@@ -56,7 +56,17 @@ func TestTheArchivesPage(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "page.txt"), []byte(script.String()+files.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{Dir: dir, Setup: withArchive})
+	testscript.Run(t, testscript.Params{Dir: dir, WorkdirRoot: ramDir(t), Setup: withArchive})
+}
+
+// ramDir is a directory in which a sync costs nothing.
+func ramDir(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "logfast-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // withArchive makes an archive for a script, and its environment.

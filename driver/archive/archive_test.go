@@ -186,12 +186,12 @@ func TestManyStreamsAreOneText(t *testing.T) {
 		line string
 	}
 	var all []stamped
-	for c := range 60 {
+	for c := range 24 {
 		s := stream(fmt.Sprint("c", c))
 		at := time.Duration(rnd.IntN(1e9))
 		for seq := range 4 {
 			var text strings.Builder
-			for range rnd.IntN(1000) + 1 {
+			for range rnd.IntN(400) + 1 {
 				at += time.Duration(rnd.IntN(2e7)) + 1
 				line := cri(at, fmt.Sprintf("%s %d", s.Name, at))
 				text.WriteString(line)
@@ -254,8 +254,8 @@ func TestTheRangeIsExact(t *testing.T) {
 		}
 		return time.Unix(0, r.Time).UTC()
 	}
-	for from := 0; from < len(lines); from += 7 {
-		for to := from; to < len(lines); to += 11 {
+	for from := 0; from < len(lines); from += 13 {
+		for to := from; to < len(lines); to += 17 {
 			x.want(x.read(x.archive(), Query{Since: at(from), Until: at(to)}, Selection{}), lines[from:to+1]...)
 		}
 		x.want(x.read(x.archive(), Query{Since: at(from)}, Selection{}), lines[from:]...)
@@ -449,9 +449,9 @@ func TestStatusSelectsLines(t *testing.T) {
 
 func TestReadEndsWithItsCallerAndItsContext(t *testing.T) {
 	x := newRig(t, segment.DefaultKey)
-	for c := range 20 {
+	for c := range 8 {
 		for seq := range 5 {
-			x.put(stream(fmt.Sprint("c", c)), seq+1, strings.Repeat(cri(time.Duration(seq)*time.Second, "line"), 5000))
+			x.put(stream(fmt.Sprint("c", c)), seq+1, strings.Repeat(cri(time.Duration(seq)*time.Second, "line"), 2000))
 		}
 	}
 	a := x.archive()

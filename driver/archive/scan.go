@@ -145,8 +145,8 @@ func (s *scanner) blocks(ctx context.Context, r io.Reader) error {
 		if err == nil && n < len(buf) {
 			continue // a full block is cheaper
 		}
-		if ctx.Err() != nil {
-			return nil // whoever asked has gone
+		if gone := ctx.Err(); gone != nil {
+			return gone // whoever asked has
 		}
 		end := bytes.LastIndexByte(buf[:n], '\n') + 1
 		if end == 0 && err == nil && len(buf) < maxLine {

@@ -122,7 +122,8 @@ func (r *ring) add(line *Line) {
 		return
 	}
 	to := &r.lines[r.next]
-	raw, text := append(to.Raw[:0], line.Raw...), append(to.Text[:0], line.Text...)
+	raw, text := to.Raw[:0], to.Text[:0]
+	raw, text = append(raw, line.Raw...), append(text, line.Text...)
 	*to = *line
 	to.Raw, to.Text = raw, text
 	r.next = (r.next + 1) % len(r.lines)

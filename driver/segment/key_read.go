@@ -77,7 +77,8 @@ func (k *KeyTemplate) apart(i int) bool {
 // wall reports whether a text holds a character that no name has.
 func wall(text string) bool {
 	return strings.ContainsFunc(text, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("_.-", c))
+		inName := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("_.-", c)
+		return !inName
 	})
 }
 
