@@ -24,6 +24,8 @@ var floors = map[string]int{
 	"driver/segment":           2,
 	"driver/incident":          2,
 	"driver/fasttrack":         2,
+	"driver/notify":            3,
+	"driver/notify/notifytest": 3,
 	"driver/ship":              3,
 	"driver/read":              3,
 	"driver":                   3,
@@ -46,7 +48,8 @@ var mayImport = map[string][]string{
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
 	"github.com/klauspost/compress":        {"driver/ship", "driver/read"},
-	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive"},
+	"github.com/nicholas-fedor/shoutrrr":   {"driver/notify"},
+	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "driver/notify", "driver/notify/notifytest", "bench", "bench/naive"},
 }
 
 func TestImportsGoDown(t *testing.T) {
