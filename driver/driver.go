@@ -14,20 +14,26 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/fifo"
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Driver needs. All fields must be set.
+// Config is what a Driver needs. All fields but Labels and Opened must be set.
 type Config struct {
 	Spool    *segment.Spool
-	Host     string  // this host's name, for syslog records and keys
-	Defaults Options // of a container without options
-	Daily    Daily   // when every segment is sealed
-	OnFull   OnFull  // what gives way when the spool is full
-	Sealed   func()  // called after a segment was sealed; must not wait
+	Host     string   // this host's name, for syslog records and keys
+	Defaults Options  // of a container without options
+	Labels   []string // which of a container's labels are kept, for incidents
+	Daily    Daily    // when every segment is sealed
+	OnFull   OnFull   // what gives way when the spool is full
+	Sealed   func()   // called after a segment was sealed, or an incident closed; must not wait
 	Log      *slog.Logger
+
+	// Opened, if set, is called with the early notice of each incident, some
+	// milliseconds after its first error. It may wait: one notice waits for the
+	// other then, and nothing else does. The last ones may come after Run.
+	Opened func(*incident.Event)
 }
 
 // Driver keeps one stream for each running container.
@@ -36,9 +42,11 @@ type Driver struct {
 	poller   *fifo.Poller
 	pool     *pool
 	registry *registry
+	events   *events
 	syncer   *syncer
 	daily    func(now time.Time) time.Time // the next daily time; a test has its own
 	wake     chan struct{}                 // the fast track's next time may have changed
+	notice   chan struct{}                 // an event may have been opened
 	closing  chan struct{}                 // closed by Close
 	enlarged atomic.Int64                  // see pace
 
@@ -50,7 +58,6 @@ type Driver struct {
 
 	mu      sync.Mutex
 	streams map[string]*stream // by FIFO path, owned by mu
-	track   fasttrack.Machine  // owned by mu
 	closed  bool               // owned by mu
 	pressed time.Time          // when sealLargest was there last, owned by mu
 	left    []segment.Stream   // whose last segment could not be sealed at their end, owned by mu
@@ -70,7 +77,11 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
-	return &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}, nil
+	d := &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}
+	if d.events, err = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp); err != nil {
+		return nil, errors.Join(err, poller.Close(), pool.close(), registry.close())
+	}
+	return d, nil
 }
 
 // Recover brings the spool into order and takes up the streams of the process
@@ -78,12 +89,13 @@ func New(cfg Config) (*Driver, error) {
 // once, before Start. Its error says what was left as it is; all else works.
 func (d *Driver) Recover() error {
 	entries, err := d.registry.load()
-	errs := []error{err}
+	errs := []error{err, d.events.load(d.cfg.Spool)}
 	live := map[string][]entry{} // by directory
 	for _, e := range entries {
 		live[e.Stream.Dir()] = append(live[e.Stream.Dir()], e)
 	}
 	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] != nil }))
+	d.events.recovered(entries)
 	for _, entries := range live {
 		errs = append(errs, d.reattach(entries))
 	}
@@ -125,7 +137,7 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	if fifoPath == "" || info.ContainerID == "" {
 		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a failure: start the container again")
 	}
-	desc, opts, err := parseInfo(d.cfg.Host, d.cfg.Defaults, info)
+	desc, opts, err := parseInfo(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
 	if err != nil {
 		return err
 	}
@@ -193,7 +205,10 @@ func (d *Driver) Close() error {
 	if left := d.find(func(*stream) bool { return true }); len(left) > 0 {
 		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
 	}
-	return errors.Join(d.poller.Close(), d.pool.close(), d.registry.close())
+	d.events.ended(func(string) bool { return false })
+	d.sealDue(time.Now())
+	d.events.tell(d.cfg.Opened)
+	return errors.Join(d.poller.Close(), d.pool.close(), d.registry.close(), d.events.close())
 }
 
 // end stops a stream and waits, not for ever, until it is drained and sealed.
@@ -220,32 +235,29 @@ func (d *Driver) find(want func(*stream) bool) []*stream {
 	return found
 }
 
-// forget is a stream's last word.
+// forget is a stream's last word. Where it was the last of a scope, there is
+// nothing left to wait for in that.
 func (d *Driver) forget(s *stream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.streams, s.path)
-	for _, other := range d.streams {
-		if other.desc.ID == s.desc.ID {
-			return
+	d.events.ended(func(scope string) bool {
+		for _, other := range d.streams {
+			if inScope(scope, &other.desc) {
+				return true
+			}
 		}
-	}
-	// Of a container that has ended, nothing is left to seal.
-	d.track.Drop(string(ScopeContainer) + ":" + s.desc.ID)
-}
-
-// reportError notes that the stream wrote lines that report server errors.
-func (d *Driver) reportError(s *stream) {
-	d.mu.Lock()
-	d.track.Error(scopeName(&s.opts, &s.desc), s.opts.Policy, time.Now())
-	d.mu.Unlock()
+		return false
+	})
 	d.wakeUp()
 }
 
 func (d *Driver) wakeUp() {
-	select {
-	case d.wake <- struct{}{}:
-	default: // Run has a wake-up to come already
+	for _, c := range []chan struct{}{d.wake, d.notice} {
+		select {
+		case c <- struct{}{}:
+		default: // there is a wake-up to come already
+		}
 	}
 }
 
@@ -298,6 +310,16 @@ func (d *Driver) Run(ctx context.Context) {
 			d.cfg.Log.Error("sync failed; will try again", "container", s.desc.Name, "err", err)
 		})
 	})
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-d.notice:
+				d.events.tell(d.cfg.Opened)
+			}
+		}
+	})
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	daily := d.daily(time.Now())
@@ -327,7 +349,7 @@ func (d *Driver) nextWake(daily time.Time) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	wake := daily
-	if next, open := d.track.Next(); open && next.Before(wake) {
+	if next, some := d.events.next(); some && next.Before(wake) {
 		wake = next
 	}
 	if again := time.Now().Add(sealRetry); len(d.left) > 0 && again.Before(wake) {
@@ -369,20 +391,18 @@ func (d *Driver) sealLeft() {
 	}
 }
 
-// sealDue seals the scopes whose fast track is over.
+// sealDue seals the scopes whose fast track is over, and closes their incidents.
+// What cannot be sealed or closed now is tried again.
 func (d *Driver) sealDue(now time.Time) {
-	d.mu.Lock()
-	due := d.track.Due(now)
-	d.mu.Unlock()
-	for _, scope := range due {
-		ok := true
-		for _, s := range d.find(func(s *stream) bool { return inScope(scope, &s.desc) }) {
-			ok = d.seal(s, segment.Error) && ok
+	for _, e := range d.events.due(now) {
+		sealed := true
+		if e.Closed == incident.ClosedQuiet || e.Closed == incident.ClosedMaxDelay {
+			for _, s := range d.find(func(s *stream) bool { return inScope(e.Name, &s.desc) }) {
+				sealed = d.seal(s, segment.Error) && sealed
+			}
 		}
-		if !ok {
-			d.mu.Lock()
-			d.track.Error(scope, fasttrack.Policy{Quiet: sealRetry, MaxDelay: sealRetry}, now)
-			d.mu.Unlock()
+		if d.events.finish(e, sealed, now) {
+			d.cfg.Sealed()
 		}
 	}
 }

@@ -266,7 +266,7 @@ func TestAStreamWithoutLinesLeavesNothing(t *testing.T) {
 	c := h.start("web", nil)
 	h.Stop(c.fifo)
 	entries, err := os.ReadDir(h.dir)
-	if err != nil || len(entries) != 2 || entries[0].Name() != ".lock" || entries[1].Name() != ".streams" {
+	if err != nil || len(entries) != 3 || entries[0].Name() != ".incidents" || entries[1].Name() != ".lock" || entries[2].Name() != ".streams" {
 		t.Fatalf("%v, %v", entries, err)
 	}
 	if len(h.sealed) != 0 {
@@ -406,11 +406,10 @@ func TestAnErrorThatTheEndCutsShort(t *testing.T) {
 					t.Error(name)
 				}
 			}
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			if _, open := h.track.Next(); open {
-				t.Error("the fast track goes on for a container that has ended")
-			}
+			h.eventually("the end of the fast track for a container that has ended", func() bool {
+				_, open := h.events.next()
+				return !open
+			})
 		})
 	}
 }
@@ -682,7 +681,7 @@ func TestAppAndGroup(t *testing.T) {
 		"options": {Info{ContainerName: "/x", Config: map[string]string{"tag": "{{.ImageName}}/{{.Name}}", "group": "g"}, ContainerImageName: "nginx:1", ContainerLabels: map[string]string{composeProject: "p"}}, "nginx:1/x", "g"},
 		"ids":     {Info{Config: map[string]string{"tag": "{{.ID}} {{.FullID}} {{.ImageID}} {{.ImageFullID}} {{.DaemonName}}"}, ContainerID: "0123456789abcdef", ContainerImageID: "sha256:fedcba9876543210", DaemonName: "docker"}, "0123456789ab 0123456789abcdef fedcba987654 sha256:fedcba9876543210 docker", ""},
 	} {
-		stream, _, err := parseInfo("h", Options{MaxSize: MinMaxSize, Policy: fasttrack.Policy{Quiet: MinQuiet, MaxDelay: MinQuiet}}, tt.info)
+		stream, _, err := parseInfo("h", Options{MaxSize: MinMaxSize, Policy: fasttrack.Policy{Quiet: MinQuiet, MaxDelay: MinQuiet}}, nil, tt.info)
 		if err != nil || stream.App != tt.app || stream.Group != tt.group {
 			t.Errorf("%s: app %q, group %q, %v", name, stream.App, stream.Group, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/internal/suggest"
@@ -86,6 +87,9 @@ type Options struct {
 	MaxSize int64
 	// Detect is which lines report a server error.
 	Detect detect.Options
+	// Redact is what is taken out of a quoted line besides what usually is
+	// secret: RE2, or "".
+	Redact string `json:",omitempty"`
 }
 
 // Bounds of MaxSize, in bytes. S3 takes 5 GB in one put, and text that cannot
@@ -222,6 +226,7 @@ var options = map[string]func(o *Options, value string) error{
 	"pattern":          func(o *Options, v string) (err error) { o.Detect.Pattern, err = detect.ParsePattern(v); return },
 	"exclude-path":     func(o *Options, v string) (err error) { o.Detect.ExcludePath, err = detect.ParseExclude(v); return },
 	"signals":          func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
+	"redact":           func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
 	"group":            func(*Options, string) error { return nil }, // Info.group
 	"tag":              func(*Options, string) error { return nil }, // Info.app
 
@@ -241,7 +246,7 @@ func ParseDuration(s string) (time.Duration, error) {
 
 // parseInfo turns Docker's description into the stream it is and its options,
 // with the given defaults. All that is wrong with the options is in the error.
-func parseInfo(host string, defaults Options, i Info) (segment.Stream, Options, error) {
+func parseInfo(host string, defaults Options, labels []string, i Info) (segment.Stream, Options, error) {
 	o := defaults
 	known := slices.Sorted(maps.Keys(options))
 	var errs []error
@@ -275,7 +280,42 @@ func parseInfo(host string, defaults Options, i Info) (segment.Stream, Options, 
 	return segment.Stream{
 		ID: i.ContainerID, Name: i.Name(), Image: i.ContainerImageName,
 		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
+		Labels: i.labels(labels), Scope: string(o.Scope), Detect: o.Detect, Redact: o.Redact,
 	}, o, nil
+}
+
+// maxLabel bounds a label's value, in bytes.
+const maxLabel = 1 << 10
+
+// labels returns those of the container's labels that are asked for, nil where
+// it has none of them.
+func (i Info) labels(names []string) map[string]string {
+	var labels map[string]string
+	for _, name := range names {
+		value, ok := i.ContainerLabels[name]
+		if !ok {
+			continue
+		}
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[name] = strings.ToValidUTF8(value[:min(len(value), maxLabel)], "")
+	}
+	return labels
+}
+
+// ParseLabels reads a list of labels' names, joined by commas.
+func ParseLabels(s string) ([]string, error) {
+	if s == "" {
+		return nil, nil
+	}
+	names := strings.Split(s, ",")
+	for i, name := range names {
+		if names[i] = strings.TrimSpace(name); names[i] == "" || strings.ContainsAny(names[i], "= \t") {
+			return nil, fmt.Errorf("label %q: write the names of labels, joined by commas, such as com.example.team,version", name)
+		}
+	}
+	return names, nil
 }
 
 // scopeName is the name that an error of this stream has in the fast track.

@@ -128,6 +128,7 @@ func (r *registry) read(name string) (e entry, err error) {
 	}
 	if err == nil {
 		e.Options.Format, err = record.ParseFormat(e.Stream.Format)
+		e.Stream.Detect, e.Stream.Scope = e.Options.Detect, string(e.Options.Scope) // an earlier version has not kept them there
 	}
 	if err != nil {
 		err = fmt.Errorf("registered stream %s: %w", name, err)

@@ -16,7 +16,7 @@ import (
 // does nothing by itself.
 func (c *container) doomed() *stream {
 	c.Helper()
-	desc, opts, err := parseInfo(c.cfg.Host, c.cfg.Defaults, c.info)
+	desc, opts, err := parseInfo(c.cfg.Host, c.cfg.Defaults, nil, c.info)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func (s *stream) dies(t *testing.T, dir string, size int64) {
 func (h *host) again(containers ...*container) (streams []*stream) {
 	h.Helper()
 	for _, c := range containers {
-		desc, opts, err := parseInfo(h.cfg.Host, h.cfg.Defaults, c.info)
+		desc, opts, err := parseInfo(h.cfg.Host, h.cfg.Defaults, nil, c.info)
 		if err != nil {
 			h.Fatal(err)
 		}

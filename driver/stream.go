@@ -40,7 +40,8 @@ type stream struct {
 	missing *missing // lines that were discarded and have no mark yet; nil: none
 	moved   meter    // has its own lock
 
-	saidLost time.Time // when losses were logged last
+	saidLost time.Time  // when losses were logged last
+	first    firstError // of the batch, where that has errors
 
 	dirty  atomic.Bool   // is in the syncer's list
 	detach atomic.Bool   // the container goes on: another life will read the FIFO
@@ -127,10 +128,15 @@ func (s *stream) resume() error {
 			return err
 		}
 	}
-	if s.writer.Errors() > 0 {
-		s.driver.reportError(s) // its event was open, or nobody knew of it
-	}
+	s.first.time = 0
+	s.writer.Rejoin(s.event) // its event was open, or nobody knew of it
+	s.driver.wakeUp()
 	return nil
+}
+
+// event notes an error in the fast track, as a segment.Batch wants it.
+func (s *stream) event(current string) string {
+	return s.driver.events.note(&s.opts, &s.desc, current, &s.first)
 }
 
 // recognise returns how many bytes at the FIFO's head, whole frames, are the end
@@ -204,8 +210,10 @@ func (s *stream) run() {
 // finish seals what the stream wrote and closes it.
 func (s *stream) finish() {
 	for i := range s.joiner { // a last line without a newline
-		if _, found := s.detector.Detect(s.joiner[i].Rest()); found {
-			s.writer.AddError()
+		line := s.joiner[i].Rest()
+		if m, found := s.detector.Detect(line); found {
+			s.first.set(&record.Record{Time: s.latest, Stream: record.Stream(i)}, line, &m)
+			s.writer.AddError(s.event)
 		}
 	}
 	path, err := s.writer.Close()
@@ -389,8 +397,10 @@ func (s *stream) move(w *workspace, data []byte) error {
 		}
 		w.add(s.text, &rec)
 		if line, ok := s.joiner[rec.Stream].Add(rec.Text, rec.More); ok {
-			if _, found := s.detector.Detect(line); found {
-				w.batch.Errors++
+			if m, found := s.detector.Detect(line); found {
+				if w.batch.Errors++; w.batch.Errors == 1 {
+					s.first.set(&rec, line, &m)
+				}
 			}
 		}
 		done += n
@@ -447,6 +457,7 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 	}
 	b.Lines = int64(bytes.Count(b.Text, newline))
 	b.Sync = s.opts.Fsync == FsyncAlways
+	b.Event = s.event
 	if err := s.append(b); err != nil {
 		return err
 	}
@@ -455,7 +466,7 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 		s.marked()
 	}
 	if b.Errors > 0 {
-		s.driver.reportError(s)
+		s.driver.wakeUp()
 	}
 	if s.opts.Fsync == FsyncInterval {
 		s.driver.syncer.dirty(s, b.Errors > 0)

@@ -19,6 +19,7 @@ import (
 	"github.com/logfast/logfast/driver"
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/object/s3"
 	"github.com/logfast/logfast/driver/record"
@@ -46,6 +47,8 @@ type Environment struct {
 	Pattern    string `env:"LOGFAST_PATTERN"`
 	Exclude    string `env:"LOGFAST_EXCLUDE_PATH"`
 	Signals    string `env:"LOGFAST_SIGNALS" envDefault:"off"`
+	Redact     string `env:"LOGFAST_REDACT"`
+	Labels     string `env:"LOGFAST_LABELS"`
 	RotateAt   string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
 	RotateZone string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
 	Keep       string `env:"LOGFAST_KEEP" envDefault:"7d"`
@@ -74,6 +77,7 @@ type Config struct {
 	Host     string
 	UID, GID int // -1: as the process
 	Defaults driver.Options
+	Labels   []string // of a container, to be kept
 	Daily    driver.Daily
 	Keep     time.Duration
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
@@ -185,6 +189,10 @@ func (c *Config) readDetect(e *Environment, errs *problems) {
 	errs.check("LOGFAST_EXCLUDE_PATH", e.Exclude, err)
 	d.Signals, err = detect.ParseSignals(e.Signals)
 	errs.check("LOGFAST_SIGNALS", e.Signals, err)
+	c.Defaults.Redact, err = incident.ParseRedact(e.Redact)
+	errs.check("LOGFAST_REDACT", e.Redact, err)
+	c.Labels, err = driver.ParseLabels(e.Labels)
+	errs.check("LOGFAST_LABELS", e.Labels, err)
 }
 
 func (c *Config) readStore(e *Environment, errs *problems) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/logfast/logfast/driver"
 	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
@@ -116,13 +117,18 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	if err != nil {
 		return errors.Join(fmt.Errorf("open the store: %w", err), spool.Close())
 	}
-	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log})
+	state, err := spool.State(incident.StateDir)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open the incidents: %w", err), closeStore(), spool.Close())
+	}
+	incidents := incident.NewDir(state)
+	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log, Incidents: incidents})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
-		Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
+		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
 	})
 	if err != nil {
-		return errors.Join(err, closeStore(), spool.Close())
+		return errors.Join(err, incidents.Close(), closeStore(), spool.Close())
 	}
 	if err := capture.Recover(); err != nil {
 		log.Error("recovery left something as it was", "err", err)
@@ -147,7 +153,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	wg.Wait()
 	err = capture.Close() // which ends the followers, once they have all that was written
 	server.reads.end(lastReads)
-	if err := errors.Join(err, closeStore(), spool.Close()); err != nil {
+	if err := errors.Join(err, incidents.Close(), closeStore(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
 	log.Info("logfast has stopped")

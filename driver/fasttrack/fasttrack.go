@@ -10,6 +10,12 @@ type Policy struct {
 	MaxDelay time.Duration // closes the event this long after its first error, whatever comes
 }
 
+// Due is an event whose time has come.
+type Due struct {
+	Scope    string
+	MaxDelay bool // errors go on: it was open for that long
+}
+
 // Machine keeps the open events, one a scope. A scope is any name: of a
 // container, of a group, of the host. The zero Machine is ready. It belongs
 // to one goroutine, or to whoever holds its lock.
@@ -54,12 +60,12 @@ func (m *Machine) Open(scope string) bool {
 	return open
 }
 
-// Due closes the events whose time has come by now and returns their scopes.
-func (m *Machine) Due(now time.Time) []string {
-	var due []string
+// Due closes the events whose time has come by now and returns them.
+func (m *Machine) Due(now time.Time) []Due {
+	var due []Due
 	for scope, e := range m.events {
-		if !e.due().After(now) {
-			due = append(due, scope)
+		if at := e.due(); !at.After(now) {
+			due = append(due, Due{Scope: scope, MaxDelay: at.Before(e.last.Add(e.policy.Quiet))})
 			delete(m.events, scope)
 		}
 	}

@@ -64,7 +64,7 @@ func TestNextIsWhenDueFires(t *testing.T) {
 	if due := m.Due(next.Add(-1)); due != nil {
 		t.Fatalf("due early: %v", due)
 	}
-	if due := m.Due(next); !slices.Equal(due, []string{"a"}) {
+	if due := m.Due(next); !slices.Equal(due, []Due{{Scope: "a"}}) {
 		t.Fatalf("due %v, want a", due)
 	}
 	if !m.Open("b") || m.Open("a") {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -87,9 +88,12 @@ func (s *Spool) MakeRoom(size int, diskFull, giveUp bool) ([]GivenUp, error) {
 	}
 	before := s.used.Load()
 	var errs []error
-	for _, seg := range all {
-		if s.used.Load() > target && seg.Name.State == Uploaded {
-			errs = append(errs, s.Delete(seg))
+	needed := s.needed()
+	for _, last := range []bool{false, true} { // a copy that is needed goes after others, but before a text that is nowhere else
+		for _, seg := range all {
+			if s.used.Load() > target && seg.Name.State == Uploaded && needed(seg) == last {
+				errs = append(errs, s.Delete(seg))
+			}
 		}
 	}
 	var given []GivenUp
@@ -137,6 +141,24 @@ func (s *Spool) giveUpUntil(target int64, all []Segment) (given []GivenUp, err e
 	return given, errors.Join(errs...)
 }
 
+// needed tells the segments of which an incident will be made.
+func (s *Spool) needed() func(Segment) bool {
+	none := func(Segment) bool { return false }
+	root, err := s.root.OpenRoot(incident.StateDir)
+	if err != nil {
+		return none
+	}
+	dir := incident.NewDir(root)
+	unbuilt, err := dir.Unbuilt()
+	if err = errors.Join(err, dir.Close()); err != nil || len(unbuilt) == 0 {
+		return none
+	}
+	return func(seg Segment) bool {
+		m, err := s.Look(seg)
+		return err == nil && unbuilt[m.Event]
+	}
+}
+
 func boolToInt(b bool) int {
 	if b {
 		return 1
@@ -159,6 +181,7 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 		m.Lost = &record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last}
 	}
 	text := m.lostText()
+	m.LostErrors += m.Errors
 	m.Lines, m.Bytes, m.Errors, m.SHA256, m.SHA256Object = 1, int64(len(text)), 0, "", ""
 	if err := s.SaveMeta(seg, m); err != nil {
 		return *m.Lost, err

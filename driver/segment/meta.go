@@ -11,16 +11,18 @@ import (
 	"io"
 	"os"
 	"path"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
 )
 
 // Stream is what is kept of a container: the origin of a segment's lines. It
-// holds no environment, no labels and no secrets.
+// holds no environment and no secrets, and of the labels those that were asked for.
 type Stream struct {
 	ID     string `json:"id"`              // 64 hexadecimal digits
 	Name   string `json:"name"`            // without Docker's slash
@@ -29,6 +31,21 @@ type Stream struct {
 	App    string `json:"app"`
 	Group  string `json:"group,omitempty"`
 	Format string `json:"format"` // a record.Format
+
+	Labels map[string]string `json:"labels,omitempty"` // those that an incident shows
+	Scope  string            `json:"scope,omitempty"`  // of its errors: container, group or host
+
+	// Whoever reads the text later finds the errors that capture has found, and
+	// quotes no more than the container's options allow.
+	Detect detect.Options `json:"detect,omitzero"`
+	Redact string         `json:"redact,omitempty"` // RE2, or ""
+}
+
+func (s *Stream) equal(o *Stream) bool { return reflect.DeepEqual(s, o) }
+
+// Container is the stream as an incident shows it.
+func (s *Stream) Container() incident.Container {
+	return incident.Container{ID: s.ID, Name: s.Name, Image: s.Image, App: s.App, Group: s.Group, Labels: s.Labels}
 }
 
 // ShortID is the id as docker ps shows it: its first 12 digits.
@@ -40,8 +57,8 @@ func (s *Stream) Dir() string { return FileName(s.Name) + "-" + FileName(s.Short
 // ActiveName is the name of the file that is being written.
 func (s *Stream) ActiveName() string { return FileName(s.Name) + ".log" }
 
-// Meta describes a sealed segment. It is fixed at the seal, but for the sums,
-// which packing fills in, and Lost; it is kept in a hidden JSON file beside the segment.
+// Meta describes a sealed segment. It is fixed at the seal, but for the sums and
+// Findings, which packing fills in, and what is lost; it is kept in a hidden JSON file beside the segment.
 type Meta struct {
 	Key    string    `json:"key"` // of the object, below the store's prefix
 	Stream Stream    `json:"stream"`
@@ -58,8 +75,18 @@ type Meta struct {
 	// must have.
 	SHA256Object string `json:"sha256_object,omitempty"`
 
-	// Lost is what the text was before it was given up for one line.
-	Lost *record.Lost `json:"lost,omitempty"`
+	// Lost is what the text was before it was given up for one line, and
+	// LostErrors how many errors it had.
+	Lost       *record.Lost `json:"lost,omitempty"`
+	LostErrors int64        `json:"lost_errors,omitempty"`
+
+	// Event is the event of the fast track that the segment belongs to: an
+	// incident's ID, or "".
+	Event string `json:"event,omitempty"`
+
+	// Findings are the errors in the text, found when it was packed; nil where
+	// there were none to look for.
+	Findings *incident.Findings `json:"findings,omitempty"`
 }
 
 // Metadata is what goes with the object into the store: lower-case names,
@@ -164,9 +191,17 @@ var ErrNoMeta = errors.New("its description is lost or damaged")
 // what it unpacks to, packed the packed file's sum.
 func (s *Spool) Restore(seg Segment, text io.Reader, packed [sha256.Size]byte) (*Meta, error) {
 	sum := sha256.New()
-	m, err := s.describeText(seg.Dir, seg.Name, io.TeeReader(text, sum), seg.Name.Time)
+	known := &Meta{First: seg.Name.Time}
+	if err := s.describeStream(seg.Dir, known); err != nil {
+		return nil, err
+	}
+	scan := s.scanner(known)
+	m, err := s.describeText(seg.Dir, seg.Name, io.TeeReader(text, io.MultiWriter(sum, scan)), seg.Name.Time)
 	if err != nil {
 		return nil, fmt.Errorf("restore the description of %s: %w", seg.Path(), err)
+	}
+	if f := scan.Findings(); f.Errors > 0 {
+		m.Findings = f
 	}
 	m.SHA256, m.SHA256Object = hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(packed[:])
 	return m, s.SaveMeta(seg, m)
@@ -203,13 +238,11 @@ func (s *Spool) describe(dir string, name Name) (*Meta, error) {
 // does not keep.
 func (s *Spool) describeText(dir string, name Name, text io.Reader, written time.Time) (*Meta, error) {
 	m := &Meta{Reason: name.Reason, Seq: name.Seq}
-	if err := s.readJSON(path.Join(dir, streamFile), &m.Stream); unreadable(err) {
+	if err := s.describeStream(dir, m); err != nil {
 		return nil, err
-	} else if err != nil {
-		m.Stream = Stream{Name: dir, Format: record.CRI.String()}
 	}
 	format, _ := record.ParseFormat(m.Stream.Format)
-	if err := m.scan(text, format, s.find); err != nil {
+	if err := m.scan(text, format, s.detector(&m.Stream)); err != nil {
 		return nil, err
 	}
 	if m.First.IsZero() {
@@ -220,6 +253,39 @@ func (s *Spool) describeText(dir string, name Name, text io.Reader, written time
 	}
 	m.Key = s.key.Render(m)
 	return m, nil
+}
+
+// describeStream fills in whose the segments of a directory are.
+func (s *Spool) describeStream(dir string, m *Meta) error {
+	err := s.readJSON(path.Join(dir, streamFile), &m.Stream)
+	if unreadable(err) {
+		return err
+	}
+	if err != nil {
+		m.Stream = Stream{Name: dir, Format: record.CRI.String()}
+	}
+	return nil
+}
+
+// detector is the container's own or, where it is not known, the spool's.
+func (s *Spool) detector(of *Stream) detect.Detector {
+	if of.Detect == (detect.Options{}) {
+		return s.find
+	}
+	d, err := detect.New(of.Detect)
+	if err != nil {
+		return s.find // another version has written it
+	}
+	return d
+}
+
+// scanner finds the errors in the text that m describes.
+func (s *Spool) scanner(m *Meta) *incident.Scanner {
+	format, _ := record.ParseFormat(m.Stream.Format)
+	redact, _ := incident.NewRedactor(m.Stream.Redact) // it was understood when the container was started
+	return incident.NewScanner(incident.ScanConfig{
+		Format: format, Detect: s.detector(&m.Stream), App: m.Stream.App, Redact: redact, Time: m.First,
+	})
 }
 
 // maxRecord bounds a line that scan takes for a record, in bytes: Docker's

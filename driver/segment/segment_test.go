@@ -424,7 +424,7 @@ func TestRecoverCountsTheLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := s.Meta(list(t, s)[0])
-	if err != nil || m.Lines != 3 || m.Bytes != int64(len(text)) || !m.First.Equal(t0) || !m.Last.Equal(t0.Add(9*time.Second)) || m.Stream != web {
+	if err != nil || m.Lines != 3 || m.Bytes != int64(len(text)) || !m.First.Equal(t0) || !m.Last.Equal(t0.Add(9*time.Second)) || !m.Stream.equal(&web) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 }

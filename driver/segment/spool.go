@@ -44,7 +44,7 @@ const (
 // Options of a spool.
 type Options struct {
 	Key      *KeyTemplate
-	Detector detect.Detector // counts the errors of a segment whose writer died
+	Detector detect.Detector // finds the errors of a container that has none of its own; nil: nothing
 	UID, GID int             // owner and group of files and directories; -1 leaves them
 	MaxDisk  int64           // bytes that the containers' files may have; 0 is no bound
 }
@@ -60,6 +60,7 @@ type Spool struct {
 	uid  int
 	gid  int
 
+	seals   Seals // nil: nobody wants to know; set before the first
 	maxDisk int64
 	used    atomic.Int64 // bytes of the containers' files, as far as is known
 
@@ -84,6 +85,9 @@ func Open(dir string, o Options) (*Spool, error) {
 	lock, err := durable.Lock(root, lockFile)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
+	}
+	if o.Detector == nil {
+		o.Detector = detect.Off{}
 	}
 	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}}, nil
 }
@@ -123,6 +127,21 @@ func (s *Spool) State(name string) (*os.Root, error) {
 	}
 	return s.root.OpenRoot(name)
 }
+
+// Seals is told of each seal, of a writer's or a recovery's segment. Its methods
+// are called while the writer is locked, may be called from several goroutines
+// and wait for the disk alone.
+type Seals interface {
+	// Sealing is called before what is known of the segment is written, and may
+	// say to which event it belongs. Its error keeps the segment from being
+	// sealed; it is called again then, when the seal is tried again.
+	Sealing(seg Segment, m *Meta) error
+	// Sealed is called once the segment is sealed.
+	Sealed(seg Segment, m *Meta)
+}
+
+// Tell makes s tell whoever wants to know of each seal. It comes before the first.
+func (s *Spool) Tell(seals Seals) { s.seals = seals }
 
 // Segment is a sealed segment, in whatever state.
 type Segment struct {
@@ -346,6 +365,11 @@ func (s *Spool) lastSeq(dir string) (int, error) {
 //
 // It may be repeated until it succeeds.
 func (s *Spool) seal(seg Segment, m *Meta) error {
+	if s.seals != nil {
+		if err := s.seals.Sealing(seg, m); err != nil {
+			return fmt.Errorf("seal %s: %w", seg.Path(), err)
+		}
+	}
 	if err := s.SaveMeta(seg, m); err != nil {
 		return fmt.Errorf("seal %s: %w", seg.Path(), err)
 	}
@@ -357,6 +381,9 @@ func (s *Spool) seal(seg Segment, m *Meta) error {
 	}
 	if err != nil {
 		return fmt.Errorf("seal %s: %w", seg.Path(), err)
+	}
+	if s.seals != nil {
+		s.seals.Sealed(seg, m)
 	}
 	return nil
 }

@@ -47,11 +47,11 @@ func (s *Spool) pack(seg, packed Segment, compress func(dst io.Writer, src io.Re
 	switch {
 	case m.givenUp() && m.Bytes != s.Size(seg):
 		// giveUp could not write its one line: the text is here.
-		key := m.Key
+		was := m
 		if m, err = s.describe(seg.Dir, seg.Name); err != nil {
 			return err
 		}
-		m.Key = key
+		m.Key, m.Event = was.Key, was.Event
 	case m.givenUp() && s.Exists(packed):
 		// giveUp could not remove what its one line stands for.
 		if err := durable.Remove(s.root, packed.Path()); err != nil {
@@ -96,8 +96,18 @@ func (s *Spool) writePacked(seg Segment, temp string, m *Meta, compress func(dst
 		return err
 	}
 	text, packed := sha256.New(), sha256.New()
+	read := io.Writer(text)
+	if m.Errors > 0 {
+		scan := s.scanner(m)
+		read = io.MultiWriter(text, scan)
+		defer func() {
+			if f := scan.Findings(); f.Errors > 0 {
+				m.Findings = f
+			}
+		}()
+	}
 	err = durable.Do("write", temp, func() error {
-		return compress(io.MultiWriter(dst, packed), io.TeeReader(src, text))
+		return compress(io.MultiWriter(dst, packed), io.TeeReader(src, read))
 	})
 	if err == nil {
 		err = durable.Sync(dst, temp)

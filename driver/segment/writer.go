@@ -32,6 +32,11 @@ type Batch struct {
 	// It may be repeated, and called later, in any goroutine.
 	Failed func() error
 
+	// Event, if set, is called where Errors is not 0, once the batch is written:
+	// it takes the event that the active segment belongs to by now, or "", and
+	// returns the one that it belongs to. The writer is locked meanwhile.
+	Event func(current string) string
+
 	// Sync keeps Append from returning before the batch is on the disk itself.
 	Sync bool
 }
@@ -183,6 +188,9 @@ func (w *Writer) append(b *Batch) error {
 	w.meta.saw(time.Unix(0, b.Last).UTC())
 	w.meta.Lines += b.Lines
 	w.meta.Errors += b.Errors
+	if b.Errors > 0 && b.Event != nil {
+		w.meta.Event = b.Event(w.meta.Event)
+	}
 	w.announce()
 	return nil
 }
@@ -371,7 +379,7 @@ func (w *Writer) create() error {
 	}
 	known := path.Join(w.dir, streamFile)
 	var was Stream
-	if err := s.readJSON(known, &was); err != nil || was != w.stream {
+	if err := s.readJSON(known, &was); err != nil || !was.equal(&w.stream) {
 		if err := s.writeJSON(known, &w.stream); err != nil {
 			return err
 		}
@@ -400,12 +408,23 @@ func (w *Writer) create() error {
 }
 
 // AddError notes a server error in a line that is in the active segment
-// already. Without one it does nothing.
-func (w *Writer) AddError() {
+// already; event is a Batch's. Without a segment it does nothing.
+func (w *Writer) AddError(event func(current string) string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.file != nil {
 		w.meta.Errors++
+		w.meta.Event = event(w.meta.Event)
+	}
+}
+
+// Rejoin calls event, a Batch's, where lines of the active segment, which an
+// earlier process has written, report errors.
+func (w *Writer) Rejoin(event func(current string) string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.meta.Errors > 0 {
+		w.meta.Event = event(w.meta.Event)
 	}
 }
 

@@ -12,17 +12,25 @@ import (
 	"sync"
 	"time"
 
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Shipper needs. All fields but Keep and Stall must be set.
+// Config is what a Shipper needs. All fields but Keep, Stall, Incidents and Announce must be set.
 type Config struct {
 	Spool *segment.Spool
 	Store object.Store
 	Keep  time.Duration // how long an uploaded copy stays in the spool, from its first line on
 	Stall time.Duration // see [DefaultStall], which zero stands for
 	Log   *slog.Logger
+
+	Incidents *incident.Dir // the spool's; nil: there are none
+
+	// Announce, if set, is told of each incident that is in the store. When it
+	// returns nil, what it makes of that is durable. It may be called again with
+	// the same event; after an error it is.
+	Announce func(*incident.Event) error
 }
 
 // Shipper moves segments to the store. Make it with New; Run does the work.
@@ -31,6 +39,7 @@ type Shipper struct {
 	pace   pace
 	sealed chan struct{} // a segment may have been sealed
 	packed chan struct{} // handover holds something
+	closed chan struct{} // an incident may have been closed, or a segment of one uploaded
 
 	mu       sync.Mutex
 	handover []*job   // packed, for the uploader to take; owned by mu
@@ -42,11 +51,14 @@ func New(cfg Config) *Shipper {
 	if cfg.Stall == 0 {
 		cfg.Stall = DefaultStall
 	}
-	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1)}
+	return &Shipper{cfg: cfg, pace: usual, sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), closed: make(chan struct{}, 1)}
 }
 
-// Wake says that a segment was sealed. It never waits.
-func (s *Shipper) Wake() { notify(s.sealed) }
+// Wake says that a segment was sealed, or an incident closed. It never waits.
+func (s *Shipper) Wake() {
+	notify(s.sealed)
+	notify(s.closed)
+}
 
 func notify(c chan struct{}) {
 	select {
@@ -63,6 +75,9 @@ func (s *Shipper) Run(ctx context.Context) {
 	wg.Go(func() { s.upload(ctx) })
 	wg.Go(func() { s.prune(ctx) })
 	wg.Go(func() { s.watch(ctx) })
+	if s.cfg.Incidents != nil {
+		wg.Go(func() { s.incidents(ctx) })
+	}
 	wg.Wait()
 }
 
@@ -103,11 +118,15 @@ func (s *Shipper) prune(ctx context.Context) {
 			s.cfg.Log.Error("list the spool", "err", err)
 		}
 		over := func(g segment.Segment) bool { return time.Since(g.Name.Time) >= s.cfg.Keep }
+		needed := s.pruneIncidents()
 		all = append(again, all[:sort.Search(len(all), func(i int) bool { return !over(all[i]) })]...)
 		again = nil
 		for _, seg := range all {
 			if ctx.Err() != nil {
 				return
+			}
+			if needed(seg) {
+				continue
 			}
 			if err := s.cfg.Spool.Delete(seg); err != nil && !errors.Is(err, segment.ErrHeld) {
 				s.cfg.Log.Error("prune; will try again", "segment", seg.Path(), "err", err)

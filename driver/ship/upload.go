@@ -98,12 +98,14 @@ func (u *uploader) settle(r result) {
 		u.out = outage{}
 		u.queue.done(j)
 		u.moved()
+		notify(u.closed)
 		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1)
 		return
 	}
 	if !u.cfg.Spool.Exists(j.seg) {
 		log.Warn("segment is gone; somebody removed it", "err", r.err)
 		u.queue.done(j)
+		notify(u.closed)
 		return
 	}
 	now := time.Now()

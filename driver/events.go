@@ -1,0 +1,397 @@
+package driver
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// events are the fast track's events, each of which becomes one incident, and
+// know which segments belong to them. A segment belongs to the event of its first
+// error; one without errors to the event that is open in its container, its
+// group or on the host when it is sealed. Until its last segment is sealed, an
+// event that is over stays known, so that no seal escapes it.
+//
+// What outlives a crash is in incident.Dir:
+//
+//	killed before the first seal        nothing is known; the segment is sealed by
+//	                                    the recovery, or its stream goes on: a new
+//	                                    event, the only one
+//	killed from MarkOpen to MarkClosed  load finds it and its segments; it goes on
+//	                                    where a stream does, or closes
+//	killed after MarkClosed             it is SHIP's
+type events struct {
+	dir    *incident.Dir
+	host   string
+	log    *slog.Logger
+	wakeUp func() // the next time may have changed; must not wait
+
+	mu      sync.Mutex        // is never held while another lock is taken, or the disk waited for
+	track   fasttrack.Machine // owned by mu
+	open    map[string]*event // by their scope's name, owned by mu
+	known   map[string]*event // those that segments can still join, by ID, owned by mu
+	closing []*event          // over, and not yet SHIP's, owned by mu
+	notices []notice          // nobody has been told yet, owned by mu
+}
+
+// event is one event. Its fields are owned by events.mu, where nothing else is said.
+type event struct {
+	incident.Record
+	pending map[string]bool // directories with a segment that belongs to it and is not sealed
+	again   time.Time       // when to try to finish it
+
+	marking sync.Mutex // is held while the disk is waited for
+	marked  bool       // owned by marking
+}
+
+// notice is the first error of an event.
+type notice struct {
+	event  *event
+	record incident.Record
+	stream segment.Stream
+	first  firstError
+}
+
+// firstError is the first line of a batch that reports an error. The zero
+// firstError is one that nobody knows.
+type firstError struct {
+	time   int64 // nanoseconds since 1970
+	from   record.Stream
+	text   []byte // of the line, as much as a notice can use
+	cut    bool
+	status int
+	rule   string
+	method string
+	path   []byte
+}
+
+// keepFirst bounds the text of a firstError, in bytes. What is secret in it is
+// taken out before it is cut to incident.MaxSample.
+const keepFirst = 2 * incident.MaxSample
+
+func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
+	text, path := f.text[:0], f.path[:0]
+	*f = firstError{
+		time: r.Time, from: r.Stream, status: m.Status, rule: m.Rule, method: string(m.Method), cut: len(line) > keepFirst,
+		text: append(text, line[:min(len(line), keepFirst)]...), path: append(path, m.Path[:min(len(m.Path), keepFirst)]...),
+	}
+}
+
+func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) (*events, error) {
+	root, err := s.State(incident.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("open the incidents: %w", err)
+	}
+	v := &events{dir: incident.NewDir(root), host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}}
+	s.Tell(v)
+	return v, nil
+}
+
+func (v *events) close() error { return v.dir.Close() }
+
+// note takes an error of a container into account, in whose directory the active
+// segment belongs to the event current, and returns the event that it belongs to
+// now. It is called while the segment's writer is locked, and never waits.
+func (v *events) note(o *Options, desc *segment.Stream, current string, first *firstError) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	e := v.known[current]
+	if e == nil {
+		scope := scopeName(o, desc)
+		if e = v.open[scope]; e == nil {
+			at := now.UTC()
+			if first.time != 0 {
+				at = time.Unix(0, first.time).UTC()
+			}
+			e = v.add(o.Scope, scope, at)
+			v.open[scope] = e
+			n := notice{event: e, record: e.Record, stream: *desc, first: *first}
+			n.first.text, n.first.path = slices.Clone(first.text), slices.Clone(first.path)
+			v.notices = append(v.notices, n)
+		}
+	}
+	e.pending[desc.Dir()] = true
+	if e.Last = now.UTC(); e.Closed == "" {
+		v.track.Error(e.Name, o.Policy, now)
+	}
+	return e.ID
+}
+
+// add makes an event known. The caller holds mu.
+func (v *events) add(scope Scope, name string, first time.Time) *event {
+	e := &event{
+		Record:  incident.Record{ID: incident.NewID(first), Host: v.host, Scope: string(cmp.Or(scope, ScopeContainer)), Name: name, First: first, Last: first},
+		pending: map[string]bool{},
+	}
+	v.known[e.ID] = e
+	return e
+}
+
+// Sealing implements segment.Seals: it says to which event the segment belongs,
+// and makes sure that a crash does not forget that.
+func (v *events) Sealing(seg segment.Segment, m *segment.Meta) error {
+	v.mu.Lock()
+	e := v.known[m.Event]
+	if e == nil && m.Event == "" {
+		if e = v.eventOf(seg.Dir, &m.Stream); e == nil && m.Errors > 0 {
+			// A crash has forgotten its event: it has a new one, that is over, and
+			// that other segments of its scope join.
+			scope := Scope(m.Stream.Scope)
+			e = v.add(scope, scopeName(&Options{Scope: scope}, &m.Stream), m.First.UTC())
+			e.Last = m.Last.UTC()
+			v.over(e, incident.ClosedRecover)
+		}
+	}
+	if e == nil {
+		v.mu.Unlock()
+		return nil
+	}
+	e.pending[seg.Dir] = true
+	m.Event = e.ID
+	v.mu.Unlock()
+	return v.mark(e)
+}
+
+// eventOf returns the event to which a segment belongs that is sealed in dir and
+// names none. The caller holds mu.
+func (v *events) eventOf(dir string, of *segment.Stream) *event {
+	var best *event
+	narrow := func(e *event) int {
+		return slices.Index([]string{string(ScopeHost), string(ScopeGroup), string(ScopeContainer)}, e.Scope)
+	}
+	for _, e := range v.known {
+		if e.pending[dir] {
+			return e // its writer has ended, or died, and another one seals it
+		}
+		if inScope(e.Name, of) && (best == nil || narrow(e) > narrow(best) || narrow(e) == narrow(best) && e.ID > best.ID) {
+			best = e
+		}
+	}
+	return best
+}
+
+// mark notes durably that there is the event.
+func (v *events) mark(e *event) error {
+	e.marking.Lock()
+	defer e.marking.Unlock()
+	if e.marked {
+		return nil
+	}
+	v.mu.Lock()
+	r := e.Record
+	v.mu.Unlock()
+	r.Members = nil
+	err := v.dir.MarkOpen(&r)
+	e.marked = err == nil
+	return err
+}
+
+// Sealed implements segment.Seals.
+func (v *events) Sealed(seg segment.Segment, m *segment.Meta) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e := v.known[m.Event]
+	if e == nil {
+		return
+	}
+	delete(e.pending, seg.Dir)
+	e.join(seg)
+	if e.Closed != "" {
+		e.again = time.Time{}
+		v.wakeUp()
+	}
+}
+
+func (e *event) join(seg segment.Segment) {
+	member := incident.Member{Dir: seg.Dir, Stem: seg.Name.Stem()}
+	if !slices.Contains(e.Members, member) {
+		e.Members = append(e.Members, member)
+	}
+}
+
+// over notes that the event is over. The caller holds mu.
+func (v *events) over(e *event, because incident.Closed) {
+	e.Closed, e.At = because, time.Now().UTC()
+	if v.open[e.Name] == e {
+		delete(v.open, e.Name)
+		v.track.Drop(e.Name)
+	}
+	v.closing = append(v.closing, e)
+}
+
+// ended notes that the containers of a scope have all ended, where remain says
+// so of its name.
+func (v *events) ended(remain func(scope string) bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, e := range v.open {
+		if !remain(e.Name) {
+			v.over(e, incident.ClosedStop)
+		}
+	}
+}
+
+// due returns the events that are over and are to be sealed and finished now.
+func (v *events) due(now time.Time) []*event {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, d := range v.track.Due(now) {
+		because := incident.ClosedQuiet
+		if d.MaxDelay {
+			because = incident.ClosedMaxDelay
+		}
+		v.over(v.open[d.Scope], because)
+	}
+	var due []*event
+	for _, e := range v.closing {
+		if !e.again.After(now) {
+			due = append(due, e)
+		}
+	}
+	return due
+}
+
+// next returns when due will return something, if it will.
+func (v *events) next() (next time.Time, some bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	next, some = v.track.Next()
+	for _, e := range v.closing {
+		if !some || e.again.Before(next) {
+			next, some = e.again, true
+		}
+	}
+	return next, some
+}
+
+// finish hands an event that is over to SHIP and reports whether it could. It
+// cannot as long as one of its segments is not sealed, or the disk refuses.
+func (v *events) finish(e *event, sealed bool, now time.Time) bool {
+	v.mu.Lock()
+	ready := sealed && len(e.pending) == 0
+	if ready {
+		delete(v.known, e.ID) // nothing joins it any more
+	} else {
+		e.again = now.Add(sealRetry)
+	}
+	r := e.Record
+	v.mu.Unlock()
+	if !ready {
+		return false
+	}
+	err := v.hand(&r)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.log.Error("an incident cannot be closed; will try again", "incident", e.ID, "err", err)
+		e.again = now.Add(sealRetry)
+		return false
+	}
+	v.closing = slices.DeleteFunc(v.closing, func(other *event) bool { return other == e })
+	return true
+}
+
+func (v *events) hand(r *incident.Record) error {
+	if len(r.Members) == 0 {
+		return v.dir.Drop(r.ID) // a marker without anything to tell of
+	}
+	v.log.Info("incident closed", "incident", r.ID, "scope", r.Name, "because", r.Closed, "segments", len(r.Members))
+	return v.dir.MarkClosed(r)
+}
+
+// load makes known what an earlier process has left open.
+func (v *events) load(s *segment.Spool) error {
+	err := v.dir.Clean()
+	entries, listErr := v.dir.List()
+	errs := []error{err, listErr}
+	left := map[string]*event{}
+	for _, entry := range entries {
+		if entry.State != incident.Open {
+			continue
+		}
+		r, err := v.dir.Record(entry)
+		if err != nil {
+			// It holds less than the segments that name it.
+			errs = append(errs, err)
+			at, _ := incident.TimeOf(entry.ID)
+			r = &incident.Record{ID: entry.ID, Host: v.host, Scope: string(ScopeHost), Name: "unknown", First: at, Last: at}
+		}
+		r.Closed, r.At, r.Members = "", time.Time{}, nil
+		left[r.ID] = &event{Record: *r, pending: map[string]bool{}, marked: true}
+	}
+	if len(left) == 0 {
+		return errors.Join(errs...)
+	}
+	all, err := s.List()
+	errs = append(errs, err)
+	for _, seg := range all {
+		if m, err := s.Look(seg); err == nil && left[m.Event] != nil {
+			left[m.Event].join(seg)
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, e := range left {
+		v.known[id] = e
+	}
+	return errors.Join(errs...)
+}
+
+// recovered decides, after a recovery, which of the events that were left open
+// go on, because streams of their scope do, and closes the others.
+func (v *events) recovered(streams []entry) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, e := range v.known {
+		if e.Closed != "" || v.open[e.Name] == e {
+			continue
+		}
+		i := slices.IndexFunc(streams, func(s entry) bool { return inScope(e.Name, &s.Stream) })
+		if i < 0 || v.open[e.Name] != nil {
+			v.over(e, incident.ClosedRecover)
+			continue
+		}
+		v.open[e.Name] = e
+		v.track.Error(e.Name, streams[i].Options.Policy, time.Now())
+	}
+}
+
+// tell calls opened for each event of which nobody has been told. The event is
+// on the disk by then, so that it keeps its ID. Killed between the two, it is
+// not told of before its end.
+func (v *events) tell(opened func(*incident.Event)) {
+	v.mu.Lock()
+	notices := v.notices
+	v.notices = nil
+	v.mu.Unlock()
+	if opened == nil {
+		return
+	}
+	for _, n := range notices {
+		if err := v.mark(n.event); err != nil {
+			v.log.Error("an incident is told of, and would have another ID after a crash", "incident", n.record.ID, "err", err)
+		}
+		opened(n.build())
+	}
+}
+
+func (n *notice) build() *incident.Event {
+	redact, _ := incident.NewRedactor(n.stream.Redact) // it was understood when the container was started
+	f := &n.first
+	at := n.record.First
+	return incident.NewOpened(&n.record, n.stream.Container(), incident.NewSample(incident.Line{
+		Time: at, Container: n.stream.Name, App: n.stream.App, Stream: f.from.String(), Status: f.status, Rule: f.rule,
+		Method: f.method, Path: f.path, Text: f.text, Cut: f.cut,
+	}, redact))
+}

@@ -1,0 +1,281 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// incidentType is the media type of an incident's object: CloudEvents' own, for
+// its structured JSON mode.
+const incidentType = "application/cloudevents+json"
+
+// reporter is the loop that tells of incidents. Its goroutine owns it.
+type reporter struct {
+	*Shipper
+	out   outage              // of the store
+	tries map[string]*attempt // by incident, of those that failed by themselves
+}
+
+type attempt struct {
+	failures  int
+	notBefore time.Time
+}
+
+// errWaiting: a member of the incident is not in the store yet.
+var errWaiting = errors.New("its segments are not all uploaded")
+
+// incidents puts each incident into the store, once all its segments are there,
+// and has it announced, until ctx ends.
+//
+//	Dir.Build          killed before: built again, of the same segments
+//	put the object     killed before or after: put again, which changes nothing
+//	Announce           killed after: announced again, which changes nothing
+//	Dir.MarkUploaded
+//
+// Its pauses are those of the uploads, and nothing waits for it but the deletion
+// of its segments' copies.
+func (s *Shipper) incidents(ctx context.Context) {
+	r := &reporter{Shipper: s, tries: map[string]*attempt{}}
+	for {
+		wait := r.work(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.closed:
+		case <-until(wait):
+		}
+	}
+}
+
+// work does what can be done now and returns when to try again, zero where only
+// a wake-up can bring something to do.
+func (r *reporter) work(ctx context.Context) (wait time.Time) {
+	all, err := r.cfg.Incidents.List()
+	if err != nil {
+		r.cfg.Log.Error("list the incidents", "err", err)
+		wait = time.Now().Add(r.pace.max)
+	}
+	sooner := func(at time.Time) {
+		if wait.IsZero() || at.Before(wait) {
+			wait = at
+		}
+	}
+	there := map[string]bool{}
+	for _, e := range all {
+		there[e.ID] = true
+		if e.State != incident.Closing && e.State != incident.Built {
+			continue
+		}
+		now := time.Now()
+		if r.out.notBefore.After(now) {
+			sooner(r.out.notBefore)
+			continue
+		}
+		if t := r.tries[e.ID]; t != nil && t.notBefore.After(now) {
+			sooner(t.notBefore)
+			continue
+		}
+		if err := r.report(ctx, e); err != nil && !errors.Is(err, errWaiting) {
+			if ctx.Err() != nil {
+				return wait
+			}
+			sooner(r.failed(e, now, err))
+		}
+	}
+	for id := range r.tries {
+		if !there[id] {
+			delete(r.tries, id)
+		}
+	}
+	return wait
+}
+
+// failed notes a failure and returns when to try again.
+func (r *reporter) failed(e incident.Entry, now time.Time, err error) time.Time {
+	t := r.tries[e.ID]
+	if t == nil {
+		t = &attempt{}
+		r.tries[e.ID] = t
+	}
+	t.failures++
+	log := r.cfg.Log.With("incident", e.ID, "attempt", t.failures, "err", err)
+	if local(err) {
+		t.notBefore = now.Add(r.pace.backoff(t.failures))
+		log.Error("an incident cannot be told; will try again")
+		return t.notBefore
+	}
+	r.out.failed(now, r.pace)
+	log.Warn("an incident cannot be put into the store; will try again", "next", time.Until(r.out.notBefore).Round(time.Millisecond))
+	return r.out.notBefore
+}
+
+// report takes one incident as far as it goes now.
+func (r *reporter) report(ctx context.Context, e incident.Entry) error {
+	if e.State == incident.Closing {
+		if err := r.build(e); err != nil {
+			return err
+		}
+		e.State = incident.Built
+	}
+	data, err := r.cfg.Incidents.Read(e)
+	if err != nil {
+		return inSpool(err)
+	}
+	event := &incident.Event{}
+	if err := json.Unmarshal(data, event); err != nil {
+		return inSpool(fmt.Errorf("read incident %s: %w", e.ID, err))
+	}
+	key, err := r.put(ctx, event, data)
+	if err != nil {
+		return err
+	}
+	r.out = outage{}
+	if r.cfg.Announce != nil {
+		if err := r.cfg.Announce(event); err != nil {
+			return inSpool(fmt.Errorf("announce: %w", err))
+		}
+	}
+	if err := r.cfg.Incidents.MarkUploaded(e.ID); err != nil {
+		return inSpool(err)
+	}
+	delete(r.tries, e.ID)
+	r.cfg.Log.Info("incident uploaded", "incident", e.ID, "key", key, "errors", event.Data.Errors, "objects", len(event.Data.Objects))
+	return nil
+}
+
+// build makes the event of an incident that is closed.
+func (r *reporter) build(e incident.Entry) error {
+	record, err := r.cfg.Incidents.Record(e)
+	if err != nil {
+		return inSpool(err)
+	}
+	record.Missing = 0
+	var parts []incident.Part
+	for _, m := range record.Members {
+		part, err := r.part(m)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			record.Missing++
+			r.cfg.Log.Warn("a segment of an incident is gone; somebody removed it", "incident", e.ID, "segment", m.Stem)
+		case err != nil:
+			return err
+		default:
+			parts = append(parts, *part)
+		}
+	}
+	data, err := json.MarshalIndent(incident.Build(record, parts), "", "  ")
+	if err != nil {
+		return inSpool(err)
+	}
+	if err := r.cfg.Incidents.Build(e.ID, append(data, '\n')); err != nil {
+		return inSpool(err)
+	}
+	return nil
+}
+
+// part is what a segment has to say, once it is uploaded: errWaiting before, and
+// os.ErrNotExist where it is gone.
+func (r *reporter) part(m incident.Member) (*incident.Part, error) {
+	name, ok := segment.ParseName(m.Stem)
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	seg := segment.Segment{Dir: m.Dir, Name: name}
+	// In the order of a segment's life, so that none escapes; twice, because one
+	// that is given up for want of room begins anew.
+	for range 2 {
+		for _, seg.Name.State = range []segment.State{segment.Sealed, segment.Packed} {
+			if r.cfg.Spool.Exists(seg) {
+				return nil, errWaiting
+			}
+		}
+		if seg.Name.State = segment.Uploaded; r.cfg.Spool.Exists(seg) {
+			return r.describe(seg)
+		}
+	}
+	return nil, os.ErrNotExist
+}
+
+func (r *reporter) describe(seg segment.Segment) (*incident.Part, error) {
+	m, err := r.cfg.Spool.Meta(seg)
+	if errors.Is(err, segment.ErrNoMeta) {
+		return nil, os.ErrNotExist // nobody knows its key any more
+	}
+	if err != nil {
+		return nil, inSpool(err)
+	}
+	p := &incident.Part{
+		Container: m.Stream.Container(),
+		Object: incident.Object{
+			Key: m.Key, Container: m.Stream.Name, Reason: string(m.Reason), First: m.First, Last: m.Last,
+			Lines: m.Lines, Errors: m.Errors, Bytes: m.Bytes, Size: r.cfg.Spool.Size(seg), SHA256: m.SHA256Object,
+		},
+		Findings: m.Findings,
+	}
+	if m.Lost != nil {
+		p.GivenUp, p.LostLines, p.LostErrors = true, m.Lost.Lines, m.LostErrors
+	}
+	return p, nil
+}
+
+// put puts the incident's object, and returns its key.
+func (r *reporter) put(ctx context.Context, event *incident.Event, data []byte) (string, error) {
+	attrs := object.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: incidentType}
+	attempt, cancel := context.WithTimeout(ctx, r.pace.attemptTime(attrs.Size))
+	defer cancel()
+	key := incident.Key(event.ID, event.Data.Host)
+	err := r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
+	if errors.Is(err, object.ErrExists) {
+		// Chance makes no two IDs: somebody has put it there. It stays.
+		r.cfg.Log.Error("a foreign object has the incident's key; taking another", "incident", event.ID, "key", key)
+		key = fmt.Sprintf("%s-%x.json", strings.TrimSuffix(key, ".json"), attrs.SHA256[:8])
+		err = r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
+	}
+	return key, err
+}
+
+// pruneIncidents deletes incidents whose time is over, and returns which of the
+// uploaded segments are still needed: an incident of theirs is not built.
+func (s *Shipper) pruneIncidents() (needed func(segment.Segment) bool) {
+	unbuilt := map[string]bool{}
+	if s.cfg.Incidents == nil {
+		return func(segment.Segment) bool { return false }
+	}
+	all, err := s.cfg.Incidents.List()
+	if err != nil {
+		s.cfg.Log.Error("list the incidents", "err", err)
+		return func(segment.Segment) bool { return true }
+	}
+	for _, e := range all {
+		switch e.State {
+		case incident.Open, incident.Closing:
+			unbuilt[e.ID] = true
+		case incident.Uploaded:
+			at, err := incident.TimeOf(e.ID)
+			if err == nil && time.Since(at) < s.cfg.Keep {
+				continue
+			}
+			if err := s.cfg.Incidents.Delete(e.ID); err != nil {
+				s.cfg.Log.Error("prune an incident; will try again", "incident", e.ID, "err", err)
+			}
+		}
+	}
+	return func(seg segment.Segment) bool {
+		if len(unbuilt) == 0 {
+			return false
+		}
+		m, err := s.cfg.Spool.Look(seg)
+		return err == nil && unbuilt[m.Event]
+	}
+}

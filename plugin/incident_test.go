@@ -1,0 +1,110 @@
+package plugin
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/plugins/logdriver"
+	"github.com/docker/docker/daemon/logger"
+
+	"github.com/logfast/logfast/driver/incident"
+)
+
+// incidents waits for n incidents in the archive, and returns them.
+func (s *served) incidents(n int) (all []*incident.Event) {
+	s.Helper()
+	var files []string
+	for deadline := time.Now().Add(20 * time.Second); len(files) < n; time.Sleep(time.Millisecond) {
+		if files = find(s.T, s.spool, "archive/incidents/*/*/*.json"); time.Now().After(deadline) {
+			s.Fatalf("%d incidents, want %d: %v\n%s", len(files), n, find(s.T, s.spool, "*/*"), s.log.String())
+		}
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			s.Fatal(err)
+		}
+		e := &incident.Event{}
+		if err := json.Unmarshal(data, e); err != nil {
+			s.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// TestAnErrorBecomesAnIncident follows an error from the FIFO to the incident:
+// what it quotes is where it says, with the container's own detector and labels.
+func TestAnErrorBecomesAnIncident(t *testing.T) {
+	s := serve(t, "LOGFAST_QUIET_PERIOD=200ms", "LOGFAST_LABELS=team,nothing", "LOGFAST_REDACT=customer-\\d+")
+	fifo, w := makeFIFO(t)
+	info := logger.Info{
+		ContainerID: strings.Repeat("ab", 32), ContainerName: "/web", ContainerImageName: "shop:7",
+		ContainerLabels: map[string]string{"team": "red", "secret": "x"},
+		Config:          map[string]string{"pattern": `^FATAL (?P<path>/\S*)`, "group": "shop", "fast-track-scope": "group"},
+	}
+	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
+		t.Fatal(got)
+	}
+	enc := logdriver.NewLogEntryEncoder(w)
+	at := time.Date(2026, 11, 23, 19, 3, 1, 0, time.UTC)
+	for i, line := range []string{
+		`10.0.0.1 - - "GET / HTTP/1.1" 200 12`,
+		`10.0.0.1 - - "GET /orders/17?token=abc HTTP/1.1" 502 0`,
+		`10.0.0.1 - - "GET /orders/18 HTTP/1.1" 502 0`,
+		`FATAL /jobs/customer-12 failed`,
+		`10.0.0.1 - - "GET / HTTP/1.1" 200 12`,
+	} {
+		if err := enc.Encode(&logdriver.LogEntry{Source: "stdout", TimeNano: at.Add(time.Duration(i) * time.Second).UnixNano(), Line: []byte(line)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := s.incidents(1)[0]
+	in := e.Data
+	if e.Type != incident.TypeShipped || e.Source != "/logfast/web-1" || e.Subject != "web" || e.ID != in.ID || in.Closed != incident.ClosedQuiet || in.Scope != "group" {
+		t.Errorf("%+v", e)
+	}
+	if in.Errors != 3 || in.ByStatus["502"] != 2 || in.ByStatus["0"] != 1 || in.Lines != 5 || !in.First.Equal(at.Add(time.Second)) || !in.Last.Equal(at.Add(3*time.Second)) {
+		t.Errorf("%+v", in)
+	}
+	if len(in.Containers) != 1 || in.Containers[0].Image != "shop:7" || in.Containers[0].Group != "shop" || len(in.Containers[0].Labels) != 1 || in.Containers[0].Labels["team"] != "red" {
+		t.Errorf("%+v", in.Containers)
+	}
+	if len(in.Fingerprints) != 2 || in.Fingerprints[0].Method+" "+in.Fingerprints[0].Route != "GET /orders/{n}" || in.Fingerprints[0].Errors != 2 {
+		t.Errorf("%+v", in.Fingerprints)
+	}
+	if len(in.Samples) != 2 {
+		t.Fatalf("%+v", in.Samples)
+	}
+	if got := in.Samples[0].Text; !strings.Contains(got, "token=[redacted]") || strings.Contains(got, "abc") {
+		t.Error(got)
+	}
+	if got := in.Samples[1].Text; got != "FATAL /jobs/[redacted] failed" {
+		t.Error(got)
+	}
+	packed, err := os.ReadFile(filepath.Join(s.spool, "archive", in.Samples[1].Key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := text[in.Samples[1].Offset:]; !bytes.HasPrefix(at, []byte("2026-11-23T19:03:04.000000000Z stdout F FATAL /jobs/customer-12")) || in.Samples[1].Line != 4 {
+		t.Errorf("line %d, offset %d is %.80q", in.Samples[1].Line, in.Samples[1].Offset, at)
+	}
+	if in.Objects[0].Size != int64(len(packed)) || in.Objects[0].Lines != 5 || in.Objects[0].Reason != "error" {
+		t.Errorf("%+v", in.Objects)
+	}
+}
