@@ -83,6 +83,12 @@ func newChat(kind string, u *url.URL, secrets []string) (*chat, error) {
 			return nil, wrongURL(kind, err, secrets)
 		}
 	}
+	if query := u.Query(); kind == "discord" && !strings.Contains(strings.ToLower(u.RawQuery), "splitlines=") {
+		query.Set("splitLines", "no") // each line would be a box, and ten of them a message
+		copied := *u
+		copied.RawQuery = query.Encode()
+		u = &copied
+	}
 	c := &chat{kind: kind, service: service, secrets: secrets, running: make(chan struct{}, 1)}
 	if err := guard(func() error { return service.Initialize(u, nil) }); err != nil {
 		return nil, wrongURL(kind, err, secrets)

@@ -121,7 +121,7 @@ func (l *life) run(events ...*incident.Event) {
 			time.Sleep(time.Second)
 		}
 	}
-	if !try(l.box.open) {
+	if !try(l.open) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -133,7 +133,7 @@ func (l *life) run(events ...*incident.Event) {
 	time.Sleep(90 * time.Minute) // the bubble's time
 	cancel()
 	wg.Wait()
-	l.Outbox.Close()
+	l.Close()
 }
 
 func newLife(t *testing.T, folds bool) *life {

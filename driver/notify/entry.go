@@ -66,6 +66,11 @@ func briefOf(e *incident.Event) brief {
 	if len(e.Data.Fingerprints) > 0 {
 		b.lead = e.Data.Fingerprints[0]
 	}
+	if len(b.prints) == 0 && len(e.Data.Samples) > 0 {
+		s := &e.Data.Samples[0]
+		b.lead.ID, b.lead.Status = s.Fingerprint, s.Status
+		b.prints = append(b.prints, s.Fingerprint)
+	}
 	if b.lead.App == "" {
 		b.lead.App = e.Subject
 	}

@@ -120,11 +120,11 @@ func (b *box) start() *box {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	wg.Go(func() { b.Outbox.Run(ctx) })
+	wg.Go(func() { b.Run(ctx) })
 	b.stop = sync.OnceFunc(func() {
 		cancel()
 		wg.Wait()
-		if err := b.Outbox.Close(); err != nil {
+		if err := b.Close(); err != nil {
 			b.t.Error(err)
 		}
 	})

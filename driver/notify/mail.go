@@ -67,8 +67,8 @@ func (m *mailer) transmit(ctx context.Context, msg *message) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer conn.Close()                                                                                             //nolint:errcheck // nothing more is expected of it
+	defer context.AfterFunc(ctx, func() { conn.Close() })()                                                        //nolint:errcheck // likewise
 	security := &tls.Config{ServerName: m.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: m.SkipTLSVerify} //nolint:gosec // it is the operator's choice, in the URL
 	implicit := m.Encryption == smtp.EncMethods.ImplicitTLS || m.Encryption == smtp.EncMethods.Auto && m.Port == smtp.ImplicitTLSPort
 	over := conn

@@ -53,7 +53,7 @@ func (q *queue) compose(work []*entry) (*message, error) {
 	if len(work) > 1 {
 		h := sha256.New()
 		for _, e := range work {
-			fmt.Fprintln(h, e.key)
+			h.Write([]byte(e.key + "\n"))
 		}
 		m.id += "." + hex.EncodeToString(h.Sum(nil)[:8])
 	}

@@ -60,10 +60,15 @@ var comma = regexp.MustCompile(`,([a-z][a-z0-9+.-]*://)`)
 func ParseTargets(list string, on []string) ([]*Target, error) {
 	var targets []*Target
 	var errs []error
-	for i, word := range strings.Fields(comma.ReplaceAllString(list, " $1")) {
-		t, err := newTarget(strings.TrimRight(word, ","), nil, on)
+	n := 0
+	for word := range strings.FieldsSeq(comma.ReplaceAllString(list, " $1")) {
+		if word = strings.Trim(word, ","); word == "" {
+			continue
+		}
+		n++
+		t, err := newTarget(word, nil, on)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("target %d: %w", i+1, err))
+			errs = append(errs, fmt.Errorf("target %d: %w", n, err))
 			continue
 		}
 		targets = append(targets, t)
@@ -119,14 +124,14 @@ func newTarget(raw string, options, on []string) (*Target, error) {
 	secrets := secretsOf(raw, u)
 	t := &Target{Kind: kind, on: on}
 	var hook *webhook
-	switch {
-	case u.Scheme == "http" || u.Scheme == "https":
-		if u.Hostname() == "" || u.Fragment != "" {
+	switch u.Scheme {
+	case "http", "https":
+		if u.Hostname() == "" || strings.ContainsAny(u.Host, ", ") || u.Fragment != "" {
 			return nil, errors.New("write a webhook as https://host/path")
 		}
 		hook = newWebhook(u, secrets)
 		t.Kind, t.sender = "webhook", hook
-	case u.Scheme == "smtp":
+	case "smtp":
 		t.folds = true
 		t.sender, err = newMailer(u, secrets)
 	default:

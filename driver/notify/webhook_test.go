@@ -97,9 +97,9 @@ func TestWithoutASecretNothingIsSigned(t *testing.T) {
 func TestAReceiverInTroubleGetsItInTheEnd(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for name, answer := range map[string]http.HandlerFunc{
-		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"400": func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "no, and my token is hunter2-hunter2", 400)
+			http.Error(w, "no, and my token is hunter2-hunter2", http.StatusBadRequest)
 		},
 		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"cut off":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
@@ -296,10 +296,16 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		}
 		b.end()
 		b.start()
-		before := len(b.queues[0].known)
+		before := b.queues[0].remembered()
 		time.Sleep(8 * 24 * time.Hour)
-		if n := len(b.queues[0].known); before != maxWaiting+50 || n != 0 {
+		if n := b.queues[0].remembered(); before != maxWaiting+50 || n != 0 {
 			t.Errorf("%d remembered, %d after a week", before, n)
 		}
 	})
+}
+
+func (q *queue) remembered() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.known)
 }
