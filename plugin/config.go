@@ -20,6 +20,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/notify"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/object/s3"
 	"github.com/logfast/logfast/driver/record"
@@ -56,6 +57,10 @@ type Environment struct {
 	OnFull     string `env:"LOGFAST_ON_FULL" envDefault:"drop"`
 	LogLevel   string `env:"LOGFAST_LOG_LEVEL" envDefault:"info"`
 
+	Notify     string `env:"LOGFAST_NOTIFY"`
+	NotifyFile string `env:"LOGFAST_NOTIFY_FILE" envDefault:"/etc/logfast/notify"`
+	NotifyOn   string `env:"LOGFAST_NOTIFY_ON" envDefault:"shipped"`
+
 	PathStyle    string `env:"LOGFAST_S3_PATH_STYLE" envDefault:"auto"`
 	SSE          string `env:"LOGFAST_S3_SSE"`
 	SSEKMSKeyID  string `env:"LOGFAST_S3_SSE_KMS_KEY_ID"`
@@ -82,6 +87,7 @@ type Config struct {
 	Keep     time.Duration
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
 	OnFull   driver.OnFull
+	Notify   []*notify.Target // who is told of incidents
 	LogLevel slog.Level
 }
 
@@ -106,6 +112,7 @@ func ReadConfig(environ []string) (*Config, error) {
 	c := &Config{Spool: e.Spool, Host: e.Host, UID: -1, GID: -1}
 	c.readStore(&e, &errs)
 	c.readCapture(&e, &errs)
+	c.readNotify(&e, &errs)
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		return nil, errors.Join(errs...)

@@ -122,13 +122,14 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 		return errors.Join(fmt.Errorf("open the incidents: %w", err), closeStore(), spool.Close())
 	}
 	incidents := incident.NewDir(state)
-	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log, Incidents: incidents})
+	teller := newTeller(cfg, spool, log)
+	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Log: log, Incidents: incidents, Announce: teller.announce})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Log: log,
+		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Opened: teller.opened, Log: log,
 	})
 	if err != nil {
-		return errors.Join(err, incidents.Close(), closeStore(), spool.Close())
+		return errors.Join(err, teller.close(), incidents.Close(), closeStore(), spool.Close())
 	}
 	if err := capture.Recover(); err != nil {
 		log.Error("recovery left something as it was", "err", err)
@@ -140,6 +141,7 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })
 	wg.Go(func() { shipper.Run(ctx) })
+	wg.Go(func() { teller.run(ctx) })
 	wg.Go(func() {
 		for {
 			select {
@@ -151,9 +153,9 @@ func work(ctx context.Context, environ []string, hup <-chan os.Signal, log *slog
 		}
 	})
 	wg.Wait()
-	err = capture.Close() // which ends the followers, once they have all that was written
+	err = capture.Close() // which ends the followers, once they have all that was written, and gives its last notices
 	server.reads.end(lastReads)
-	if err := errors.Join(err, incidents.Close(), closeStore(), spool.Close()); err != nil {
+	if err := errors.Join(err, teller.close(), incidents.Close(), closeStore(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
 	log.Info("logfast has stopped")
