@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ func (c *Config) readNotify(e *Environment, errs *problems) {
 		filed, err = notify.ReadTargets(string(text), on)
 	}
 	errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
-	c.Notify = append(listed, filed...)
+	c.Notify = slices.Concat(listed, filed)
 	errs.check("LOGFAST_NOTIFY", "…", notify.Unique(c.Notify))
 }
 

@@ -20,13 +20,12 @@ import (
 // window is how long what was told counts as told.
 const window = time.Hour
 
-// No target gets more messages than this: burst at once, then one each spacing,
-// and never more than perHour within an hour. What comes meanwhile goes into
-// the next one.
+// A target gets burst messages at once; while there were that many within the
+// hour, one each spacing. That makes no more than ten in any hour. What comes
+// meanwhile goes into the next one.
 const (
 	burst   = 5
 	spacing = 10 * time.Minute
-	perHour = 10
 )
 
 // plan is what a folding target's next message holds.
@@ -119,11 +118,7 @@ func (q *queue) allowed(now time.Time) time.Time {
 			sent = append(sent, e.at)
 		}
 	}
-	n := len(sent)
-	switch {
-	case n >= perHour:
-		return sent[n-perHour].Add(window)
-	case n >= burst:
+	if n := len(sent); n >= burst {
 		return sent[n-1].Add(spacing)
 	}
 	return now

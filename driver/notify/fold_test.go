@@ -132,6 +132,7 @@ func TestTheRateIsBounded(t *testing.T) {
 		if len(all) != 6 || !strings.Contains(all[5].subject, "and 11 more") || strings.Count(all[5].text, "logfast incident") != 1+maxOthers || !strings.Contains(all[5].text, "and 3 more") {
 			t.Fatalf("%d messages, the last: %s\n%s", len(all), all[5].subject, all[5].text)
 		}
+		const perHour = 10 // as docs/notify.md promises
 		// New ones all the time, for a day.
 		for n := range 24 * 60 {
 			time.Sleep(time.Minute)

@@ -221,21 +221,18 @@ func (q *queue) take(now time.Time) (work []*entry, at time.Time) {
 	return work, time.Time{}
 }
 
-// single chooses the next event of a target that gets each by itself: what was
-// tried least, then what waits longest, so that one that is always refused
-// holds no other.
-func (q *queue) single(now time.Time) (best *entry, at time.Time) {
+// single chooses the next event of a target that gets each by itself: what waits
+// longest. One that was refused has a pause of its own, so it holds no other.
+func (q *queue) single(now time.Time) (e *entry, at time.Time) {
 	for _, e := range q.waiting {
-		switch {
-		case now.Before(e.notBefore):
-			if at.IsZero() || e.notBefore.Before(at) {
-				at = e.notBefore
-			}
-		case best == nil || e.failures < best.failures:
-			best = e
+		if !now.Before(e.notBefore) {
+			return e, at
+		}
+		if at.IsZero() || e.notBefore.Before(at) {
+			at = e.notBefore
 		}
 	}
-	return best, at
+	return nil, at
 }
 
 // deliver makes one attempt.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -196,11 +197,12 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // TestProxiesOfTheEnvironment: the transport asks Go's own function, which reads
-// the environment once.
+// the environment once, before any test could change it.
 func TestProxiesOfTheEnvironment(t *testing.T) {
 	hook := targets(t, "https://hooks.example.com/x")[0].sender.(*webhook)
-	if hook.client.Transport.(*http.Transport).Proxy == nil {
-		t.Error("proxies are not asked for")
+	asks := hook.client.Transport.(*http.Transport).Proxy
+	if reflect.ValueOf(asks).Pointer() != reflect.ValueOf(http.ProxyFromEnvironment).Pointer() {
+		t.Error("the environment's proxies are not asked for")
 	}
 }
 
@@ -229,8 +231,10 @@ func TestOneThatIsRefusedHoldsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hook ear
 		var poison string
+		attempts := 0
 		hook.refuse(func(_ context.Context, m *message) error {
 			if m.id == poison {
+				attempts++
 				return refusal{text: "400"}
 			}
 			return nil
@@ -248,6 +252,9 @@ func TestOneThatIsRefusedHoldsNoOther(t *testing.T) {
 		time.Sleep(maxAge)
 		if h := b.Health()[0]; h.GivenUp != 1 || h.Waiting != 0 {
 			t.Errorf("after a day: %+v", h)
+		}
+		if attempts < 100 || attempts > 700 {
+			t.Errorf("%d attempts in a day", attempts)
 		}
 	})
 }
