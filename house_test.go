@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"":                         7, // main
 	"demo/s3ls":                7,
 	"test/e2e/emit":            7,
+	"test/e2e/goserver":        7,
 	"bench/lines":              0,
 	"bench/emit":               7,
 	"bench/naive":              7,
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 	"github.com/alecthomas/kong":           {"cli"},
 	"github.com/klauspost/compress":        {"driver/ship", "driver/read"},
 	"github.com/nicholas-fedor/shoutrrr":   {"driver/notify"},
-	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "driver/notify", "driver/notify/notifytest", "bench", "bench/naive"},
+	"net/http":                             {"plugin", "driver/object/s3", "driver/object/s3/s3test", "driver/notify", "driver/notify/notifytest", "bench", "bench/naive", "test/e2e/goserver"},
 }
 
 func TestImportsGoDown(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -106,5 +107,31 @@ func TestAnErrorBecomesAnIncident(t *testing.T) {
 	}
 	if in.Objects[0].Size != int64(len(packed)) || in.Objects[0].Lines != 5 || in.Objects[0].Reason != "error" {
 		t.Errorf("%+v", in.Objects)
+	}
+}
+
+// TestAStormIsOneIncident, whatever seals its segments.
+func TestAStormIsOneIncident(t *testing.T) {
+	s := serve(t, "LOGFAST_QUIET_PERIOD=1s", "LOGFAST_MAX_SIZE=64KiB")
+	fifo, w := makeFIFO(t)
+	info := logger.Info{ContainerID: strings.Repeat("ab", 32), ContainerName: "/web"}
+	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
+		t.Fatal(got)
+	}
+	enc := logdriver.NewLogEntryEncoder(w)
+	const storm = 10_000
+	for i := range storm {
+		if err := enc.Encode(&logdriver.LogEntry{Source: "stdout", TimeNano: int64(i + 1), Line: fmt.Appendf(nil, `"GET /p/%d HTTP/1.1" 50%d 12`, i, i%3)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.incidents(1)
+	s.stop()
+	all := s.incidents(1)
+	if in := all[0].Data; len(all) != 1 || in.Errors != storm || in.Lines != storm || len(in.Objects) < 5 || len(in.Samples) > incident.MaxSamples {
+		t.Errorf("%d incidents; the first has %d errors in %d lines and %d objects", len(all), in.Errors, in.Lines, len(in.Objects))
+	}
+	if left := find(t, s.spool, ".incidents/*"); len(left) != 1 {
+		t.Errorf("left: %v", left)
 	}
 }

@@ -87,7 +87,8 @@ func TestAScanFindsWhatIsThere(t *testing.T) {
 		}
 		var quoted []string
 		for _, s := range f.Samples {
-			quoted = append(quoted, s.Text[strings.Index(s.Text, "GET"):])
+			_, request, _ := strings.Cut(s.Text, `"`)
+			quoted = append(quoted, request)
 			line := bytes.Split(text, []byte("\n"))[s.Line-1]
 			if !bytes.HasPrefix(text[s.Offset:], append(line, '\n')) || !bytes.Contains(line, []byte(fmt.Sprint(s.Status))) || s.Stream != "stdout" {
 				t.Errorf("%v: line %d and offset %d are not one: %q", format, s.Line, s.Offset, line)

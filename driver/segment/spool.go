@@ -365,18 +365,21 @@ func (s *Spool) lastSeq(dir string) (int, error) {
 //
 // It may be repeated until it succeeds.
 func (s *Spool) seal(seg Segment, m *Meta) error {
-	if s.seals != nil {
-		if err := s.seals.Sealing(seg, m); err != nil {
-			return fmt.Errorf("seal %s: %w", seg.Path(), err)
+	active := path.Join(seg.Dir, seg.Name.Active)
+	var err error
+	if _, there := s.root.Lstat(active); errors.Is(there, os.ErrNotExist) && s.present(seg.Dir, seg.Name) {
+		// An earlier try has renamed it, and SHIP may have it by now: what it
+		// has noted in the Meta must stay.
+		err = durable.SyncDir(s.root, seg.Dir)
+	} else {
+		if s.seals != nil {
+			err = s.seals.Sealing(seg, m)
 		}
-	}
-	if err := s.SaveMeta(seg, m); err != nil {
-		return fmt.Errorf("seal %s: %w", seg.Path(), err)
-	}
-	err := durable.Rename(s.root, path.Join(seg.Dir, seg.Name.Active), seg.Path())
-	if errors.Is(err, os.ErrNotExist) {
-		if _, statErr := s.root.Lstat(seg.Path()); statErr == nil {
-			err = durable.SyncDir(s.root, seg.Dir) // an earlier try renamed it
+		if err == nil {
+			err = s.SaveMeta(seg, m)
+		}
+		if err == nil {
+			err = durable.Rename(s.root, active, seg.Path())
 		}
 	}
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // packed leaves one packed segment in a new spool, with its text.
@@ -180,5 +182,54 @@ func TestListTakesStates(t *testing.T) {
 	}
 	if got, err := s.List(Sealed, Uploaded); err != nil || len(got) != 1 || got[0].Name.State != Uploaded {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestASealIsFinishedThoughSHIPWasFaster: the rename of a seal is done, its sync
+// fails, and SHIP takes the segment before the seal is tried again. Its sums must
+// stay, and the writer must not go on in a file without a name.
+func TestASealIsFinishedThoughSHIPWasFaster(t *testing.T) {
+	path := t.TempDir()
+	s := openSpool(t, path)
+	w := s.Writer(web)
+	appendLine(t, w, 0)
+	stop := durable.Intercept(func(step durable.Step, do func() error) error {
+		if err := do(); err != nil {
+			return err
+		}
+		if step.Op == "rename" && strings.HasSuffix(step.Name, "-error") {
+			return errors.New("perhaps not durable")
+		}
+		return nil
+	})
+	_, err := w.Seal(Error)
+	stop()
+	if err == nil {
+		t.Fatal("the seal did not fail")
+	}
+	seg, err := s.Pack(list(t, s)[0], copyAll)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := s.Meta(seg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Uploaded(seg); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Seal(Error); err != nil {
+		t.Fatal(err)
+	}
+	appendLine(t, w, 5)
+	if _, err := os.Stat(filepath.Join(path, dir, "web.log")); err != nil {
+		t.Error(err)
+	}
+	seg.Name.State = Uploaded
+	if m, err := s.Meta(seg); err != nil || m.SHA256Object != was.SHA256Object || m.SHA256Object == "" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if _, err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// prepare makes the plugin of build/logfast and the image of emit.
+// prepare makes the plugin of build/logfast and the image of emit and goserver.
 func prepare() error {
 	if out, err := exec.Command("../../scripts/create-plugin.sh", pluginName).CombinedOutput(); err != nil {
 		return fmt.Errorf("create the plugin (run make build first): %w\n%s", err, out)
@@ -67,22 +67,25 @@ func prepareImage() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "emit"), "./emit")
+	programs := []string{"emit", "goserver"}
+	build := exec.Command("go", "build", "-o", dir, "./emit", "./goserver")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build emit: %w\n%s", err, out)
-	}
-	program, err := os.ReadFile(filepath.Join(dir, "emit"))
-	if err != nil {
-		return err
+		return fmt.Errorf("build %v: %w\n%s", programs, err, out)
 	}
 	var root bytes.Buffer
 	w := tar.NewWriter(&root)
-	if err := w.WriteHeader(&tar.Header{Name: "emit", Mode: 0o755, Size: int64(len(program))}); err != nil {
-		return err
-	}
-	if _, err := w.Write(program); err != nil {
-		return err
+	for _, name := range programs {
+		program, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(program))}); err != nil {
+			return err
+		}
+		if _, err := w.Write(program); err != nil {
+			return err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return err
