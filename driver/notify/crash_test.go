@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,9 +274,10 @@ func TestADiskThatTakesNoMarkCostsNoSecondMessage(t *testing.T) {
 		var hook ear
 		b := newBox(t, hook.target("queue", false, both...)).start()
 		defer func() { b.end() }()
-		refuses := true
+		var refuses atomic.Bool
+		refuses.Store(true)
 		stop := durable.Intercept(func(s durable.Step, do func() error) error {
-			if refuses && role(s) == "rename told" {
+			if refuses.Load() && role(s) == "rename told" {
 				return errPower
 			}
 			return do()
@@ -286,7 +288,7 @@ func TestADiskThatTakesNoMarkCostsNoSecondMessage(t *testing.T) {
 		if n := len(hook.all()); n != 1 {
 			t.Fatalf("told %d times", n)
 		}
-		refuses = false
+		refuses.Store(false)
 		time.Sleep(time.Minute)
 		b.end()
 		b.start()

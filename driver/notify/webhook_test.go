@@ -175,9 +175,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var hook ear
-		tries := 0
+		var tries atomic.Int64
 		hook.refuse(func(context.Context, *message) error {
-			if tries++; tries == 1 {
+			if tries.Add(1) == 1 {
 				return refusal{text: "429", after: 40 * time.Minute}
 			}
 			return nil
@@ -186,12 +186,12 @@ func TestRetryAfter(t *testing.T) {
 		defer b.end()
 		b.add(event(1, incident.TypeShipped, "a"))
 		time.Sleep(39 * time.Minute)
-		if tries != 1 {
-			t.Fatalf("%d attempts", tries)
+		if tries.Load() != 1 {
+			t.Fatalf("%d attempts", tries.Load())
 		}
 		time.Sleep(2 * time.Minute)
-		if tries != 2 {
-			t.Fatalf("%d attempts", tries)
+		if tries.Load() != 2 {
+			t.Fatalf("%d attempts", tries.Load())
 		}
 	})
 }
@@ -230,18 +230,17 @@ func TestADeadTargetDelaysNoOther(t *testing.T) {
 func TestOneThatIsRefusedHoldsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var hook ear
-		var poison string
-		attempts := 0
+		poison := keyOf(event(0, incident.TypeShipped).ID, incident.TypeShipped)
+		var attempts atomic.Int64
 		hook.refuse(func(_ context.Context, m *message) error {
 			if m.id == poison {
-				attempts++
+				attempts.Add(1)
 				return refusal{text: "400"}
 			}
 			return nil
 		})
 		b := newBox(t, hook.target("webhook", false, both...)).start()
 		defer b.end()
-		poison = keyOf(event(0, incident.TypeShipped).ID, incident.TypeShipped)
 		for n := range 20 {
 			b.add(event(n, incident.TypeShipped, "a"))
 		}
@@ -253,8 +252,8 @@ func TestOneThatIsRefusedHoldsNoOther(t *testing.T) {
 		if h := b.Health()[0]; h.GivenUp != 1 || h.Waiting != 0 {
 			t.Errorf("after a day: %+v", h)
 		}
-		if attempts < 100 || attempts > 700 {
-			t.Errorf("%d attempts in a day", attempts)
+		if n := attempts.Load(); n < 100 || n > 700 {
+			t.Errorf("%d attempts in a day", n)
 		}
 	})
 }
