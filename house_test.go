@@ -25,6 +25,8 @@ var floors = map[string]int{
 	"driver/pack":              1,
 	"driver/fasttrack":         2,
 	"driver/segment":           3,
+	"driver/notify":            4,
+	"driver/notify/notifytest": 4,
 	"driver/ship":              4,
 	"driver/read":              4,
 	"driver/archive":           4,
@@ -53,7 +55,8 @@ var mayImport = map[string][]string{
 	"github.com/alecthomas/kong":           {"cli"},
 	"github.com/klauspost/compress":        {"driver/pack", "driver/ship", "driver/read", "driver/archive"},
 	"github.com/prometheus/":               {"plugin/metrics"},
-	"net/http":                             {"plugin", "plugin/control", "plugin/metrics", "driver/object/s3", "driver/object/s3/s3test", "bench", "bench/naive", "test/e2e/goserver"},
+	"github.com/nicholas-fedor/shoutrrr":   {"driver/notify"},
+	"net/http":                             {"plugin", "plugin/control", "plugin/metrics", "driver/object/s3", "driver/object/s3/s3test", "driver/notify", "driver/notify/notifytest", "bench", "bench/naive", "test/e2e/goserver"},
 }
 
 func TestImportsGoDown(t *testing.T) {

@@ -403,8 +403,8 @@ func (n *notice) build() *incident.Event {
 	redact, _ := incident.NewRedactor(n.stream.Redact) // it was understood when the container was started
 	f := &n.first
 	at := n.record.First
-	return incident.NewOpened(&n.record, n.stream.Container(), incident.NewSample(incident.Line{
+	return incident.NewOpened(&n.record, n.stream.Container(), incident.Line{
 		Time: at, Container: n.stream.Name, App: n.stream.App, Stream: f.from.String(), Status: f.status, Rule: f.rule,
 		Method: f.method, Path: f.path, Text: f.text, Cut: f.cut,
-	}, redact))
+	}, redact)
 }

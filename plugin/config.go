@@ -22,6 +22,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/notify"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/object/s3"
 	"github.com/logfast/logfast/driver/record"
@@ -61,6 +62,10 @@ type Environment struct {
 	Metrics     string `env:"LOGFAST_METRICS"`
 	Stall       string `env:"LOGFAST_STALL" envDefault:"10m"`
 
+	Notify     string `env:"LOGFAST_NOTIFY"`
+	NotifyFile string `env:"LOGFAST_NOTIFY_FILE" envDefault:"/etc/logfast/notify"`
+	NotifyOn   string `env:"LOGFAST_NOTIFY_ON" envDefault:"shipped"`
+
 	PathStyle    string `env:"LOGFAST_S3_PATH_STYLE" envDefault:"auto"`
 	SSE          string `env:"LOGFAST_S3_SSE"`
 	SSEKMSKeyID  string `env:"LOGFAST_S3_SSE_KMS_KEY_ID"`
@@ -87,6 +92,7 @@ type Config struct {
 	Keep     time.Duration
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
 	OnFull   driver.OnFull
+	Notify   []*notify.Target // who is told of incidents
 	LogLevel slog.Level
 	Metrics  string        // host:port of metrics and health; empty: on the control socket alone
 	Stall    time.Duration // how long segments may be pending without an upload
@@ -113,6 +119,7 @@ func ReadConfig(environ []string) (*Config, error) {
 	c := &Config{Spool: e.Spool, Host: e.Host, UID: -1, GID: -1}
 	c.readStore(&e, &errs)
 	c.readCapture(&e, &errs)
+	c.readNotify(&e, &errs)
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 		return nil, errors.Join(errs...)

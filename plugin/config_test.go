@@ -122,6 +122,11 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 		{s3store + " LOGFAST_S3_PATH_STYLE=yes", []string{"LOGFAST_S3_PATH_STYLE=yes", "true, false, and auto"}},
 		{s3store + " AWS_ENDPOINT_URL_S3=localhost:9000", []string{"AWS_ENDPOINT_URL_S3", "http://host:port"}},
 		{s3store + " AWS_CA_BUNDLE=/no/such/file", []string{"AWS_CA_BUNDLE=/no/such/file", "no such file"}},
+		{"LOGFAST_NOTIFY=slak://x", []string{"LOGFAST_NOTIFY=…", "target 1", `did you mean "slack"?`}},
+		{"LOGFAST_NOTIFY=https://a.example,hook.example", []string{"LOGFAST_NOTIFY=…", "write a webhook as https://host/path"}},
+		{"LOGFAST_NOTIFY=https://a.example,https://a.example", []string{"LOGFAST_NOTIFY=…", "twice"}},
+		{"LOGFAST_NOTIFY_ON=last", []string{"LOGFAST_NOTIFY_ON=last", "write shipped", "first,shipped"}},
+		{"LOGFAST_NOTIFY_FILE=/no/such/file", []string{"LOGFAST_NOTIFY_FILE=/no/such/file", "no such file"}},
 		{"LOGFAST_FORMAT=x LOGFAST_KEEP=y", []string{"LOGFAST_FORMAT=x", "LOGFAST_KEEP=y"}},
 	} {
 		_, err := ReadConfig(strings.Fields(tt.environ))
@@ -137,6 +142,7 @@ func TestCredentialsInAURLAreNotRepeated(t *testing.T) {
 	for _, environ := range []string{
 		"LOGFAST_STORE=s3://AKIAKEY:hunter2@logs", "LOGFAST_STORE=s3://logs?secret=hunter2", "LOGFAST_STORE=s3://a:hunter2%zz@logs",
 		"LOGFAST_STORE=s3://logs AWS_ENDPOINT_URL_S3=https://key:hunter2@example.com",
+		"LOGFAST_NOTIFY=slack://hook:hunter2@webhook", "LOGFAST_NOTIFY=https://a.example/hunter2,https://a.example/hunter2", "LOGFAST_NOTIFY=smtp://u:hunter2@mail.example",
 	} {
 		_, err := ReadConfig(strings.Fields(environ))
 		if err == nil || strings.Contains(err.Error(), "hunter2") {

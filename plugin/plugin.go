@@ -132,13 +132,14 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 	incidents := incident.NewDir(state)
 	operator := &operator{version: version, started: time.Now(), environ: environ, cfg: cfg, spool: spool, log: log}
 	operator.metrics = metrics.New(operator.status)
-	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents})
+	teller := newTeller(cfg, spool, log.Logger)
+	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents, Announce: teller.announce})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Log: log.Logger,
+		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {
-		return errors.Join(err, incidents.Close(), closeStore(), spool.Close())
+		return errors.Join(err, teller.close(), incidents.Close(), closeStore(), spool.Close())
 	}
 	if err := capture.Recover(); err != nil {
 		log.Error("recovery left something as it was", "err", err)
@@ -156,6 +157,7 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 	wg.Go(func() { capture.Run(ctx) })
 	wg.Go(func() { shipper.Run(ctx) })
 	wg.Go(func() { operator.serve(ctx) })
+	wg.Go(func() { teller.run(ctx) })
 	wg.Go(func() {
 		for {
 			select {
@@ -167,9 +169,9 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 		}
 	})
 	wg.Wait()
-	err = capture.Close() // which ends the followers, once they have all that was written
+	err = capture.Close() // which ends the followers, once they have all that was written, and gives its last notices
 	server.reads.end(lastReads)
-	if err := errors.Join(err, incidents.Close(), closeStore(), spool.Close()); err != nil {
+	if err := errors.Join(err, teller.close(), incidents.Close(), closeStore(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
 	log.Info(hasStopped)

@@ -54,7 +54,13 @@ type served struct {
 
 func serve(t *testing.T, environ ...string) *served {
 	t.Helper()
-	s := &served{T: t, spool: t.TempDir(), hup: make(chan os.Signal)}
+	return serveOn(t, t.TempDir(), environ...)
+}
+
+// serveOn is serve with a spool that was there before.
+func serveOn(t *testing.T, spool string, environ ...string) *served {
+	t.Helper()
+	s := &served{T: t, spool: spool, hup: make(chan os.Signal)}
 	socket := filepath.Join(t.TempDir(), "plugins", "logfast.sock")
 	s.http = clientOf(socket)
 	ctx, cancel := context.WithCancel(context.Background())

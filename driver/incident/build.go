@@ -82,10 +82,15 @@ func Build(r *Record, parts []Part) *Event {
 }
 
 // NewOpened makes the early notice of an incident: its first error.
-func NewOpened(r *Record, c Container, s Sample) *Event {
+func NewOpened(r *Record, c Container, l Line, redact *Redactor) *Event {
+	s := NewSample(l, redact)
 	in := Incident{
 		ID: r.ID, Host: r.Host, Scope: r.Scope, First: r.First, Last: r.First,
-		Containers: []Container{c}, Fingerprints: []Fingerprint{}, Samples: []Sample{s}, Objects: []Object{},
+		Containers: []Container{c}, Samples: []Sample{s}, Objects: []Object{},
+		Fingerprints: []Fingerprint{{
+			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)), Route: redact.more(Route(l.Path)), Status: l.Status,
+			Errors: 1, First: r.First, Last: r.First,
+		}},
 	}
 	in.add(s.Status, 1)
 	return envelope(TypeOpened, r.First, in)

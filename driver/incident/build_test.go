@@ -134,12 +134,15 @@ func TestTheSchemaTakesWhatIsProduced(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	opened := NewOpened(&Record{ID: NewID(t0), Host: "h", Scope: "container", First: t0}, e.Data.Containers[0],
-		NewSample(Line{Time: t0, Container: "web", App: "shop", Stream: "stdout", Status: 502, Rule: "access", Text: []byte("password=x " + strings.Repeat("é", 4000))}, nil))
+		Line{Time: t0, Container: "web", App: "shop", Stream: "stdout", Status: 502, Rule: "access", Method: "GET", Path: []byte("/orders/17?token=x"), Text: []byte("password=x " + strings.Repeat("é", 4000))}, nil)
 	if err := validate(t, s, opened); err != nil {
 		t.Errorf("an early notice: %v", err)
 	}
 	if text := opened.Data.Samples[0].Text; strings.Contains(text, "=x") || len(text) > MaxSample || !opened.Data.Samples[0].Cut {
 		t.Errorf("%d bytes: %.40s", len(text), text)
+	}
+	if f := opened.Data.Fingerprints; len(f) != 1 || f[0].Method+" "+f[0].Route != "GET /orders/{n}" || f[0].Errors != 1 || f[0].ID != opened.Data.Samples[0].Fingerprint {
+		t.Errorf("an early notice does not say of what kind its error is: %+v", f)
 	}
 }
 

@@ -1,0 +1,162 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	webhookTimeout = 30 * time.Second       // of an attempt
+	webhookGap     = 100 * time.Millisecond // between two requests to one receiver
+	quoted         = 120                    // bytes of an answer that an error quotes
+)
+
+// webhook posts events as they are: CloudEvents in the structured JSON mode,
+// signed as https://www.standardwebhooks.com says where there is a secret.
+type webhook struct {
+	url     string
+	headers http.Header
+	secrets [][]byte // more than one while a new one is brought in
+	hide    []string // what no error may hold: a receiver may answer with it
+	client  *http.Client
+}
+
+func newWebhook(u *url.URL, hide []string) *webhook {
+	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxies of the environment
+	transport.DisableKeepAlives = true                           // the next incident is hours away
+	return &webhook{
+		url: u.String(), headers: http.Header{}, hide: hide,
+		client: &http.Client{
+			Transport: transport, Timeout: webhookTimeout,
+			// A redirected POST becomes a GET, and a signed one may end where nobody meant it to.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// refusal is what a receiver's answer says besides that it has failed.
+type refusal struct {
+	text  string
+	gone  bool          // it wants nothing any more
+	after time.Duration // it wants to be left alone for so long
+}
+
+func (r refusal) Error() string { return r.text }
+
+// send makes one attempt. Any answer of 200 to 299 ends it well.
+func (w *webhook) send(ctx context.Context, m *message) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(m.event))
+	if err != nil {
+		return errors.New("the URL makes no request") // its own error would quote it
+	}
+	for name, values := range w.headers {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
+	r.Header.Set("User-Agent", "logfast")
+	sign(r.Header, w.secrets, m.id, time.Now(), m.event)
+	answer, err := w.client.Do(r)
+	if err != nil {
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err // without the URL, which may be the secret
+		}
+		return fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
+	}
+	defer answer.Body.Close()
+	head, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
+		return nil
+	}
+	return refusedBy(answer, scrub(string(head), w.hide))
+}
+
+// sign sets the headers of the Standard Webhooks specification, version 1: an
+// HMAC-SHA256 of id, time and body for each secret. Without a secret there is an
+// id all the same: a receiver knows by it what it has had.
+func sign(h http.Header, secrets [][]byte, id string, at time.Time, body []byte) {
+	seconds := strconv.FormatInt(at.Unix(), 10)
+	h.Set("Webhook-Id", id)
+	h.Set("Webhook-Timestamp", seconds)
+	var signatures []string
+	for _, secret := range secrets {
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(id + "." + seconds + "."))
+		mac.Write(body)
+		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	if len(signatures) > 0 {
+		h.Set("Webhook-Signature", strings.Join(signatures, " "))
+	}
+}
+
+func refusedBy(answer *http.Response, head string) error {
+	r := refusal{text: "the receiver answered " + answer.Status}
+	switch code := answer.StatusCode; {
+	case code >= 300 && code < 400:
+		r.text += "; redirects are not followed: set the URL that it redirects to"
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		r.text += "; check the target's secret= and header="
+	case code == http.StatusNotFound || code == http.StatusMethodNotAllowed:
+		r.text += "; check the target's URL"
+	case code == http.StatusGone:
+		r.gone = true
+	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
+		r.after = retryAfter(answer.Header.Get("Retry-After"))
+	}
+	if text := oneLine(head, quoted); text != "" {
+		r.text += ": " + strconv.Quote(text)
+	}
+	return r
+}
+
+// retryAfter reads seconds or a date, as RFC 9110 has them.
+func retryAfter(s string) time.Duration {
+	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil {
+		return time.Until(at)
+	}
+	return 0
+}
+
+// parseSecret reads whsec_<base64>, or any other text as itself.
+func parseSecret(s string) ([]byte, error) {
+	secret := []byte(s)
+	if coded, ok := strings.CutPrefix(s, "whsec_"); ok {
+		var err error
+		if secret, err = base64.StdEncoding.DecodeString(coded); err != nil {
+			return nil, errors.New("after whsec_ the secret must be base64")
+		}
+	}
+	if len(secret) < 16 {
+		return nil, errors.New("a secret needs 16 bytes or more; make one: echo whsec_$(head -c 32 /dev/urandom | base64)")
+	}
+	return secret, nil
+}
+
+// parseHeader reads "Name: value".
+func parseHeader(s string) (name, value string, err error) {
+	name, value, found := strings.Cut(s, ":")
+	name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
+	if !found || name == "" || strings.ContainsFunc(name, func(c rune) bool {
+		return c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+	}) {
+		return "", "", errors.New(`write header="Name: value"`)
+	}
+	if name == "Content-Type" || name == "Host" || strings.HasPrefix(name, "Webhook-") {
+		return "", "", fmt.Errorf("the header %s is logfast's to set", name)
+	}
+	return name, value, nil
+}

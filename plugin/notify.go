@@ -1,0 +1,131 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/notify"
+	"github.com/logfast/logfast/driver/segment"
+)
+
+// defaultNotifyFile need not be there.
+const defaultNotifyFile = "/etc/logfast/notify"
+
+// readNotify understands who is told of incidents. Of what is wrong it repeats
+// nothing: it may hold a secret.
+func (c *Config) readNotify(e *Environment, errs *problems) {
+	on, err := notify.ParseOn(e.NotifyOn)
+	errs.check("LOGFAST_NOTIFY_ON", e.NotifyOn, err)
+	listed, err := notify.ParseTargets(e.Notify, on)
+	errs.check("LOGFAST_NOTIFY", "…", err)
+	text, err := os.ReadFile(e.NotifyFile)
+	if errors.Is(err, os.ErrNotExist) && e.NotifyFile == defaultNotifyFile {
+		err = nil
+	}
+	var filed []*notify.Target
+	if err == nil {
+		filed, err = notify.ReadTargets(string(text), on)
+	}
+	errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
+	c.Notify = slices.Concat(listed, filed)
+	errs.check("LOGFAST_NOTIFY", "…", notify.Unique(c.Notify))
+}
+
+// storeName is the store as a person writes it, before an object's key.
+func (c *Config) storeName() string {
+	if c.Dir != "" {
+		return c.Dir + "/"
+	}
+	return "s3://" + c.S3.Bucket + "/" + c.S3.Prefix
+}
+
+// outboxDir is where the outbox is, below the spool.
+const outboxDir = ".outbox"
+
+// teller keeps the outbox. A disk on which that cannot be opened keeps nobody
+// from logging: what is to be told waits with whoever tells it.
+type teller struct {
+	cfg   notify.Config // but for Dir
+	spool *segment.Spool
+
+	mu     sync.Mutex
+	outbox *notify.Outbox // owned by mu; nil until it is open
+	err    error          // why it is not open; owned by mu
+}
+
+func newTeller(cfg *Config, spool *segment.Spool, log *slog.Logger) *teller {
+	t := &teller{cfg: notify.Config{Targets: cfg.Notify, Store: cfg.storeName(), Log: log}, spool: spool}
+	for _, target := range cfg.Notify {
+		log.Info("incidents are told", "target", target.Name)
+	}
+	t.open()
+	return t
+}
+
+func (t *teller) open() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.cfg.Targets) == 0 || t.outbox != nil {
+		return true
+	}
+	var err error
+	if t.cfg.Dir, err = t.spool.State(outboxDir); err == nil {
+		t.outbox, err = notify.Open(t.cfg)
+	}
+	if err != nil && (t.err == nil || t.err.Error() != err.Error()) {
+		t.cfg.Log.Error("incidents cannot be told yet; will try again", "err", err)
+	}
+	t.err = err
+	return err == nil
+}
+
+// announce makes it durable that an event is to be told. It waits for the disk
+// alone.
+func (t *teller) announce(e *incident.Event) error {
+	t.mu.Lock()
+	outbox, err := t.outbox, t.err
+	t.mu.Unlock()
+	if outbox == nil {
+		if err != nil {
+			return fmt.Errorf("the outbox is not open: %w", err)
+		}
+		return nil // nobody is to be told
+	}
+	return outbox.Add(e)
+}
+
+// opened is announce for early notices, which nobody repeats.
+func (t *teller) opened(e *incident.Event) {
+	if err := t.announce(e); err != nil {
+		t.cfg.Log.Error("an early notice is lost; its incident will be told", "incident", e.ID, "err", err)
+	}
+}
+
+// run tells until ctx ends.
+func (t *teller) run(ctx context.Context) {
+	for !t.open() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(workRetry):
+		}
+	}
+	if t.outbox != nil {
+		t.outbox.Run(ctx)
+	}
+}
+
+// close gives the outbox up; nobody may announce any more.
+func (t *teller) close() error {
+	if t.outbox == nil {
+		return nil
+	}
+	return t.outbox.Close()
+}
