@@ -12,6 +12,7 @@ import (
 // a store below driver/object may import it.
 var floors = map[string]int{
 	"internal/durable":         0,
+	"internal/daemonjson":      0,
 	"internal/suggest":         0,
 	"driver/fifo":              1,
 	"driver/frame":             1,
@@ -31,6 +32,7 @@ var floors = map[string]int{
 	"cli":                      5,
 	"":                         6, // main
 	"demo/s3ls":                6,
+	"scripts/sbom":             6,
 	"test/e2e/emit":            6,
 	"bench/lines":              0,
 	"bench/emit":               6,

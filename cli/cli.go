@@ -16,9 +16,10 @@ import (
 var Version = "development"
 
 type commands struct {
-	Plugin  pluginCommand  `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
-	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Plugin     pluginCommand     `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
+	Detect     detectCommand     `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
+	DaemonJSON daemonJSONCommand `cmd:"" name:"daemon-json" help:"Change the logging driver in an engine's daemon.json, for scripts/install.sh."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 type pluginCommand struct{}
