@@ -7,6 +7,9 @@
 # make bench-guard   fail where logfast became slower, in ratios
 # make plugin  build the plugin; make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
+# make release   build/release: amd64 and arm64, SBOMs, SHA256SUMS; VERSION=0.1.0
+# make push REPOSITORY=registry.example.com/logfast   push that release
+# make test-engines  the end-to-end tests on other Docker engines, built here
 PLUGIN  ?= logfast:latest
 VERSION ?= 0.1.0
 LOGS    ?= /var/log/logfast
@@ -20,7 +23,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build plugin enable disable demo test chaos soak check fmt lint fuzz bench bench-guard tools clean
+.PHONY: build plugin tree enable disable release push demo test test-engines chaos soak check fmt lint fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -29,6 +32,16 @@ build/logfast: $(SOURCES)
 
 plugin: build
 	scripts/create-plugin.sh $(PLUGIN)
+
+# What docker plugin create and scripts/install.sh take.
+tree: build
+	scripts/tree.sh build/logfast build/plugin
+
+release:
+	scripts/release.sh $(VERSION)
+
+push:
+	scripts/push.sh $(VERSION) $(REPOSITORY)
 
 enable:
 	mkdir -p $(LOGS) $(CONFIG)
