@@ -145,6 +145,7 @@ if $default; then
     else
         say "# $daemon_json gets \"log-driver\": \"$name\"; what else is in it stays, but for log-opts"
     fi
+    make_boot_safe
     restart_engine "$name"
     say "# containers that exist already keep their logging driver"
 fi

@@ -5,6 +5,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 apply=false
 restart=false
 name=logfast
+dropins=/etc/systemd/system/docker.service.d
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
@@ -129,6 +130,25 @@ replace() {
     cat "$2" >"$work"
     sync "$work" 2>/dev/null || sync
     mv "$work" "$1"
+}
+
+# make_boot_safe has the plugin's directories made before the engine starts. An
+# engine that finds one gone does not enable the plugin, and Docker 20.10 ends in
+# a panic then when it starts again a container that logs to it.
+make_boot_safe() {
+    dropin=$ROOT$dropins/logfast-$name.conf
+    if [ ! -d "$ROOT/run/systemd/system" ]; then
+        say "# there is no systemd here: have \"mkdir -p $logs $config\" run before the engine starts (docs/installing.md)"
+        return
+    fi
+    text="[Service]
+ExecStartPre=-/bin/mkdir -p \"$logs\" \"$config\""
+    if [ -e "$dropin" ] && [ "$(cat "$dropin")" = "$text" ]; then return; fi
+    say "# $dropin becomes:"
+    say "$text" | sed 's/^/#   /'
+    step mkdir -p "$(dirname "$dropin")"
+    if $apply; then say "$text" >"$dropin"; fi
+    step systemctl daemon-reload
 }
 
 # restart_engine restarts it where that is wanted and its logging driver is not

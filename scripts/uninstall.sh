@@ -30,6 +30,7 @@ done
 find_engine
 find_daemon_json
 find_logfast
+dropin=$ROOT$dropins/logfast-$name.conf
 
 # 1. The engine's file: the very bytes from before where only the installer has
 # changed it since, else the two members.
@@ -53,6 +54,12 @@ if [ "${names%% *}" = "$name" ]; then
         step rm "$daemon_json" # there was none
     fi
     if [ -e "$before" ]; then step rm "$before"; fi
+fi
+
+if [ -e "$dropin" ]; then
+    step rm "$dropin"
+    rmdir "$(dirname "$dropin")" 2>/dev/null || true
+    step systemctl daemon-reload
 fi
 
 # 2. The engine must have another driver before the plugin goes: it would start
