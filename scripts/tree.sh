@@ -2,8 +2,8 @@
 # Makes the directory $2 of the program $1: what docker plugin create takes. Times
 # and modes are the same each time, and with them the plugin's digest.
 set -eu
-program=$1
-tree=$2
+case $1 in /*) program=$1 ;; *) program=$(pwd)/$1 ;; esac
+case $2 in /*) tree=$2 ;; *) tree=$(pwd)/$2 ;; esac
 cd "$(dirname "$0")/.."
 rm -rf "$tree"
 mkdir -p "$tree/rootfs"
