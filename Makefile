@@ -63,6 +63,17 @@ test: build .tools/bin/versitygw .tools/bin/registry
 	go test -count=1 -tags integration ./driver/...
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
 
+# The end-to-end tests on engines that this builds, with the containerd that both
+# run with. What was built stays in .tools. ENGINES=v28.5.2 RUN=TestEveryByte for less.
+ENGINES ?= v28.5.2 v2.0.0-beta.24
+RUN     ?= .
+test-engines: export CONTAINERD := v2.4.2
+test-engines: build .tools/bin/versitygw .tools/bin/registry
+	set -e; for engine in $(ENGINES); do \
+		scripts/build-engine.sh $$engine; \
+		scripts/with-engine.sh .tools/engines/$$engine go test -count=1 -tags e2e -timeout 30m -run '$(RUN)' -skip '^TestSoak$$' -v ./test/e2e/; \
+	done
+
 CHAOS := UnderLoad|EngineRestarts|Disk|Soak
 chaos: export LOGFAST_TEST_LONG := 1
 chaos: build .tools/bin/versitygw .tools/bin/registry
