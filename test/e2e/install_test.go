@@ -40,6 +40,7 @@ func TestInstalledUpgradedAndUninstalled(t *testing.T) {
 	e := startBareEngine(t)
 	r := startRegistry(t)
 	first, second := r.push("0.1.0"), r.push("0.2.0")
+	wantPrivileges(t, first)
 	if err := prepareImage(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 	h := enableOn(t, spool, "LOGFAST_STORE=s3://logs", "AWS_ENDPOINT_URL_S3=http://127.0.0.1:9", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x")
 	e.stop(syscall.SIGTERM)
 	e.start()
-	c := h.runDefault("web", []step{out("one\n"), {Await: "stop"}}, "--restart=always")
+	c := h.runDefault("web", []step{{Stdout: []byte("one\n"), Rate: 10, Line: "x", Until: "stop"}}, "--restart=always")
 	reboot := func(t *testing.T, during func()) {
 		t.Helper()
 		e.stop(syscall.SIGTERM)
@@ -228,41 +229,42 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 		eventually(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == 1 })
 	})
 	t.Run("the plugin is missing", func(t *testing.T) {
-		docker(t, "rm", "-f", c.id)
+		docker(t, "stop", c.id)
 		docker(t, "plugin", "disable", "-f", name)
 		docker(t, "plugin", "rm", name)
 		reboot(t, nil)
-		c = &container{host: h, app: name + "-late", script: h.script([]step{out("one\n"), {Await: "stop"}})}
-		c.id = docker(t, "create", "--name", c.app, "--network", "none", "--log-driver", name, "-v", c.script+":/script:ro", image)
 		wantDown(t)
-	})
-	t.Run("with log-opts in the file it does not", func(t *testing.T) {
-		docker(t, "rm", "-f", c.id)
+
+		// With log-opts in the file the engine itself does not start.
 		e.stop(syscall.SIGTERM)
 		config(fmt.Sprintf(`{"log-driver": %q, "log-opts": {"format": "cri"}}`, name))
-		e.launch()
-		select {
-		case <-e.dockerd.exited:
-		case <-time.After(patience):
-			t.Error("the engine starts: correct docs/installing.md")
-		}
-		e.stop(syscall.SIGTERM)
-		config("{}")
+		e.wantNoStart("correct docs/installing.md")
+		config(fmt.Sprintf(`{"log-driver": %q}`, name))
 		e.start()
+
+		script(t, "create-plugin.sh", name)
+		h.set()
+		docker(t, "plugin", "enable", "--timeout", "0", name)
+		docker(t, "start", c.id)
+		wantLife(t)
 	})
 	t.Run("a driver in the file and on the command line", func(t *testing.T) {
 		e.stop(syscall.SIGTERM)
-		config(fmt.Sprintf(`{"log-driver": %q}`, name))
 		e.flags = []string{"--log-driver=json-file"}
-		e.launch()
-		select {
-		case <-e.dockerd.exited:
-		case <-time.After(patience):
-			t.Error("the engine starts: scripts/install.sh need not refuse")
-		}
-		e.stop(syscall.SIGTERM)
-		config("{}")
+		e.wantNoStart("scripts/install.sh need not refuse")
 		e.flags = nil
 		e.start()
 	})
+}
+
+// wantNoStart fails unless dockerd ends instead of starting.
+func (e *engine) wantNoStart(otherwise string) {
+	e.Helper()
+	e.launch()
+	select {
+	case <-e.dockerd.exited:
+	case <-time.After(patience):
+		e.Errorf("the engine starts: %s", otherwise)
+		e.stop(syscall.SIGTERM)
+	}
 }
