@@ -58,7 +58,7 @@ demo: build .tools/bin/versitygw
 	@demo/run.sh
 
 # Race detection needs cgo, and with it a C compiler.
-test: build .tools/bin/versitygw .tools/bin/registry
+test: build compose .tools/bin/versitygw .tools/bin/registry
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
@@ -68,7 +68,7 @@ test: build .tools/bin/versitygw .tools/bin/registry
 ENGINES ?= v28.5.2 v2.0.0-beta.24
 RUN     ?= .
 test-engines: export CONTAINERD := v2.4.2
-test-engines: build .tools/bin/versitygw .tools/bin/registry
+test-engines: build compose .tools/bin/versitygw .tools/bin/registry
 	set -e; for engine in $(ENGINES); do \
 		scripts/build-engine.sh $$engine; \
 		scripts/with-engine.sh .tools/engines/$$engine go test -count=1 -tags e2e -timeout 30m -run '$(RUN)' -skip '^TestSoak$$' -v ./test/e2e/; \
@@ -116,6 +116,10 @@ build/benchmark:
 
 # Servers and tools are no part of the product: they have no place in go.mod.
 tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/golangci-lint .tools/bin/benchstat
+
+.PHONY: compose
+compose:
+	@command -v docker-compose >/dev/null || { apt-get update -q && apt-get install -yq --no-install-recommends docker-compose; }
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
