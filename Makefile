@@ -10,6 +10,9 @@
 # make install the program on this host, PREFIX=/usr/local, with completion for bash
 # make plugin  build the plugin; make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
+# make release   build/release: amd64 and arm64, SBOMs, SHA256SUMS; VERSION=0.1.0
+# make push REPOSITORY=registry.example.com/logfast   push that release
+# make test-engines  the end-to-end tests on other Docker engines, built here
 PLUGIN  ?= logfast:latest
 VERSION ?= 0.1.0
 LOGS    ?= /var/log/logfast
@@ -24,7 +27,7 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build install uninstall plugin enable disable demo test chaos soak check fmt lint vuln licenses fuzz bench bench-guard tools clean
+.PHONY: build install uninstall plugin tree enable disable release push demo test test-engines chaos soak check fmt lint vuln licenses fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -45,6 +48,16 @@ uninstall:
 plugin: build
 	scripts/create-plugin.sh $(PLUGIN)
 
+# What docker plugin create and scripts/install.sh take.
+tree: build
+	scripts/tree.sh build/logfast build/plugin
+
+release:
+	scripts/release.sh $(VERSION)
+
+push:
+	scripts/push.sh $(VERSION) $(REPOSITORY)
+
 enable:
 	mkdir -p $(LOGS) $(CONFIG)
 	docker plugin set $(PLUGIN) logs.source=$(LOGS) config.source=$(CONFIG)
@@ -60,13 +73,24 @@ demo: build .tools/bin/versitygw
 	@demo/run.sh
 
 # Race detection needs cgo, and with it a C compiler.
-test: build .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
+test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
 	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
 	go test -count=1 -tags integration ./driver/...
 	test/selinux/prepare.sh
 	go test -count=1 -tags selinux -v ./test/selinux/
 	cd test/duckdb && CGO_ENABLED=1 go test -count=1 -v .
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
+
+# The end-to-end tests on engines that this builds, with the containerd that both
+# run with. What was built stays in .tools. ENGINES=v28.5.2 RUN=TestEveryByte for less.
+ENGINES ?= v28.5.2 v2.0.0-beta.24
+RUN     ?= .
+test-engines: export CONTAINERD := v2.4.2
+test-engines: build compose .tools/bin/versitygw .tools/bin/registry
+	set -e; for engine in $(ENGINES); do \
+		scripts/build-engine.sh $$engine; \
+		scripts/with-engine.sh .tools/engines/$$engine go test -count=1 -tags e2e -timeout 30m -run '$(RUN)' -skip '^TestSoak$$' -v ./test/e2e/; \
+	done
 
 CHAOS := UnderLoad|EngineRestarts|Disk|Soak
 chaos: export LOGFAST_TEST_LONG := 1
@@ -117,6 +141,10 @@ build/benchmark:
 
 # Servers and tools are no part of the product: they have no place in go.mod.
 tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool .tools/bin/golangci-lint .tools/bin/benchstat
+
+.PHONY: compose
+compose:
+	@command -v docker-compose >/dev/null || { apt-get update -q && apt-get install -yq --no-install-recommends docker-compose; }
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)

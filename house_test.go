@@ -12,6 +12,7 @@ import (
 // a store below driver/object may import it.
 var floors = map[string]int{
 	"internal/durable":         0,
+	"internal/daemonjson":      0,
 	"internal/suggest":         0,
 	"driver/fifo":              1,
 	"driver/frame":             1,
@@ -38,6 +39,7 @@ var floors = map[string]int{
 	"cli":                      6,
 	"":                         7, // main
 	"demo/s3ls":                7,
+	"scripts/sbom":             7,
 	"test/e2e/emit":            7,
 	"test/e2e/goserver":        7,
 	"bench/lines":              0,

@@ -34,6 +34,8 @@ type commands struct {
 	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
+	DaemonJSON daemonJSONCommand `cmd:"" name:"daemon-json" help:"Change the logging driver in an engine's daemon.json, for scripts/install.sh."`
+
 	Completion completionCommand `cmd:"" help:"Print what lets a shell complete logfast's commands."`
 	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete"`
 }

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,5 +16,15 @@ func TestMain(m *testing.M) {
 }
 
 func TestCommands(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
+		// Away from the tree, whose build they would find.
+		scripts := filepath.Join(e.WorkDir, "scripts")
+		e.Setenv("SCRIPTS", scripts)
+		var errs []error
+		for _, name := range []string{"install.sh", "uninstall.sh", "lib.sh"} {
+			text, err := os.ReadFile(filepath.Join("../scripts", name))
+			errs = append(errs, err, os.MkdirAll(scripts, 0o755), os.WriteFile(filepath.Join(scripts, name), text, 0o644))
+		}
+		return errors.Join(errs...)
+	}})
 }

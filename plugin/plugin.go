@@ -55,6 +55,9 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 	if err != nil {
 		return err
 	}
+	if secret := visibleSecret(environ); secret != "" {
+		log.Warn("a secret is among the plugin's settings, where docker plugin inspect shows it: write it to /etc/logfast/credentials, or use a role, and set the variable to nothing", "variable", secret)
+	}
 	server := newServer()
 	served := make(chan error, 1)
 	go func() { served <- server.serve(l) }()
@@ -68,6 +71,18 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 		}
 	})
 	return errors.Join(l.Close(), <-served)
+}
+
+// visibleSecret names the variable by which somebody gave a secret, if any.
+func visibleSecret(environ []string) string {
+	for _, secret := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+		for _, variable := range environ {
+			if name, value, _ := strings.Cut(variable, "="); name == secret && value != "" {
+				return secret
+			}
+		}
+	}
+	return ""
 }
 
 // workRetry is how soon logfast tries again to work: a disk may become writable,

@@ -21,7 +21,8 @@ docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
 mkdir "$work/context" "$work/rootfs"
 cp build/logfast "$work/context/"
 docker build --quiet --tag "$image" --file Dockerfile "$work/context" >/dev/null 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
-container=$(docker create "$image")
+# The engine's own driver may be the plugin that is to be made.
+container=$(docker create --log-driver none "$image")
 docker export "$container" | tar -x -C "$work/rootfs"
 cp config.json "$work/"
 rm -r "$work/context"

@@ -40,6 +40,16 @@ type process struct {
 // until the test ends.
 func startEngine(t *testing.T, flags ...string) *engine {
 	t.Helper()
+	e := startBareEngine(t, flags...)
+	if err := prepare(); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// startBareEngine starts one that has neither plugin nor image.
+func startBareEngine(t *testing.T, flags ...string) *engine {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "logfast-engine") // short: sockets' paths are
 	if err != nil {
 		t.Fatal(err)
@@ -58,9 +68,6 @@ func startEngine(t *testing.T, flags ...string) *engine {
 		return err == nil
 	})
 	e.start()
-	if err := prepare(); err != nil {
-		t.Fatal(err)
-	}
 	return e
 }
 
@@ -89,14 +96,20 @@ func (e *engine) run(program string, args ...string) *process {
 // start starts dockerd and waits until it answers.
 func (e *engine) start() {
 	e.Helper()
-	e.dockerd = e.run("dockerd", append([]string{
-		"--config-file", e.path("config.json"), "--data-root", e.path("data"), "--exec-root", e.path("exec"), "--pidfile", e.path("pid"),
-		"--host", "unix://" + e.path("sock"), "--containerd", e.path("c.sock"), "--bridge=none", "--iptables=false", "--storage-driver=vfs",
-	}, e.flags...)...)
+	e.launch()
 	eventually(e.T, "the engine answers", func() bool {
 		_, err := tryDocker("version")
 		return err == nil
 	})
+}
+
+// launch starts dockerd and does not wait.
+func (e *engine) launch() {
+	e.Helper()
+	e.dockerd = e.run("dockerd", append([]string{
+		"--config-file", e.path("config.json"), "--data-root", e.path("data"), "--exec-root", e.path("exec"), "--pidfile", e.path("pid"),
+		"--host", "unix://" + e.path("sock"), "--containerd", e.path("c.sock"), "--bridge=none", "--iptables=false", "--storage-driver=vfs",
+	}, e.flags...)...)
 }
 
 func (p *process) signal(t *testing.T, sig syscall.Signal) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ import (
 type registry struct {
 	*testing.T
 	address string
+	name    string // of the repository
 }
 
 func startRegistry(t *testing.T) *registry {
@@ -35,7 +37,7 @@ func startRegistry(t *testing.T) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &registry{t, l.Addr().String()}
+	r := &registry{t, l.Addr().String(), name}
 	l.Close()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.yml")
@@ -71,46 +73,49 @@ func startRegistry(t *testing.T) *registry {
 	return r
 }
 
-// push makes a plugin of build/logfast whose root names a version, and pushes
-// it. It returns its name.
+// push makes a plugin of the program as that version, and pushes it. It returns
+// its name, whose tag names the platform.
 func (r *registry) push(version string) string {
 	r.Helper()
-	ref, dir := r.address+"/"+name+":"+version, r.TempDir()
-	root := filepath.Join(dir, "rootfs")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		r.Fatal(err)
+	ref, dir := r.address+"/"+name+":"+version+"-"+runtime.GOARCH, r.TempDir()
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X github.com/logfast/logfast/cli.Version="+version, "-o", filepath.Join(dir, "logfast"), "../..")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		r.Fatalf("%v\n%s", err, out)
 	}
-	run(r.T, "cp", "../../config.json", dir)
-	run(r.T, "cp", "../../build/logfast", root)
-	if err := os.WriteFile(filepath.Join(root, "version"), []byte(version), 0o644); err != nil {
-		r.Fatal(err)
-	}
-	docker(r.T, "plugin", "create", ref, dir)
-	docker(r.T, "plugin", "push", ref)
-	docker(r.T, "plugin", "rm", ref)
+	run(r.T, "../../scripts/tree.sh", filepath.Join(dir, "logfast"), filepath.Join(dir, "tree"))
+	r.pushTree(ref, filepath.Join(dir, "tree"))
 	return ref
 }
 
-// version is what the running plugin's root names.
+// pushTree pushes what docker plugin create makes of a directory.
+func (r *registry) pushTree(ref, tree string) {
+	r.Helper()
+	docker(r.T, "plugin", "create", ref, tree)
+	docker(r.T, "plugin", "push", ref)
+	docker(r.T, "plugin", "rm", ref)
+}
+
+// version is what the running plugin's program says that it is.
 func (h *host) version() string {
 	h.Helper()
-	version, err := os.ReadFile(fmt.Sprintf("/proc/%d/root/version", h.process()))
+	out, err := exec.Command(fmt.Sprintf("/proc/%d/root/logfast", h.process()), "version").Output()
 	if err != nil {
 		h.Fatal(err)
 	}
-	return string(version)
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "logfast ")
 }
 
 // TestUpgradedUnderLoad: docker plugin upgrade replaces the plugin's root, but
 // not what is below its propagated mount, which is the folder of the FIFOs. So
 // the next version takes the streams up: disable -f, upgrade, set the directories
-// again, enable.
+// again, enable. The one before takes them up in the same way.
 func TestUpgradedUnderLoad(t *testing.T) {
 	startEngine(t)
 	r := startRegistry(t)
-	versions := []string{"1", "2", "3", "4"}[:scaled(2, 4)]
+	versions := []string{"0.1.0", "0.2.0", "0.1.0", "0.2.0"}[:scaled(3, 4)]
 	refs := map[string]string{}
-	for _, version := range versions {
+	for _, version := range versions[:2] {
 		refs[version] = r.push(version)
 	}
 	docker(t, "plugin", "rm", pluginName) // instead of it, the one from the registry

@@ -1,0 +1,168 @@
+# What install.sh and uninstall.sh share; both read it at their start.
+# ROOT is put before the host's paths, for tests.
+ROOT=${ROOT:-}
+here=$(cd "$(dirname "$0")" && pwd)
+apply=false
+restart=false
+name=logfast
+dropins=/etc/systemd/system/docker.service.d
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
+
+# value is what follows an option.
+value() {
+    [ $# -gt 1 ] && [ -n "$2" ] || die "$1 wants a value"
+    printf '%s' "$2"
+}
+
+# step says a command, and runs it where things are to be done.
+step() {
+    say "$*"
+    if $apply; then
+        output=$("$@" 2>&1) || die "$* failed: $output"
+    fi
+}
+
+# find_engine sets platform, and refuses an engine that logfast does not know.
+find_engine() {
+    command -v docker >/dev/null || die "there is no docker command here: install Docker first"
+    engine=$(docker version -f '{{.Server.APIVersion}} {{.Server.Os}} {{.Server.Arch}}' 2>&1) ||
+        die "the engine does not answer: start it, or run this as root ($engine)"
+    # shellcheck disable=SC2086 # three words
+    set -- $engine
+    case $2/$3 in
+    linux/amd64 | linux/arm64) platform=$3 ;;
+    *) die "this engine is for $2/$3; logfast runs on linux/amd64 and linux/arm64" ;;
+    esac
+    [ "${1#1.}" -ge 41 ] || die "this engine speaks API $1; logfast wants Docker 20.10 or later, API 1.41"
+    security=$(docker info -f '{{.SecurityOptions}}')
+    case $security in *rootless*) die "this engine is rootless: see docs/engines.md" ;; esac
+}
+
+# engine_pid is the process id of this host's dockerd, if it runs.
+engine_pid() {
+    pid=$(cat "$ROOT/run/docker.pid" "$ROOT/var/run/docker.pid" 2>/dev/null | head -n 1)
+    if [ -n "$pid" ] && [ -r "$ROOT/proc/$pid/cmdline" ]; then say "$pid"; fi
+}
+
+# engine_flags prints the command line of this host's dockerd, a word a line.
+engine_flags() {
+    pid=$(engine_pid)
+    if [ -n "$pid" ]; then tr '\0' '\n' <"$ROOT/proc/$pid/cmdline"; fi
+}
+
+# find_daemon_json sets daemon_json to the file that the engine reads.
+find_daemon_json() {
+    if [ -n "$daemon_json" ]; then return; fi
+    daemon_json=$(engine_flags | sed -n 's/^--config-file=//p; /^--config-file$/{n;p;}' | tail -n 1)
+    daemon_json=$ROOT${daemon_json:-/etc/docker/daemon.json}
+}
+
+# refuse_clash ends where the engine's command line sets a logging driver: the
+# engine does not start with one there and one in daemon.json.
+refuse_clash() {
+    found=$(
+        for file in "$ROOT/etc/sysconfig/docker" "$ROOT/etc/default/docker" \
+            "$ROOT"/etc/systemd/system/docker.service "$ROOT"/etc/systemd/system/docker.service.d/*.conf \
+            "$ROOT"/run/systemd/system/docker.service.d/*.conf \
+            "$ROOT"/usr/lib/systemd/system/docker.service "$ROOT"/usr/lib/systemd/system/docker.service.d/*.conf \
+            "$ROOT"/lib/systemd/system/docker.service "$ROOT"/lib/systemd/system/docker.service.d/*.conf; do
+            if [ -f "$file" ]; then grep -nH -e '^[^#;]*--log-\(driver\|opt\)' "$file" || true; fi
+        done
+    )
+    if [ -z "$found" ]; then
+        found=$(engine_flags | grep -e '^--log-\(driver\|opt\)' || true)
+        if [ -n "$found" ]; then found="the running engine's command line: $found"; fi
+    fi
+    [ -z "$found" ] || die "a logging driver is set on the engine's command line:
+$found
+With one in daemon.json as well the engine does not start. Take it out there, restart the engine, then run this again; or leave --default out."
+}
+
+# find_logfast sets logfast to a program for this host: one beside this script,
+# one that was built, or the plugin's own. Empty where there is none yet.
+find_logfast() {
+    logfast=
+    root=$(docker info -f '{{.DockerRootDir}}')
+    id=$(docker plugin inspect -f '{{.ID}}' "$name" 2>/dev/null || true)
+    for program in "$here/plugin/rootfs/logfast" "$here/../build/logfast" "$(command -v logfast || true)" "$root/plugins/${id:-none}/rootfs/logfast"; do
+        if [ -n "$program" ] && "$program" daemon-json driver /dev/null >/dev/null 2>&1; then logfast=$program; return; fi
+    done
+    if $apply; then die "no logfast program was found in $root/plugins/$id/rootfs: put one beside this script"; fi
+}
+
+# source_of is where a mount of the plugin comes from now.
+source_of() {
+    docker plugin inspect -f "{{range .Settings.Mounts}}{{if eq .Name \"$1\"}}{{.Source}}{{end}}{{end}}" "$name"
+}
+
+# validate asks the engine's program about a daemon.json, where it can tell.
+validate() {
+    if dockerd --help 2>/dev/null | grep -q -e --validate; then
+        output=$(dockerd --validate --config-file "$1" 2>&1) || die "the engine would not take it, so nothing was changed there: $output"
+        say "# dockerd --validate takes it"
+    else
+        say "# this dockerd cannot validate a file"
+    fi
+}
+
+# keep keeps daemon.json as it was before logfast: an empty file where there was
+# none. One that was kept already is not replaced.
+keep() {
+    before=$daemon_json.before-$name
+    if [ -e "$before" ]; then return; fi
+    if [ -e "$daemon_json" ]; then
+        step cp -p "$daemon_json" "$before"
+    else
+        step mkdir -p "$(dirname "$daemon_json")"
+        say ": >$before"
+        if $apply; then : >"$before"; fi
+    fi
+}
+
+# replace gives a file new contents by a rename; owner and mode stay.
+replace() {
+    say "write $1"
+    $apply || return 0
+    work=$1.logfast-new
+    if [ -e "$1" ]; then cp -p "$1" "$work"; else : >"$work" && chmod 0644 "$work"; fi
+    cat "$2" >"$work"
+    sync "$work" 2>/dev/null || sync
+    mv "$work" "$1"
+}
+
+# make_boot_safe has the plugin's directories made before the engine starts. An
+# engine that finds one gone does not enable the plugin, and Docker 20.10 ends in
+# a panic then when it starts again a container that logs to it.
+make_boot_safe() {
+    dropin=$ROOT$dropins/logfast-$name.conf
+    if [ ! -d "$ROOT/run/systemd/system" ]; then
+        say "# there is no systemd here: have \"mkdir -p $logs $config\" run before the engine starts (docs/installing.md)"
+        return
+    fi
+    text="[Service]
+ExecStartPre=-/bin/mkdir -p \"$logs\" \"$config\""
+    if [ -e "$dropin" ] && [ "$(cat "$dropin")" = "$text" ]; then return; fi
+    say "# $dropin becomes:"
+    say "$text" | sed 's/^/#   /'
+    step mkdir -p "$(dirname "$dropin")"
+    if $apply; then say "$text" >"$dropin"; fi
+    step systemctl daemon-reload
+}
+
+# restart_engine restarts it where that is wanted and its logging driver is not
+# what it shall be ($1; empty: anything but this plugin).
+restart_engine() {
+    now=$(docker info -f '{{.LoggingDriver}}')
+    if [ -n "$1" ]; then
+        [ "$now" != "$1" ] || return 0
+    else
+        [ "$now" = "$name" ] || return 0
+    fi
+    if $restart; then
+        step systemctl restart docker
+    else
+        say "# the engine reads it when it starts: systemctl restart docker (containers stop, unless it has live-restore)"
+    fi
+}
