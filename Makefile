@@ -24,6 +24,8 @@ REGISTRY      := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# Without -funcalign the linker aligns to 32 bytes, which costs 200 kB.
+export LDFLAGS := -s -w -funcalign=16
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
@@ -32,7 +34,7 @@ SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_te
 build: build/logfast
 
 build/logfast: $(SOURCES)
-	go build -trimpath -ldflags '-s -w -X github.com/logfast/logfast/cli.Version=$(VERSION)' -o $@ .
+	go build -trimpath -ldflags '$(LDFLAGS) -X github.com/logfast/logfast/cli.Version=$(VERSION)' -o $@ .
 
 PREFIX  ?= /usr/local
 DESTDIR ?=

@@ -112,7 +112,7 @@ func TestLicensesOfWhatIsLinked(t *testing.T) {
 func released(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "logfast")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -funcalign=16", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

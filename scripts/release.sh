@@ -21,7 +21,7 @@ for arch in amd64 arm64; do
     base=logfast-$version-linux-$arch
     dir=$release/$base
     mkdir "$dir"
-    GOARCH=$arch go build -trimpath -ldflags "-s -w -X github.com/logfast/logfast/cli.Version=$version" -o "$release/logfast" .
+    GOARCH=$arch go build -trimpath -ldflags "-s -w -funcalign=16 -X github.com/logfast/logfast/cli.Version=$version" -o "$release/logfast" .
     scripts/tree.sh "$release/logfast" "$dir/plugin"
     rm "$release/logfast"
     GOARCH='' GOOS='' go run ./scripts/sbom "$dir/plugin/rootfs/logfast" "$version" >"$release/$base.cdx.json"

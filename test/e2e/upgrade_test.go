@@ -78,7 +78,7 @@ func startRegistry(t *testing.T) *registry {
 func (r *registry) push(version string) string {
 	r.Helper()
 	ref, dir := r.address+"/"+name+":"+version+"-"+runtime.GOARCH, r.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X github.com/logfast/logfast/cli.Version="+version, "-o", filepath.Join(dir, "logfast"), "../..")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -funcalign=16 -X github.com/logfast/logfast/cli.Version="+version, "-o", filepath.Join(dir, "logfast"), "../..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		r.Fatalf("%v\n%s", err, out)
