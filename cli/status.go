@@ -159,6 +159,16 @@ func statusText(s *control.Status) []byte {
 		row("last error", "%s", s.Uploads.LastError)
 	}
 	row("store", "%s", s.Store)
+	for _, t := range s.Targets {
+		told := fmt.Sprintf("%d messages", t.Messages)
+		if !t.LastTold.IsZero() {
+			told += ", the last " + ago(t.LastTold) + " ago"
+		}
+		row("tells", "%s: %s%s%s%s", t.Name, told, also(int64(t.Waiting), "waiting"), also(t.Failed, "failed attempts"), also(t.GivenUp, "given up"))
+		if t.LastError != "" {
+			row("", "%s", t.LastError)
+		}
+	}
 	budget := "no bound"
 	if s.Disk.Budget > 0 {
 		budget = fmt.Sprintf("%s (%d%%)", size(s.Disk.Budget), 100*s.Disk.Used/s.Disk.Budget)

@@ -13,6 +13,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/notify"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/plugin/control"
 )
 
 // defaultNotifyFile need not be there.
@@ -120,6 +121,23 @@ func (t *teller) run(ctx context.Context) {
 	if t.outbox != nil {
 		t.outbox.Run(ctx)
 	}
+}
+
+// targets tells how each target does.
+func (t *teller) targets() (all []control.Target) {
+	t.mu.Lock()
+	outbox := t.outbox
+	t.mu.Unlock()
+	if outbox == nil {
+		return nil
+	}
+	for _, h := range outbox.Health() {
+		all = append(all, control.Target{
+			Name: h.Name, Kind: h.Kind, Waiting: h.Waiting, Oldest: h.Oldest, Messages: h.Messages, Failed: h.Failed,
+			GivenUp: h.GivenUp, LastTold: h.LastTold, LastError: text(h.LastError),
+		})
+	}
+	return all
 }
 
 // close gives the outbox up; nobody may announce any more.

@@ -31,6 +31,7 @@ type operator struct {
 	spool   *segment.Spool
 	capture *driver.Driver
 	shipper *ship.Shipper
+	teller  *teller
 	log     *selflog.Log
 	metrics *metrics.Metrics
 	uploads uploads
@@ -126,7 +127,8 @@ func (o *operator) status() control.Status {
 		Pending: control.Pending{Segments: h.Pending, Bytes: h.Bytes, Oldest: h.Oldest},
 		Uploads: control.Uploads{Attempts: map[string]int64{}, Bytes: up.Bytes, Last: h.LastUpload, Stalled: h.Stalled.Seconds(),
 			Blocked: text(h.Blocked), LastError: text(h.LastError), SpoolError: text(err)},
-		Disk: control.Disk{Used: o.spool.Used(), Budget: o.spool.Budget()},
+		Targets: o.teller.targets(),
+		Disk:    control.Disk{Used: o.spool.Used(), Budget: o.spool.Budget()},
 	}
 	for _, at := range c.Streams {
 		s.Streams = append(s.Streams, control.Stream{

@@ -145,9 +145,9 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 		return errors.Join(fmt.Errorf("open the incidents: %w", err), closeStore(), spool.Close())
 	}
 	incidents := incident.NewDir(state)
-	operator := &operator{version: version, started: time.Now(), environ: environ, cfg: cfg, spool: spool, log: log}
-	operator.metrics = metrics.New(operator.status)
 	teller := newTeller(cfg, spool, log.Logger)
+	operator := &operator{teller: teller, version: version, started: time.Now(), environ: environ, cfg: cfg, spool: spool, log: log}
+	operator.metrics = metrics.New(operator.status)
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents, Announce: teller.announce})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,

@@ -42,7 +42,21 @@ type Status struct {
 	Seals   map[string]int64 `json:"seals"` // by reason
 	Pending Pending          `json:"pending"`
 	Uploads Uploads          `json:"uploads"`
+	Targets []Target         `json:"targets,omitempty"` // who is told of incidents
 	Disk    Disk             `json:"disk"`
+}
+
+// Target is somebody who is told of incidents. The counts are of this process.
+type Target struct {
+	Name      string    `json:"name"` // without its secrets
+	Kind      string    `json:"kind"` // webhook, smtp, or the chat's service
+	Waiting   int       `json:"waiting"`
+	Oldest    time.Time `json:"oldest,omitzero"` // when the oldest of them was added
+	Messages  int64     `json:"messages"`        // that were taken
+	Failed    int64     `json:"failed"`          // attempts
+	GivenUp   int64     `json:"given_up"`        // events
+	LastTold  time.Time `json:"last_told,omitzero"`
+	LastError string    `json:"last_error,omitempty"` // of the last attempt, where that failed
 }
 
 // Counts is what was captured.

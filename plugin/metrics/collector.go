@@ -44,6 +44,10 @@ var (
 	stalled         = desc("upload_stalled_seconds", "How long segments have been pending without one upload.")
 	blocked         = desc("upload_blocked", "1 where the store refuses until somebody changes something.")
 
+	notified      = desc("notifications_total", "Attempts to notify somebody of incidents, by kind of target and result: ok, failed.", "target", "result")
+	notifyWaiting = desc("notifications_waiting", "Incidents that a kind of target is still to be told of.", "target")
+	notifyGivenUp = desc("notifications_given_up_total", "Incidents that a kind of target was not told of, after all attempts.", "target")
+
 	diskUsed   = desc("disk_used_bytes", "Bytes of the containers' files in the spool.")
 	diskBudget = desc("disk_budget_bytes", "Bytes that these may have (LOGFAST_MAX_DISK); 0 is no bound.")
 	diskFree   = desc("disk_free_bytes", "Bytes that are free on the spool's file system.")
@@ -52,7 +56,7 @@ var (
 var all = []*prometheus.Desc{
 	build, health, streams, troubled, reattach, events, lines, bytes, errors, resyncs, lostLines, lostBytes, seals,
 	streamLines, streamBytes, streamErrors, pendingSegments, pendingBytes, pendingAge, attempts, uploadedBytes,
-	lastUpload, stalled, blocked, diskUsed, diskBudget, diskFree,
+	lastUpload, stalled, blocked, notified, notifyWaiting, notifyGivenUp, diskUsed, diskBudget, diskFree,
 }
 
 // Describe implements prometheus.Collector.
@@ -88,6 +92,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		count(seals, n, reason)
 	}
 	c.streams(s.Streams, count)
+	c.targets(s.Targets, count, gauge)
 	trouble := 0
 	for i := range s.Streams {
 		if s.Streams[i].Trouble != "" {
@@ -118,6 +123,23 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	gauge(diskUsed, float64(s.Disk.Used))
 	gauge(diskBudget, float64(s.Disk.Budget))
 	gauge(diskFree, float64(s.Disk.Free))
+}
+
+// targets adds up what targets of one kind do: their names may be long, and are
+// in the status.
+func (collector) targets(all []control.Target, count func(*prometheus.Desc, int64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+	kinds := map[string]control.Target{}
+	for _, t := range all {
+		sum := kinds[t.Kind]
+		sum.Messages, sum.Failed, sum.GivenUp, sum.Waiting = sum.Messages+t.Messages, sum.Failed+t.Failed, sum.GivenUp+t.GivenUp, sum.Waiting+t.Waiting
+		kinds[t.Kind] = sum
+	}
+	for kind, sum := range kinds {
+		count(notified, sum.Messages, kind, "ok")
+		count(notified, sum.Failed, kind, "failed")
+		count(notifyGivenUp, sum.GivenUp, kind)
+		gauge(notifyWaiting, float64(sum.Waiting), kind)
+	}
 }
 
 // streams tells each container's counts. A container has two streams for a

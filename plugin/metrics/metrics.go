@@ -18,7 +18,6 @@ import (
 type Metrics struct {
 	registry      *prometheus.Registry
 	errorToObject prometheus.Histogram
-	notifications *prometheus.CounterVec
 }
 
 // errorBuckets, in seconds, are finest where a quiet period of 30 s ends, and
@@ -33,12 +32,9 @@ func New(status func() control.Status) *Metrics {
 			Name: "logfast_error_to_object_seconds", Buckets: errorBuckets,
 			Help: "From the last server error in a segment, by Docker's time, to its object in the store. The quiet period is part of it.",
 		}),
-		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "logfast_notifications_total", Help: "Attempts to notify somebody of an incident, by target and result.",
-		}, []string{"target", "result"}),
 	}
 	m.registry.MustRegister(
-		m.errorToObject, m.notifications, collector{status},
+		m.errorToObject, collector{status},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -48,15 +44,6 @@ func New(status func() control.Status) *Metrics {
 func (m *Metrics) Shipped(sinceLastError time.Duration) {
 	m.errorToObject.Observe(sinceLastError.Seconds())
 }
-
-// Notified counts an attempt to notify somebody: target is a kind, such as
-// "webhook", and result "ok" or "failed".
-func (m *Metrics) Notified(target, result string) {
-	m.notifications.WithLabelValues(target, result).Inc()
-}
-
-// Register adds what another room tells.
-func (m *Metrics) Register(c prometheus.Collector) error { return m.registry.Register(c) }
 
 // Handler answers scrapes.
 func (m *Metrics) Handler() http.Handler {

@@ -30,6 +30,7 @@ func full() control.Status {
 		Seals:   map[string]int64{"error": 12, "stop": 0},
 		Pending: control.Pending{Segments: 13, Bytes: 14, Oldest: now.Add(-15 * time.Second)},
 		Uploads: control.Uploads{Attempts: map[string]int64{"ok": 16, "blocked": 17}, Bytes: 18, Last: time.Unix(19, 0), Stalled: 20, Blocked: "403"},
+		Targets: []control.Target{{Kind: "webhook", Messages: 30, Failed: 5, Waiting: 1, GivenUp: 4}, {Kind: "webhook", Messages: 20, Failed: 2, Waiting: 2}, {Kind: "slack", Messages: 1}},
 		Disk:    control.Disk{Used: 21, Budget: 22, Free: 23},
 	}
 }
@@ -48,7 +49,6 @@ func scrape(t *testing.T, m *Metrics) string {
 func TestAScrapeSaysWhatTheStatusSays(t *testing.T) {
 	m := New(full)
 	m.Shipped(31500 * time.Millisecond)
-	m.Notified("webhook", "failed")
 	text := scrape(t, m)
 	for _, want := range []string{
 		`build_info{version="1.2.3"} 1`, "healthy 0", "streams 3", "streams_in_trouble 1", "reattached_streams_total 11", "fast_track_events 1",
@@ -62,7 +62,8 @@ func TestAScrapeSaysWhatTheStatusSays(t *testing.T) {
 		"last_upload_timestamp_seconds 19", "upload_stalled_seconds 20", "upload_blocked 1",
 		"disk_used_bytes 21", "disk_budget_bytes 22", "disk_free_bytes 23",
 		`error_to_object_seconds_bucket{le="31"} 0`, `error_to_object_seconds_bucket{le="32"} 1`, "error_to_object_seconds_sum 31.5",
-		`notifications_total{result="failed",target="webhook"} 1`,
+		`notifications_total{result="ok",target="webhook"} 50`, `notifications_total{result="failed",target="webhook"} 7`,
+		`notifications_total{result="ok",target="slack"} 1`, `notifications_waiting{target="webhook"} 3`, `notifications_given_up_total{target="webhook"} 4`,
 	} {
 		if !strings.Contains(text, "\nlogfast_"+want+"\n") {
 			t.Errorf("no logfast_%s", want)
@@ -76,7 +77,6 @@ func TestAScrapeSaysWhatTheStatusSays(t *testing.T) {
 // TestNamesFollowTheConventions is what promtool check metrics would say.
 func TestNamesFollowTheConventions(t *testing.T) {
 	m := New(full)
-	m.Notified("webhook", "ok")
 	problems, err := promlint.New(strings.NewReader(scrape(t, m))).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -103,20 +103,5 @@ func TestEveryMetricIsCollected(t *testing.T) {
 	}
 	for d := range seen {
 		t.Errorf("%v is told and not described", d)
-	}
-}
-
-// TestOthersMayRegister is for rooms that come later.
-func TestOthersMayRegister(t *testing.T) {
-	m := New(full)
-	other := prometheus.NewGauge(prometheus.GaugeOpts{Name: "logfast_other", Help: "Of another room."})
-	if err := m.Register(other); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(scrape(t, m), "logfast_other 0\n") {
-		t.Error("it is not told")
-	}
-	if err := m.Register(other); err == nil {
-		t.Error("twice")
 	}
 }
