@@ -23,8 +23,8 @@ type Archived struct {
 // needed. What the store cannot tell is said in the answer.
 func (g *Reading) older() {
 	before := g.pruned
-	if before.IsZero() && len(g.parts) == 0 && g.watch == nil {
-		before = time.Now() // nothing of it is left here
+	if before.IsZero() && len(g.parts) == 0 {
+		before = time.Now() // nothing of it is here, or left here
 	}
 	if g.req.Older == nil || before.IsZero() || g.req.Tail == 0 || !g.req.Since.IsZero() && !g.req.Since.Before(before) {
 		return
@@ -42,8 +42,7 @@ func (g *Reading) older() {
 	}
 	list, err := g.req.Older(before)
 	if err != nil {
-		g.unread = err
-		g.pruned = before
+		g.unread, g.pruned = err, before
 		return
 	}
 	var parts []*part

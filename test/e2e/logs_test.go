@@ -503,19 +503,36 @@ func TestLogsSayWhatWasPruned(t *testing.T) {
 		docker(t, "plugin", "set", pluginName, "LOGFAST_KEEP=7d")
 		docker(t, "plugin", "enable", pluginName)
 	})
-	c := h.run("pruned", []step{out("first\n"), {Await: "go"}, out("second\n"), {Await: "end"}})
-	eventually(t, "the first line is there", func() bool { return len(c.files()) == 1 })
+	steps := []step{out("first\n"), {Await: "go"}, out("second\n"), {Await: "end"}}
+	c, fetched := h.run("pruned", steps), h.run("fetched", steps, "read-archive=true")
+	both := []*container{c, fetched}
+	all := func(ok func(c *container) bool) func() bool {
+		return func() bool { return ok(c) && ok(fetched) }
+	}
+	eventually(t, "the first line is there", all(func(c *container) bool { return len(c.files()) == 1 }))
 	h.signal(syscall.SIGHUP)
-	eventually(t, "it is uploaded", func() bool { return c.shipped() })
-	c.allow("go")
-	eventually(t, "the second line is there", func() bool { stdout, _ := c.logs(); return strings.HasSuffix(stdout, "second\n") })
+	eventually(t, "it is uploaded", all((*container).shipped))
+	for _, c := range both {
+		c.allow("go")
+	}
+	eventually(t, "the second line is there", all(func(c *container) bool { stdout, _ := c.logs(); return strings.HasSuffix(stdout, "second\n") }))
 	h.signal(syscall.SIGKILL) // the next life prunes
-	eventually(t, "the first is pruned", func() bool { return len(c.files()) == 1 })
+	eventually(t, "the first is pruned", all(func(c *container) bool { return len(c.files()) == 1 }))
+	fetched.wantLogs("first\nsecond\n", "")
+	fetched.wantLogs("first\nsecond\n", "", "--tail", "2")
+	fetched.wantLogs("second\n", "", "--tail", "1")
 	stdout, stderr, err := tryLogs(c.id)
 	if err != nil || stdout != "second\n" || !strings.HasPrefix(stderr, "logfast: lines before ") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("%q, %q, %v", stdout, stderr, err)
 	}
 	c.wantLogs("second\n", "", "--tail", "1")
-	c.allow("end")
-	c.wait()
+	for _, c := range both {
+		c.allow("end")
+		c.wait()
+	}
+	// Of a container that has ended, nothing is left here in the end.
+	eventually(t, "the rest is uploaded", fetched.shipped)
+	h.signal(syscall.SIGKILL)
+	eventually(t, "all is pruned", func() bool { return len(fetched.files()) == 0 })
+	fetched.wantLogs("first\nsecond\n", "")
 }
