@@ -106,6 +106,13 @@ func TestTheArchiveFromADesk(t *testing.T) {
 	if got, _ := h.desk(endpoint, "tail", "-n", "1", "--container", ended.app, "--output", "text"); got != "1999 ended 1999\n" {
 		t.Errorf("tail: %q", got)
 	}
+	in := h.incident(1)
+	if got, status := h.desk(endpoint, "incidents"); status != 0 || !strings.Contains(got, " 500 ") || !strings.Contains(got, erring.app) || strings.Count(got, "\n") != 2 {
+		t.Errorf("incidents: status %d\n%s", status, got)
+	}
+	if got, status := h.desk(endpoint, "incident", in.ID[:len(in.ID)-2]); status != 0 || !strings.Contains(got, in.ID) || !strings.Contains(got, strings.TrimSuffix(serverError, "\n")) || !strings.Contains(got, "before") {
+		t.Errorf("incident: status %d\n%s", status, got)
+	}
 	followWhatComes(t, h, endpoint, quiet)
 }
 
