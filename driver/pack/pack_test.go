@@ -37,7 +37,7 @@ func packed(t *testing.T, text []byte, piece, workers int) ([]byte, []int64) {
 	return out.Bytes(), w.Index()
 }
 
-var sizes = []int{0, 1, 1000, StripeSize - 1, StripeSize, StripeSize + 1, 3*StripeSize + 12345}
+var sizes = []int{0, 1, 1000, StripeSize - 1, StripeSize, StripeSize + 1, 2*StripeSize + 12345}
 
 func TestUnpacksToTheText(t *testing.T) {
 	for _, size := range sizes {
@@ -55,10 +55,10 @@ func TestUnpacksToTheText(t *testing.T) {
 }
 
 func TestTheSameTextGivesTheSameBytes(t *testing.T) {
-	all := text(3*StripeSize + 12345)
+	all := text(2*StripeSize + 12345)
 	want, _ := packed(t, all, len(all), 1)
-	for _, workers := range []int{1, 2, 3, 8} {
-		for _, piece := range []int{7777, 1 << 20, StripeSize, 2*StripeSize + 1} {
+	for _, workers := range []int{1, 2, 8} {
+		for _, piece := range []int{77777, 2*StripeSize + 1} {
 			if got, _ := packed(t, all, piece, workers); !bytes.Equal(got, want) {
 				t.Errorf("%d workers, pieces of %d bytes: other bytes", workers, piece)
 			}

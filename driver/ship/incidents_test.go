@@ -137,14 +137,19 @@ func TestAnIncidentOutlivesTheStoresTrouble(t *testing.T) {
 			ids = append(ids, b.event(dir, fmt.Sprint("web", i)).ID)
 			time.Sleep(time.Second)
 		}
-		broken := true
+		broken := true // owned by the store's mu
 		b.store.fail = func(key string, _ int) error {
 			if broken && strings.HasPrefix(key, incident.Prefix) {
 				return errors.New("503 slow down")
 			}
 			return nil
 		}
-		b.run(time.Hour, func() { time.Sleep(30 * time.Minute); broken = false })
+		b.run(time.Hour, func() {
+			time.Sleep(30 * time.Minute)
+			b.store.mu.Lock()
+			broken = false
+			b.store.mu.Unlock()
+		})
 		if told := b.told(); len(told) != 3 || told[0].ID != ids[0] || told[2].ID != ids[2] {
 			t.Errorf("%v, want %v", told, ids)
 		}
