@@ -235,8 +235,9 @@ func TestDropDoesNotHoldAContainerForEver(t *testing.T) {
 			if there+lost != linesBefore+discarded+linesAfter || there < linesAfter || lost <= linesBefore {
 				t.Errorf("%d lines are there and %d are lost, of %d", there, lost, linesBefore+discarded+linesAfter)
 			}
-			// One for the sealed segment, which went first, and one for what came then.
-			if n := len(lostLine.FindAllString(c.text(), -1)); n != 2 {
+			// One for the sealed segment, which went first, and one for what came
+			// then; one more where the room of the first took some lines in between.
+			if n := len(lostLine.FindAllString(c.text(), -1)); n != 2 && n != 3 {
 				t.Errorf("%d marks", n)
 			}
 		})

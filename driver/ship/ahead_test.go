@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/logfast/logfast/bench/lines"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -26,14 +25,13 @@ func (b *bench) talker(name string) *talker {
 	return &talker{bench: b, w: b.spool.Writer(segment.Stream{ID: strings.Repeat("cd", 32), Name: name, Format: "cri"})}
 }
 
-// write writes about n bytes.
+// write writes about n bytes, in lines that are long, and quick to pack.
 func (l *talker) write(n int) {
 	l.Helper()
 	at := time.Now()
-	head := at.UTC().Format(time.RFC3339Nano) + " stdout F "
 	var text []byte
-	for line := range bytes.Lines(lines.Text(1, n/(100+len(head)))) {
-		text = append(append(text, head...), line...)
+	for count := 0; len(text) < n; count++ {
+		text = fmt.Appendf(text, "%s stdout F %d %s\n", at.UTC().Format(time.RFC3339Nano), count, strings.Repeat("=", min(n, 8000)))
 	}
 	l.text.Write(text)
 	if _, err := l.w.Append(&segment.Batch{Text: text, First: at.UnixNano(), Last: at.UnixNano(), Lines: int64(bytes.Count(text, []byte("\n")))}, 1<<40); err != nil {
@@ -134,7 +132,7 @@ func TestPackedAheadIsOneTextAlone(t *testing.T) {
 			time.Sleep(2 * aheadPoll)
 			synctest.Wait()
 			next(segment.Size)
-			l.write(3 * step)
+			l.write(1000)
 			next(segment.Error)
 			l.write(3 * step) // packed ahead as well, and sealed no more
 		}, func() {
@@ -164,7 +162,7 @@ func TestAnErrorPassesALongSegment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, time.Hour)
 		l := b.talker("bulk")
-		l.write(8 * step)
+		l.write(3 * step)
 		if _, err := l.w.Seal(segment.Size); err != nil {
 			t.Fatal(err)
 		}

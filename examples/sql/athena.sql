@@ -22,7 +22,7 @@ CREATE EXTERNAL TABLE logfast_incidents (
   `time` string,
   `datacontenttype` string,
   `dataschema` string,
-  `data` struct<id:string,host:string,scope:string,containers:array<struct<id:string,name:string,image:string,app:string,`group`:string,labels:map<string,string>>>,first:string,last:string,closed:string,errors:bigint,by_status:map<string,bigint>,lines:bigint,bytes:bigint,lost_lines:bigint,fingerprints:array<struct<id:string,app:string,method:string,route:string,status:int,errors:bigint,first:string,last:string>>,samples:array<struct<time:string,container:string,stream:string,status:int,rule:string,fingerprint:string,text:string,cut:boolean,context:string,key:string,line:bigint,offset:bigint>>,objects:array<struct<key:string,container:string,reason:string,first:string,last:string,lines:bigint,errors:bigint,bytes:bigint,size:bigint,sha256:string>>>
+  `data` struct<id:string,host:string,scope:string,containers:array<struct<id:string,name:string,image:string,app:string,`group`:string,labels:map<string,string>>>,first:string,last:string,closed:string,errors:bigint,by_status:map<string,bigint>,lines:bigint,bytes:bigint,lost_lines:bigint,missing_objects:int,fingerprints:array<struct<id:string,app:string,method:string,route:string,status:int,errors:bigint,first:string,last:string>>,unlisted_errors:bigint,samples:array<struct<time:string,container:string,stream:string,status:int,rule:string,fingerprint:string,text:string,cut:boolean,context:string,key:string,line:bigint,offset:bigint>>,objects:array<struct<key:string,container:string,reason:string,first:string,last:string,lines:bigint,errors:bigint,bytes:bigint,size:bigint,sha256:string>>>
 )
 PARTITIONED BY (`dt` date, `host` string)
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
