@@ -90,6 +90,10 @@ exec timeout 100 %[2]s "$@"
 	if err := os.Symlink(program, filepath.Join(bin, "logfast")); err != nil {
 		t.Fatal(err)
 	}
+	// What is optional in /etc/logfast must be there where that is elsewhere.
+	if err := os.WriteFile(filepath.Join(h.config, "notify"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	names := regexp.MustCompile(`\b(web|trial|rival)\b`)
 	for _, page := range []string{"operations", "migration"} {
 		t.Run(page, func(t *testing.T) {
