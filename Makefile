@@ -76,8 +76,7 @@ demo: build .tools/bin/versitygw
 
 # Race detection needs cgo, and with it a C compiler.
 test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
-	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
-	go test -count=1 -tags integration ./driver/...
+	CGO_ENABLED=1 go test -count=1 -race -tags integration . ./cli/... ./driver/... ./internal/... ./plugin/...
 	test/selinux/prepare.sh
 	go test -count=1 -tags selinux -v ./test/selinux/
 	cd test/duckdb && CGO_ENABLED=1 go test -count=1 -v .
