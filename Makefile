@@ -29,7 +29,7 @@ export LDFLAGS := -s -w -funcalign=16
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build install uninstall plugin tree enable disable release push demo test test-engines chaos soak check fmt lint vuln licenses fuzz bench bench-guard tools clean
+.PHONY: build install uninstall plugin tree enable disable release push demo test test-engines chaos soak check static fmt lint vuln licenses fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -76,7 +76,8 @@ demo: build .tools/bin/versitygw
 
 # Race detection needs cgo, and with it a C compiler.
 test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
-	CGO_ENABLED=1 go test -count=1 -race -tags integration . ./cli/... ./driver/... ./internal/... ./plugin/...
+	CGO_ENABLED=1 go test -count=1 -race . ./cli/... ./driver/... ./internal/... ./plugin/...
+	go test -count=1 -tags integration -run "$$(scripts/tests-of.sh integration)" ./driver/...
 	test/selinux/prepare.sh
 	go test -count=1 -tags selinux -v ./test/selinux/
 	cd test/duckdb && CGO_ENABLED=1 go test -count=1 -v .
@@ -105,11 +106,13 @@ soak: export LOGFAST_TEST_LONG := 1
 soak: build .tools/bin/versitygw
 	go test -count=1 -tags e2e -timeout 0 -run '^TestSoak$$' -v ./test/e2e/
 
-check: lint
-	go mod verify
-	go vet -tags e2e,integration,selinux ./...
+check: static
 	go test -count=1 .
 	go test ./cli/... ./driver/... ./internal/... ./plugin/...
+
+static: lint
+	go mod verify
+	go vet -tags e2e,integration,selinux ./...
 
 fmt:
 	gofmt -w $(shell git ls-files '*.go')

@@ -273,11 +273,22 @@ func (h *host) signal(sig syscall.Signal) {
 	}
 }
 
+// trial is how long after a plugin's start an engine looks whether it answers
+// (moby plugin/manager_linux.go), and a little more. One that has died by then is
+// not started again. The engine does not say when it has looked.
+const trial = 4 * time.Second
+
 // replace ends the plugin's process with a signal, waits until the engine has
 // put another in its place, and returns how long the end took.
 func (h *host) replace(sig syscall.Signal) time.Duration {
 	h.Helper()
-	old, start := h.process(), time.Now()
+	old := h.process()
+	began, err := os.Stat(fmt.Sprintf("/proc/%d", old))
+	if err != nil {
+		h.Fatal(err)
+	}
+	time.Sleep(time.Until(began.ModTime().Add(trial)))
+	start := time.Now()
 	if err := syscall.Kill(old, sig); err != nil {
 		h.Fatal(err)
 	}
