@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/docker/go-units"
-	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/archive"
 )
@@ -58,12 +56,8 @@ func newScreen(stdout, stderr io.Writer, counters *archive.Progress) *screen {
 }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	_, _, ok := terminal(w)
+	return ok
 }
 
 // Write takes results.

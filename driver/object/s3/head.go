@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,14 +23,5 @@ func (s *Store) Head(ctx context.Context, key string) (object.Attributes, error)
 	if err != nil {
 		return object.Attributes{}, fmt.Errorf("head %s: %w", s.url(key), s.explain(ctx, err))
 	}
-	attrs := object.Attributes{
-		Size:        aws.ToInt64(out.ContentLength),
-		ContentType: aws.ToString(out.ContentType),
-		Metadata:    out.Metadata,
-	}
-	if digest, err := hex.DecodeString(out.Metadata[digestName]); err == nil && len(digest) == len(attrs.SHA256) {
-		attrs.SHA256 = [32]byte(digest)
-	}
-	delete(attrs.Metadata, digestName)
-	return attrs, nil
+	return attributes(out.ContentLength, out.ContentType, out.Metadata), nil
 }

@@ -126,16 +126,18 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, object.Attr
 	if err != nil {
 		return nil, object.Attributes{}, fmt.Errorf("get %s: %w", s.url(key), s.explain(ctx, err))
 	}
-	attrs := object.Attributes{
-		Size:        aws.ToInt64(out.ContentLength),
-		ContentType: aws.ToString(out.ContentType),
-		Metadata:    out.Metadata,
-	}
-	if digest, err := hex.DecodeString(out.Metadata[digestName]); err == nil && len(digest) == len(attrs.SHA256) {
+	return out.Body, attributes(out.ContentLength, out.ContentType, out.Metadata), nil
+}
+
+// attributes makes them of what S3 says of an object; metadata is the caller's to
+// give away.
+func attributes(size *int64, contentType *string, metadata map[string]string) object.Attributes {
+	attrs := object.Attributes{Size: aws.ToInt64(size), ContentType: aws.ToString(contentType), Metadata: metadata}
+	if digest, err := hex.DecodeString(metadata[digestName]); err == nil && len(digest) == len(attrs.SHA256) {
 		attrs.SHA256 = [32]byte(digest)
 	}
-	delete(attrs.Metadata, digestName)
-	return out.Body, attrs, nil
+	delete(metadata, digestName)
+	return attrs
 }
 
 // List lists objects as [object.Store] says, a thousand at a request. Keys that
