@@ -42,6 +42,7 @@ var floors = map[string]int{
 	"scripts/sbom":             7,
 	"test/e2e/emit":            7,
 	"test/e2e/goserver":        7,
+	"test/e2e/without":         7,
 	"bench/lines":              0,
 	"bench/emit":               7,
 	"bench/naive":              7,

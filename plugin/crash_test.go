@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"github.com/logfast/logfast/plugin/selflog"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 			ctx, _ = signal.NotifyContext(ctx, syscall.SIGTERM) // for the process's life
 		}
 		environ := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "LOGFAST_TEST_") })
-		if err := run(ctx, "test", socket, environ, nil, os.Stderr); err != nil {
+		if err := run(ctx, "test", socket, environ, nil, selflog.New(os.Stderr)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

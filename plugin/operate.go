@@ -72,7 +72,7 @@ func (o *operator) serve(ctx context.Context) {
 		}
 		defer dir.Close() //nolint:errcheck // nothing is written by it
 		// Whoever made it: nobody else may enter.
-		if err := errors.Join(dir.Chmod(".", 0o700), dir.Lchown(".", os.Geteuid(), os.Getegid())); err != nil {
+		if err := errors.Join(dir.Lchown(".", os.Geteuid(), os.Getegid()), dir.Chmod(".", 0o700)); err != nil {
 			return err
 		}
 		l, err := control.Listen(dir)

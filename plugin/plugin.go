@@ -35,21 +35,25 @@ import (
 const Socket = "/run/docker/plugins/logfast.sock"
 
 // Main runs the plugin until SIGTERM or SIGINT. SIGHUP seals every active
-// segment. Its own log goes to stderr, which Docker copies to the daemon's.
+// segment. Its own log goes to stderr, which Docker copies to the daemon's. It
+// gives up for good what Docker lets a plugin do and logfast need not.
 func Main(version string, environ []string, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	return run(ctx, version, Socket, environ, hup, stderr)
+	log := selflog.New(stderr)
+	if err := keepCapabilities(needed); err != nil {
+		log.Warn("logfast keeps privileges that it does not need", "err", err)
+	}
+	return run(ctx, version, Socket, environ, hup, log)
 }
 
 // run serves the socket until ctx ends. Where logfast cannot work it says so
 // to every container that wants to start, and goes on: a plugin that exits is
 // reported by dockerd as a socket that is missing, without a reason.
-func run(ctx context.Context, version, socket string, environ []string, hup <-chan os.Signal, stderr io.Writer) error {
-	log := selflog.New(stderr)
+func run(ctx context.Context, version, socket string, environ []string, hup <-chan os.Signal, log *selflog.Log) error {
 	defer log.Flush()
 	l, err := listen(socket)
 	if err != nil {

@@ -73,7 +73,7 @@ func serveOn(t *testing.T, spool string, environ ...string) *served {
 		t.Fatal(err)
 	}
 	go func() {
-		done <- run(ctx, "test", socket, append([]string{"LOGFAST_SPOOL=" + s.spool, "LOGFAST_HOST=web-1"}, environ...), s.hup, &s.log)
+		done <- run(ctx, "test", socket, append([]string{"LOGFAST_SPOOL=" + s.spool, "LOGFAST_HOST=web-1"}, environ...), s.hup, selflog.New(&s.log))
 	}()
 	s.stop = sync.OnceFunc(func() {
 		cancel()

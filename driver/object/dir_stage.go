@@ -102,10 +102,10 @@ func (d *Dir) stage(write func(io.Writer) error) (string, error) {
 	}
 	err = write(f)
 	if err == nil {
-		err = f.Chown(d.opts.UID, d.opts.GID)
+		err = f.Chmod(d.opts.FileMode) // while it is ours: another's would take CAP_FOWNER
 	}
 	if err == nil {
-		err = f.Chmod(d.opts.FileMode)
+		err = f.Chown(d.opts.UID, d.opts.GID)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -144,10 +144,10 @@ func (d *Dir) makeDirs(dir string) error {
 		// Window: a crash right here leaves the directory with the mode
 		// that the umask gives it and the process's owner: stricter, not
 		// laxer.
-		if err := d.root.Chown(made, d.opts.UID, d.opts.GID); err != nil {
+		if err := d.root.Chmod(made, d.opts.DirMode); err != nil {
 			return err
 		}
-		if err := d.root.Chmod(made, d.opts.DirMode); err != nil {
+		if err := d.root.Chown(made, d.opts.UID, d.opts.GID); err != nil {
 			return err
 		}
 	}
@@ -157,7 +157,7 @@ func (d *Dir) makeDirs(dir string) error {
 // makeTop makes the store's directory, and those above it, where they are
 // missing, durably.
 //
-//	mkdir chown chmod fsync(directory above)
+//	mkdir chmod chown fsync(directory above)
 func (d *Dir) makeTop(dir string) error {
 	above := filepath.Dir(dir)
 	err := os.Mkdir(dir, d.opts.DirMode)
@@ -178,10 +178,10 @@ func (d *Dir) makeTop(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Chown(dir, d.opts.UID, d.opts.GID); err != nil {
+	if err := os.Chmod(dir, d.opts.DirMode); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, d.opts.DirMode); err != nil {
+	if err := os.Chown(dir, d.opts.UID, d.opts.GID); err != nil {
 		return err
 	}
 	return syncTop(above)

@@ -105,19 +105,24 @@ func (s *Spool) own(name string) error {
 	return s.root.Lchown(name, s.uid, s.gid)
 }
 
-// ownDir makes a directory ours alone to write to, whoever made it.
+// ownDir makes a directory ours alone to write to, whoever made it. Its mode is
+// set while it is this process's: another's would take CAP_FOWNER.
 func (s *Spool) ownDir(name string) error {
 	fi, err := s.root.Lstat(name)
 	if err != nil {
 		return err
 	}
-	if fi.Mode().Perm() != dirMode {
-		if err := s.root.Chmod(name, dirMode); err != nil {
+	uid := os.Geteuid()
+	wrong, others := fi.Mode().Perm() != dirMode, int(fi.Sys().(*syscall.Stat_t).Uid) != uid
+	if others && (wrong || s.uid < 0) {
+		if err := s.root.Lchown(name, uid, os.Getegid()); err != nil {
 			return err
 		}
 	}
-	if uid := os.Geteuid(); s.uid < 0 && int(fi.Sys().(*syscall.Stat_t).Uid) != uid {
-		return s.root.Lchown(name, uid, os.Getegid())
+	if wrong {
+		if err := s.root.Chmod(name, dirMode); err != nil {
+			return err
+		}
 	}
 	return s.own(name)
 }

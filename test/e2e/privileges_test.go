@@ -4,12 +4,17 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // privileges are what docker plugin install asks the operator for, and no more.
@@ -33,13 +38,69 @@ func wantPrivileges(t *testing.T, ref string) {
 	}
 }
 
-// TestEachPrivilegeIsNeeded takes one after the other away, and sees what breaks.
-// That propagatedMount is needed, TestUpgradedUnderLoad shows.
-func TestEachPrivilegeIsNeeded(t *testing.T) {
+// variant is a plugin of the same program with another configuration.
+type variant struct {
+	*host
+	name string
+}
+
+// changedTree is what docker plugin create takes of the program, with its configuration
+// changed.
+func changedTree(t *testing.T, change func(config map[string]any)) string {
+	t.Helper()
 	text, err := os.ReadFile("../../config.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var config map[string]any
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatal(err)
+	}
+	change(config)
+	changed, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(t.TempDir(), "tree")
+	run(t, "../../scripts/tree.sh", "../../build/logfast", tree)
+	if err := os.WriteFile(filepath.Join(tree, "config.json"), changed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// enableVariant makes and enables a plugin of a tree.
+func enableVariant(t *testing.T, plugin, tree string, settings ...string) *variant {
+	t.Helper()
+	v := &variant{&host{T: t, spool: t.TempDir(), config: t.TempDir()}, name + "-" + plugin}
+	v.credentials("x", "x")
+	docker(t, "plugin", "create", v.name, tree)
+	t.Cleanup(func() { docker(t, "plugin", "rm", "-f", v.name) })
+	v.settings = settings
+	v.enable()
+	t.Cleanup(func() { docker(t, "plugin", "disable", "-f", v.name) })
+	return v
+}
+
+func (v *variant) enable() {
+	v.Helper()
+	args := append([]string{"plugin", "set", v.name, "AWS_EC2_METADATA_DISABLED=true", "LOGFAST_HOST=web-1"}, v.settings...)
+	for mount := range strings.FieldsSeq(docker(v.T, "plugin", "inspect", "-f", "{{range .Config.Mounts}}{{.Name}} {{end}}", v.name)) {
+		args = append(args, mount+".source="+map[string]string{"logs": v.spool, "config": v.config}[mount])
+	}
+	docker(v.T, args...)
+	docker(v.T, "plugin", "enable", "--timeout", "0", v.name)
+}
+
+// run runs a container that writes one line, and says what docker run says.
+func (v *variant) run(options ...string) (string, error) {
+	v.Helper()
+	args := append([]string{"run", "--rm", "--name", v.name, "--network", "none", "--log-driver", v.name}, options...)
+	return tryDocker(append(args, "-v", v.script([]step{out("one\n")})+":/script:ro", image)...)
+}
+
+// TestEachPrivilegeIsNeeded takes one after the other away, and sees what breaks.
+func TestEachPrivilegeIsNeeded(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		without func(config map[string]any)
@@ -68,35 +129,153 @@ func TestEachPrivilegeIsNeeded(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var config map[string]any
-			if err := json.Unmarshal(text, &config); err != nil {
-				t.Fatal(err)
+			v := enableVariant(t, "without-"+tt.name, changedTree(t, tt.without))
+			if out, err := v.run(); err != nil {
+				t.Fatal(err, out)
 			}
-			tt.without(config)
-			changed, err := json.Marshal(config)
+			tt.want(t, pluginProc(t, v.name), v.spool)
+		})
+	}
+}
+
+// TestThePropagatedMountIsNeeded: without it the FIFOs of running containers are
+// in the plugin's root, and an upgrade takes them from their reader.
+func TestThePropagatedMountIsNeeded(t *testing.T) {
+	r := startRegistry(t)
+	ref := r.address + "/" + name + ":"
+	for _, version := range []string{"1", "2"} {
+		r.pushTree(ref+version, changedTree(t, func(config map[string]any) {
+			delete(config, "propagatedMount")
+			config["description"] = version
+		}))
+	}
+	v := &variant{&host{T: t, spool: t.TempDir(), config: t.TempDir()}, name + "-without-propagated-mount"}
+	docker(t, "plugin", "install", "--alias", v.name, "--disable", "--grant-all-permissions", ref+"1")
+	t.Cleanup(func() { docker(t, "plugin", "rm", "-f", v.name) })
+	v.enable()
+	t.Cleanup(func() { docker(t, "plugin", "disable", "-f", v.name) })
+
+	c := &container{host: v.host, app: v.name, script: v.script([]step{out("one\n"), {Await: "upgraded"}, out("two\n")})}
+	c.id = docker(t, "run", "-d", "--name", v.name, "--network", "none", "--log-driver", v.name, "-v", c.script+":/script:ro", image)
+	t.Cleanup(func() { docker(t, "rm", "-f", c.id) })
+	eventually(t, "the first line is there", func() bool { return strings.Contains(c.onDisk(), " one\n") })
+	docker(t, "plugin", "disable", "-f", v.name)
+	docker(t, "plugin", "upgrade", "--skip-remote-check", "--grant-all-permissions", v.name, ref+"2")
+	v.enable()
+	c.allow("upgraded")
+	c.wait()
+	if text := c.onDisk(); !strings.Contains(text, " one\n") || strings.Contains(text, " two\n") {
+		t.Errorf("the mount is not needed: after an upgrade without it the file has\n%s", text)
+	}
+}
+
+// TestEachCapabilityIsNeeded: of the capabilities that Docker gives every plugin
+// logfast keeps three. It takes one after the other of those away, and sees what
+// breaks that works with all.
+func TestEachCapabilityIsNeeded(t *testing.T) {
+	kept := map[int]string{unix.CAP_CHOWN: "chown", unix.CAP_DAC_OVERRIDE: "dac_override", unix.CAP_SETUID: "setuid"}
+	dropper := filepath.Join(t.TempDir(), "without")
+	build := exec.Command("go", "build", "-trimpath", "-o", dropper, "./without")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	// tree is of the plugin that starts without a capability.
+	tree := func(t *testing.T, capability int) string {
+		tree := changedTree(t, func(config map[string]any) {
+			config["entrypoint"] = append([]any{"/without", strconv.Itoa(capability)}, config["entrypoint"].([]any)...)
+		})
+		run(t, "cp", dropper, filepath.Join(tree, "rootfs/without"))
+		return tree
+	}
+	const spare = unix.CAP_NET_RAW // Docker gives it; logfast drops it
+
+	t.Run("all", func(t *testing.T) {
+		fillRootsPipes(t)
+		v := enableVariant(t, "with-all", tree(t, spare), "LOGFAST_OWNER=1234:1234")
+		if out, err := v.run(); err != nil {
+			t.Fatal(err, out)
+		}
+		if files := v.owned(1234); files == 0 {
+			t.Error("no file has the owner that was asked for")
+		}
+		var want uint64
+		for capability := range kept {
+			want |= 1 << capability
+		}
+		threads, _ := filepath.Glob(filepath.Join(pluginProc(t, v.name), "task/*/status"))
+		for _, path := range threads {
+			status, err := os.ReadFile(path)
 			if err != nil {
-				t.Fatal(err)
+				continue // the thread has ended
 			}
-			tree, plugin := filepath.Join(t.TempDir(), "tree"), name+"-without-"+tt.name
-			run(t, "../../scripts/tree.sh", "../../build/logfast", tree)
-			if err := os.WriteFile(filepath.Join(tree, "config.json"), changed, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			h := &host{T: t, spool: t.TempDir(), config: t.TempDir()}
-			h.credentials("x", "x")
-			docker(t, "plugin", "create", plugin, tree)
-			t.Cleanup(func() { docker(t, "plugin", "rm", "-f", plugin) })
-			args := []string{"plugin", "set", plugin, "AWS_EC2_METADATA_DISABLED=true"}
-			for name, source := range map[string]string{"logs": h.spool, "config": h.config} {
-				if tt.name != name {
-					args = append(args, name+".source="+source)
+			for _, line := range []string{"CapInh:\t%016x", "CapPrm:\t%016x", "CapEff:\t%016x", "CapBnd:\t%016x"} {
+				set := want
+				if strings.HasPrefix(line, "CapInh") {
+					set = 0
+				}
+				if line := fmt.Sprintf(line, set); !strings.Contains(string(status), line) {
+					t.Errorf("%s has not %q:\n%s", path, line, status)
 				}
 			}
-			docker(t, args...)
-			docker(t, "plugin", "enable", plugin)
-			t.Cleanup(func() { docker(t, "plugin", "disable", "-f", plugin) })
-			docker(t, "run", "--rm", "--name", plugin, "--network", "none", "--log-driver", plugin, "-v", h.script([]step{out("one\n")})+":/script:ro", image)
-			tt.want(t, pluginProc(t, plugin), h.spool)
+			if !strings.Contains(string(status), "NoNewPrivs:\t1\n") {
+				t.Errorf("%s may get new privileges:\n%s", path, status)
+			}
+		}
+		if len(threads) == 0 {
+			t.Error("the plugin has no threads")
+		}
+	})
+	for capability, name := range kept {
+		t.Run(name, func(t *testing.T) {
+			fillRootsPipes(t)
+			v := enableVariant(t, "without-"+name, tree(t, capability), "LOGFAST_OWNER=1234:1234")
+			out, err := v.run()
+			t.Logf("%v: %s", err, out)
+			if err == nil {
+				t.Errorf("the capability is not needed: the container ran, and %d files have the owner that was asked for", v.owned(1234))
+			}
+		})
+	}
+}
+
+// owned counts the segments that belong to a user.
+func (v *variant) owned(uid uint32) (n int) {
+	v.Helper()
+	files, _ := filepath.Glob(filepath.Join(v.spool, "*", "*.log*"))
+	for _, path := range files {
+		fi, err := os.Stat(path)
+		if err != nil {
+			v.Fatal(err)
+		}
+		if fi.Sys().(*syscall.Stat_t).Uid == uid {
+			n++
+		}
+	}
+	return n
+}
+
+// fillRootsPipes holds so many pipes that Linux gives root's others no useful
+// size any more (pipe-user-pages-soft), as an engine with a thousand containers
+// does.
+func fillRootsPipes(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/sys/fs/pipe-user-pages-soft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range pages/16 + 1 { // of 16 pages each
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			r.Close()
+			w.Close()
 		})
 	}
 }
