@@ -83,11 +83,12 @@ test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
 	cd test/duckdb && CGO_ENABLED=1 go test -count=1 -v .
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
 
-# The end-to-end tests on engines that this builds, with the containerd that both
-# run with. What was built stays in .tools. ENGINES=v28.5.2 RUN=TestEveryByte for less.
+# The end-to-end tests on engines that this builds, with the containerd and runc
+# that both run with. What was built stays in .tools. ENGINES=v28.5.2 RUN=TestEveryByte for less.
 ENGINES ?= v28.5.2 v2.0.0-beta.24
 RUN     ?= .
 test-engines: export CONTAINERD := v2.4.2
+test-engines: export RUNC := v1.5.2
 test-engines: build compose .tools/bin/versitygw .tools/bin/registry
 	set -e; for engine in $(ENGINES); do \
 		scripts/build-engine.sh $$engine; \

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Builds the Docker engine $1 into .tools/engines/$1, from the Go module proxy:
-# dockerd, and the containerd and shim that both of today's lines run with. runc
-# is the machine's. What is there already is not built again.
+# dockerd, and the containerd, shim and runc that both of today's lines run with.
+# runc is C too, and wants libseccomp. What is there already is not built again.
 set -eu
 version=$1
 cd "$(dirname "$0")/.."
 root=$(pwd)/.tools/engines
 engine=$root/$version
 containerd=$root/containerd-$CONTAINERD
+runc=$root/runc-$RUNC
 export CGO_ENABLED=0 GOFLAGS=-mod=mod
 
 if [ ! -x "$containerd/containerd" ]; then
@@ -15,6 +16,12 @@ if [ ! -x "$containerd/containerd" ]; then
     for program in containerd containerd-shim-runc-v2; do
         GOFLAGS='' GOBIN=$containerd go install -trimpath -tags 'no_btrfs no_devmapper no_zfs' "github.com/containerd/containerd/v2/cmd/$program@$CONTAINERD"
     done
+fi
+if [ ! -x "$runc/runc" ]; then
+    if ! pkg-config --exists libseccomp; then
+        apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev pkg-config libseccomp-dev
+    fi
+    CGO_ENABLED=1 GOFLAGS='' GOBIN=$runc go install -trimpath -tags seccomp "github.com/opencontainers/runc@$RUNC"
 fi
 if [ ! -x "$engine/dockerd" ]; then
     mkdir -p "$engine"
@@ -35,4 +42,5 @@ fi
 for program in containerd containerd-shim-runc-v2; do
     ln -sf "../containerd-$CONTAINERD/$program" "$engine/$program"
 done
+ln -sf "../runc-$RUNC/runc" "$engine/runc"
 echo "engine $version is in .tools/engines/$version"

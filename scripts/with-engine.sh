@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a command with the Docker engine of directory $1 (dockerd, containerd and
-# its shim; runc is the machine's) beside the machine's own, and removes it:
+# its shim, runc) beside the machine's own, and removes it:
 #   scripts/with-engine.sh .tools/engines/v28.5.2 go test -tags e2e ./test/e2e/
 # Engines that the command starts itself are of the same directory.
 set -eu

@@ -47,6 +47,10 @@ func (s *Spool) Room(size int) bool {
 // without looking.
 func (s *Spool) Used() int64 { return s.used.Load() }
 
+// Written is how many bytes its writers have appended since it was opened: what
+// it grows by from one look to the next is how busy they are.
+func (s *Spool) Written() int64 { return s.written.Load() }
+
 // Budget is how many bytes the files of all containers may have; 0 is no bound.
 func (s *Spool) Budget() int64 { return s.maxDisk }
 

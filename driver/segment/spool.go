@@ -65,6 +65,7 @@ type Spool struct {
 	seals   Seals // nil: nobody wants to know; set before the first
 	maxDisk int64
 	used    atomic.Int64 // bytes of the containers' files, as far as is known
+	written atomic.Int64 // see Written
 
 	making    sync.Mutex // held while room is made
 	foundFull time.Time  // when making found none, owned by making

@@ -185,6 +185,7 @@ func (w *Writer) append(b *Batch) error {
 	w.dirty = !b.Sync
 	w.size += int64(n)
 	w.spool.used.Add(int64(n))
+	w.spool.written.Add(int64(n))
 	w.meta.saw(time.Unix(0, b.First).UTC())
 	w.meta.saw(time.Unix(0, b.Last).UTC())
 	w.meta.Lines += b.Lines

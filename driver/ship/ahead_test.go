@@ -169,7 +169,7 @@ func TestAnErrorPassesALongSegment(t *testing.T) {
 		if _, err := l.w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		p := &packer{Shipper: b.Shipper}
+		p := b.newPacker()
 		p.refresh(&p.queue, segment.Sealed)
 		j, _ := p.next()
 		var order []string
@@ -194,6 +194,40 @@ func TestAnErrorPassesALongSegment(t *testing.T) {
 		order = append(order, seg.Name.Active)
 		if want := []string{"web.log", "bulk.log"}; !slices.Equal(order, want) {
 			t.Errorf("packed in the order %v, want %v", order, want)
+		}
+	})
+}
+
+// TestARestEndsWhenSomethingIsUrgent has capture write 100 MB/s while packing
+// took 20 ms for a step.
+func TestARestEndsWhenSomethingIsUrgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, time.Hour)
+		p := b.newPacker()
+		p.queue.next(time.Now(), false) // as the packer does before it packs anything
+		rest := func() time.Duration {
+			p.courtesy = courtesy{began: time.Now().Add(-20 * time.Millisecond), written: func() int64 { return 2e6 }}
+			began := time.Now()
+			p.rest(t.Context())
+			return time.Since(began)
+		}
+		const all = resting * 20 * time.Millisecond
+		if got := rest(); got != all {
+			t.Errorf("packing rests %v, want %v", got, all)
+		}
+		go func() {
+			time.Sleep(all / 4)
+			b.seal("bulk", 1, segment.Size)
+			b.Wake()
+			time.Sleep(all / 4)
+			b.seal("web", 1, segment.Error)
+			b.Wake()
+		}()
+		if got := rest(); got != all/2 {
+			t.Errorf("packing rests %v, want %v: then an error was sealed", got, all/2)
+		}
+		if j := p.queue.urgent(); j == nil || j.seg.Name.Active != "web.log" {
+			t.Errorf("the queue has %+v, want the error's segment", j)
 		}
 	})
 }

@@ -53,7 +53,7 @@ func TestPackingStandsBack(t *testing.T) {
 // took for what the processors had left for it.
 func TestPackingComesForwardWhereTheMachineIsNeverIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c courtesy
+		c := courtesy{written: func() int64 { return 0 }}
 		idle := 0
 		step := func(takes time.Duration) {
 			c.do(func() {
@@ -81,4 +81,42 @@ func TestPackingComesForwardWhereTheMachineIsNeverIdle(t *testing.T) {
 			t.Fatal("packing does not stand back again")
 		}
 	})
+}
+
+// TestPackingRestsWhileCaptureIsBusy has capture write at a rate, in the bubble's
+// time, and packs steps that take 20 ms each.
+func TestPackingRestsWhileCaptureIsBusy(t *testing.T) {
+	const (
+		takes = 20 * time.Millisecond
+		all   = resting * takes
+	)
+	for name, tt := range map[string]struct {
+		rate  int64 // of capture, bytes a second
+		debt  int64
+		steps int
+		want  time.Duration // rest after the last step
+	}{
+		"idle":                          {rate: 0, steps: 3, want: 0},
+		"a little":                      {rate: busy - busy/10, steps: 3, want: 0},
+		"busy":                          {rate: 50e6, steps: 3, want: all},
+		"busy for long":                 {rate: 80e6, debt: patience, steps: 10, want: time.Duration(step*int64(time.Second)/80e6) - takes},
+		"for long, faster than a step":  {rate: 500e6, debt: patience, steps: 3, want: 0},
+		"for long, slower than packing": {rate: 10e6, debt: patience - 1, steps: 3, want: all},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				c := courtesy{debt: tt.debt, written: func() int64 { return int64(time.Since(began).Seconds() * float64(tt.rate)) }}
+				var rest time.Duration
+				for range tt.steps {
+					time.Sleep(rest)
+					c.do(func() { time.Sleep(takes) })
+					rest = c.rest()
+				}
+				if (rest - tt.want).Abs() > time.Millisecond {
+					t.Errorf("packing rests %v, want %v", rest, tt.want)
+				}
+			})
+		})
+	}
 }

@@ -25,10 +25,14 @@ type packer struct {
 	ahead    ahead
 }
 
+func (s *Shipper) newPacker() *packer {
+	return &packer{Shipper: s, courtesy: courtesy{written: s.cfg.Spool.Written}}
+}
+
 // pack packs one segment after another until ctx ends, whether or not the
 // store can be reached: packed segments take less of the disk.
 func (s *Shipper) pack(ctx context.Context) {
-	p := &packer{Shipper: s}
+	p := s.newPacker()
 	defer p.dropAhead()
 	s.refresh(&p.queue, segment.Sealed)
 	for ctx.Err() == nil {
@@ -137,6 +141,7 @@ func (p *packer) standBack(ctx context.Context, g *segment.Packing) error {
 			return err
 		}
 		p.look()
+		p.rest(ctx)
 		if p.out.notBefore.After(time.Now()) {
 			continue
 		}
@@ -147,6 +152,23 @@ func (p *packer) standBack(ctx context.Context, g *segment.Packing) error {
 		p.packAhead()
 	}
 	return nil
+}
+
+// rest lets capture have the machine for a while, where it is busy, and takes
+// note of what becomes urgent or is to be packed ahead meanwhile.
+func (p *packer) rest(ctx context.Context) {
+	for over := time.After(p.courtesy.rest()); !p.queue.hasUrgent(); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.sealed:
+			p.refresh(&p.queue, segment.Sealed)
+		case <-p.soon:
+			return
+		case <-over:
+			return
+		}
+	}
 }
 
 func asPacked(seg segment.Segment) segment.Segment {

@@ -84,20 +84,20 @@ func (q *queue) next(now time.Time, probing bool) (best *job, wait time.Time) {
 	return nil, wait
 }
 
-// urgent is next for a job that goes before the one that is being done: nil
-// where none is urgent.
-func (q *queue) urgent() *job {
-	for q.ready.Len() > 0 && q.ready.before != nil {
-		switch j := q.ready.list[0]; {
-		case j.gone:
-			heap.Pop(&q.ready)
-		case j.urgent:
-			return heap.Pop(&q.ready).(*job)
-		default:
-			return nil
-		}
+// hasUrgent reports whether a job goes before the one that is being done.
+func (q *queue) hasUrgent() bool {
+	for q.ready.Len() > 0 && q.ready.before != nil && q.ready.list[0].gone {
+		heap.Pop(&q.ready)
 	}
-	return nil
+	return q.ready.Len() > 0 && q.ready.before != nil && q.ready.list[0].urgent
+}
+
+// urgent is next for such a job: nil where none is urgent.
+func (q *queue) urgent() *job {
+	if !q.hasUrgent() {
+		return nil
+	}
+	return heap.Pop(&q.ready).(*job)
 }
 
 // done takes a job that next gave out for good.

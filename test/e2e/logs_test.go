@@ -80,8 +80,12 @@ func (c *container) stamps() (all []time.Time) {
 // ask asks the engine's API, as a client that may choose streams.
 func ask(t *testing.T, path string, query url.Values) (*http.Response, func()) {
 	t.Helper()
+	socket := "/var/run/docker.sock"
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		socket = strings.TrimPrefix(host, "unix://")
+	}
 	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", "/var/run/docker.sock")
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}}
 	r, err := client.Get("http://docker" + path + "?" + query.Encode())
 	if err != nil {
@@ -516,7 +520,7 @@ func TestLogsSayWhatWasPruned(t *testing.T) {
 		c.allow("go")
 	}
 	eventually(t, "the second line is there", all(func(c *container) bool { stdout, _ := c.logs(); return strings.HasSuffix(stdout, "second\n") }))
-	h.signal(syscall.SIGKILL) // the next life prunes
+	h.replace(syscall.SIGKILL) // the next life prunes
 	eventually(t, "the first is pruned", all(func(c *container) bool { return len(c.files()) == 1 }))
 	fetched.wantLogs("first\nsecond\n", "")
 	fetched.wantLogs("first\nsecond\n", "", "--tail", "2")
@@ -532,7 +536,7 @@ func TestLogsSayWhatWasPruned(t *testing.T) {
 	}
 	// Of a container that has ended, nothing is left here in the end.
 	eventually(t, "the rest is uploaded", fetched.shipped)
-	h.signal(syscall.SIGKILL)
+	h.replace(syscall.SIGKILL)
 	eventually(t, "all is pruned", func() bool { return len(fetched.files()) == 0 })
 	fetched.wantLogs("first\nsecond\n", "")
 }
