@@ -43,33 +43,41 @@ type Writer struct {
 	index   []int64
 	at      int64 // bytes written to dst
 	crc     uint32
-	size    uint32   // of the text, modulo 2³²
-	stripes [][]byte // not packed yet, all full but the last
-	err     error    // once set, nothing works any more
+	size    uint32    // of the text, modulo 2³²
+	text    []byte    // of the stripe that is not full yet
+	stripes []*stripe // that are being packed, in their order
+	err     error     // once set, nothing works any more
+}
+
+// stripe is one that is being packed.
+type stripe struct {
+	text   []byte
+	packed *bytes.Buffer
+	err    error
+	done   chan struct{} // closed when it is packed, or cannot be
 }
 
 // NewWriter returns a Writer to dst, which gets a stripe at a time.
 func NewWriter(dst io.Writer) *Writer { return &Writer{dst: dst, workers: 1} }
 
-// SetWorkers sets how many stripes are packed at once from now on: each takes
-// about 6 MB meanwhile. With one, all work is done in the goroutine, and so by
-// the thread, that calls Write and Close.
+// SetWorkers sets how many stripes are packed at once from now on, beside what
+// the caller does meanwhile: each takes about 6 MB. With one, all work is done in
+// the goroutine, and so by the thread, that calls Write and Close.
 func (w *Writer) SetWorkers(n int) { w.workers = max(1, n) }
 
-// Write implements io.Writer.
+// Write implements io.Writer. It keeps nothing of p.
 func (w *Writer) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 && w.err == nil {
-		if last := len(w.stripes) - 1; last < 0 || len(w.stripes[last]) == StripeSize {
-			if last+1 >= w.workers {
-				w.flush()
-			}
-			w.stripes = append(w.stripes, w.buffer())
+		if w.text == nil {
+			w.text = w.buffer()
 		}
-		last := &w.stripes[len(w.stripes)-1]
-		fits := min(len(p), StripeSize-len(*last))
-		*last = append(*last, p[:fits]...)
+		fits := min(len(p), StripeSize-len(w.text))
+		w.text = append(w.text, p[:fits]...)
 		p = p[fits:]
+		if len(w.text) == StripeSize {
+			w.start()
+		}
 	}
 	return n - len(p), w.err
 }
@@ -95,7 +103,10 @@ var (
 
 // Close packs what is left and ends the file. It does not close dst.
 func (w *Writer) Close() error {
-	w.flush()
+	if len(w.text) > 0 && w.err == nil {
+		w.start()
+	}
+	w.finish(0)
 	if w.err == nil && w.at == 0 {
 		w.put(header)
 	}
@@ -111,39 +122,45 @@ func (w *Writer) Close() error {
 // Index returns where in the file each stripe begins that was packed so far.
 func (w *Writer) Index() []int64 { return w.index }
 
-// flush packs the stripes that are there.
-func (w *Writer) flush() {
-	if w.err != nil || len(w.stripes) == 0 {
+// start has the stripe packed that is being filled.
+func (w *Writer) start() {
+	s := &stripe{text: w.text, done: make(chan struct{})}
+	w.text = nil
+	w.finish(w.workers - 1)
+	w.stripes = append(w.stripes, s)
+	if w.workers == 1 {
+		s.deflate()
+		w.finish(0)
 		return
 	}
-	packed := make([]*bytes.Buffer, len(w.stripes))
-	errs := make([]error, len(w.stripes))
-	if len(w.stripes) == 1 {
-		packed[0], errs[0] = deflate(w.stripes[0])
-	} else {
-		var wg sync.WaitGroup
-		for i, text := range w.stripes {
-			wg.Go(func() { packed[i], errs[i] = deflate(text) })
+	go s.deflate()
+}
+
+// finish waits until no more than so many stripes are being packed, and writes
+// the others.
+func (w *Writer) finish(left int) {
+	for len(w.stripes) > left {
+		s := w.stripes[0]
+		w.stripes = w.stripes[1:]
+		<-s.done
+		if w.err == nil {
+			w.err = s.err
 		}
-		wg.Wait()
-	}
-	if w.err = errors.Join(errs...); w.err != nil {
-		return
-	}
-	if w.at == 0 {
-		w.put(header)
-	}
-	for i, text := range w.stripes {
+		if w.err != nil {
+			continue
+		}
+		if w.at == 0 {
+			w.put(header)
+		}
 		w.index = append(w.index, w.at)
-		w.put(packed[i].Bytes())
-		w.crc = crc32.Update(w.crc, crc32.IEEETable, text)
-		w.size += uint32(len(text))
-		outputs.Put(packed[i])
-		if cap(text) == StripeSize {
-			buffers.Put(&text)
+		w.put(s.packed.Bytes())
+		w.crc = crc32.Update(w.crc, crc32.IEEETable, s.text)
+		w.size += uint32(len(s.text))
+		outputs.Put(s.packed)
+		if cap(s.text) == StripeSize {
+			buffers.Put(&s.text)
 		}
 	}
-	w.stripes = w.stripes[:0]
 }
 
 func (w *Writer) put(b []byte) {
@@ -152,6 +169,11 @@ func (w *Writer) put(b []byte) {
 		n, w.err = w.dst.Write(b)
 		w.at += int64(n)
 	}
+}
+
+func (s *stripe) deflate() {
+	s.packed, s.err = deflate(s.text)
+	close(s.done)
 }
 
 // deflate packs one stripe, up to a byte's boundary.
