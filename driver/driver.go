@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +69,7 @@ type Driver struct {
 	streams map[string]*stream // by FIFO path, owned by mu
 	closed  bool               // owned by mu
 	pressed time.Time          // when sealLargest was there last, owned by mu
+	unheard [][]entry          // streams of one container each that could not be taken up, owned by mu
 	left    []segment.Stream   // whose last segment could not be sealed at their end, owned by mu
 }
 
@@ -111,19 +113,32 @@ func (d *Driver) Recover() error {
 }
 
 // reattach takes up the streams of one container, which share its segment: all
-// find out what of theirs is in it before one of them writes.
+// find out what of theirs is in it before one of them writes. Where one cannot be
+// opened, Run tries again with all.
 func (d *Driver) reattach(entries []entry) error {
-	var errs []error
 	var streams []*stream
 	for _, e := range entries {
 		s, err := newStream(d, &e, d.registry.known)
+		if _, gone := os.Lstat(e.FIFO); err != nil && errors.Is(gone, os.ErrNotExist) {
+			continue // dockerd has removed it since
+		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err))
-			continue
+			err = fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err)
+			for _, s := range streams {
+				err = errors.Join(err, s.fifo.Close(), s.cursor.close())
+			}
+			d.mu.Lock()
+			d.unheard = append(d.unheard, entries)
+			d.mu.Unlock()
+			d.wakeUp()
+			return err
 		}
 		streams = append(streams, s)
+	}
+	for _, s := range streams {
+		s.writer = d.cfg.Spool.Writer(s.desc)
 		if err := s.resume(); err != nil {
-			d.cfg.Log.Error("resume: lines may be doubled", "container", e.Stream.Name, "err", err)
+			d.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
 		}
 	}
 	for _, s := range streams {
@@ -131,7 +146,31 @@ func (d *Driver) reattach(entries []entry) error {
 		d.reattached.Add(1)
 		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
-	return errors.Join(errs...)
+	return nil
+}
+
+// hear tries again to take up what could not be.
+func (d *Driver) hear() {
+	d.mu.Lock()
+	none := len(d.unheard) == 0
+	d.mu.Unlock()
+	if none {
+		return
+	}
+	d.starting.Lock()
+	defer d.starting.Unlock()
+	d.mu.Lock()
+	unheard, closed := d.unheard, d.closed
+	d.unheard = nil
+	d.mu.Unlock()
+	if closed {
+		return // the next process takes them up
+	}
+	for _, entries := range unheard {
+		if err := d.reattach(entries); err != nil {
+			d.cfg.Log.Error("a running container is not heard; will try again", "err", err)
+		}
+	}
 }
 
 // stopWait is how long an answer to Docker waits for a stream to drain. A
@@ -165,6 +204,7 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	if err != nil {
 		return err
 	}
+	s.writer = d.cfg.Spool.Writer(desc)
 	d.launch(s)
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
 	return nil
@@ -186,6 +226,7 @@ func (d *Driver) launch(s *stream) {
 // Stop drains the FIFO, seals what is there and forgets the stream. It returns
 // within seconds whatever happens; an unknown FIFO is none of its business.
 func (d *Driver) Stop(fifoPath string) {
+	d.hear() // it may be one of those
 	for _, s := range d.find(func(s *stream) bool { return s.path == fifoPath }) {
 		d.end(s)
 	}
@@ -353,6 +394,7 @@ func (d *Driver) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		now := time.Now()
+		d.hear()
 		d.sealDue(now)
 		if now.Sub(tried) >= sealRetry {
 			tried = now
@@ -374,6 +416,9 @@ func (d *Driver) nextWake(daily time.Time) time.Time {
 		wake = next
 	}
 	if again := time.Now().Add(sealRetry); len(d.left) > 0 && again.Before(wake) {
+		wake = again
+	}
+	if again := time.Now().Add(retry); len(d.unheard) > 0 && again.Before(wake) {
 		wake = again
 	}
 	return wake

@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +26,7 @@ func (c *container) doomed() *stream {
 	if err != nil {
 		c.Fatal(err)
 	}
+	s.writer = c.cfg.Spool.Writer(desc)
 	c.Cleanup(func() {
 		if err := s.fifo.Close(); err != nil {
 			c.Error(err)
@@ -83,6 +86,7 @@ func (h *host) again(containers ...*container) (streams []*stream) {
 		if err != nil {
 			h.Fatal(err)
 		}
+		s.writer = h.cfg.Spool.Writer(desc)
 		h.Cleanup(func() {
 			if err := s.fifo.Close(); err != nil {
 				h.Error(err)
@@ -159,6 +163,50 @@ func TestStreamsOfOneContainerAreTakenUpInAnyOrder(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAStreamThatCannotBeTakenUpIsTriedAgain has a disk refuse one container's
+// cursor for a while. The others are heard meanwhile.
+func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stopped meanwhile %v", stopped), func(t *testing.T) {
+			h := newStillHost(t)
+			c, other := h.container("web", nil), h.container("db", nil)
+			for _, c := range []*container{c, other} {
+				c.doomed()
+				c.line(0, "one")
+			}
+			h = h.killed()
+			cursor := filepath.Join(h.dir, registryDir, entryName(c.fifo)+cursorSuffix)
+			if err := errors.Join(os.Remove(cursor), os.Mkdir(cursor, 0o700)); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Recover(); err == nil || !strings.Contains(err.Error(), "web") {
+				t.Fatalf("Recover: %v", err)
+			}
+			h.hear() // as Run does
+			if err := os.Remove(cursor); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(h.find(func(*stream) bool { return true })); n != 1 {
+				t.Fatalf("%d streams are heard, want the other one's", n)
+			}
+			if !stopped {
+				h.hear()
+				if n := len(h.find(func(*stream) bool { return true })); n != 2 {
+					t.Fatalf("%d streams are heard, want both", n)
+				}
+			}
+			for _, c := range []*container{c, other} {
+				h.Stop(c.fifo)
+				in := *c
+				in.host = h
+				if got := in.text(); got != lineOne {
+					t.Errorf("%q", got)
+				}
+			}
+		})
 	}
 }
 

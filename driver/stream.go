@@ -52,7 +52,7 @@ type stream struct {
 }
 
 // newStream opens the FIFO and registers the stream, with the registry's add or,
-// where it is registered already, known.
+// where it is registered already, known. The stream's writer is left to the caller.
 func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*stream, error) {
 	path, desc, opts := e.FIFO, e.Stream, e.Options
 	detector, err := detect.New(opts.Detect)
@@ -70,9 +70,8 @@ func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*st
 	return &stream{
 		driver: d, path: path, desc: desc, opts: opts, since: time.Now(), detector: detector,
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
-		text:   record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
-		done:   make(chan struct{}),
-		writer: d.cfg.Spool.Writer(desc),
+		text: record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
+		done: make(chan struct{}),
 	}, nil
 }
 
