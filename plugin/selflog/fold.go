@@ -16,8 +16,12 @@ const window = time.Minute
 // minute are said as they come.
 const maxFolded = 512
 
+// tries are attributes that differ between the tries of one thing; what is said
+// of each is the same line. The one that is said in the end has the last's.
+var tries = map[string]bool{"attempt": true, "next": true}
+
 // fold is a slog.Handler that says a line with the same level, message and
-// attributes once a window.
+// attributes, but for tries, once a window.
 type fold struct {
 	next slog.Handler
 	with string // attributes and groups of WithAttrs and WithGroup, as text
@@ -49,7 +53,9 @@ func (f *fold) Enabled(ctx context.Context, l slog.Level) bool { return f.next.E
 func (f *fold) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := f.with
 	for _, a := range attrs {
-		with += " " + a.String()
+		if !tries[a.Key] {
+			with += " " + a.String()
+		}
 	}
 	return &fold{f.next.WithAttrs(attrs), with, f.folded}
 }
@@ -64,7 +70,7 @@ func (f *fold) Handle(ctx context.Context, r slog.Record) error {
 	key := f.key(&r)
 	f.mu.Lock()
 	if again := f.lines[key]; again != nil {
-		again.last = r.Clone()
+		again.handler, again.last = f.next, r.Clone()
 		again.count++
 		f.mu.Unlock()
 		return nil
@@ -82,7 +88,9 @@ func (f *fold) key(r *slog.Record) string {
 	b.WriteString(r.Message)
 	b.WriteString(f.with)
 	r.Attrs(func(a slog.Attr) bool {
-		b.WriteString(" " + a.String())
+		if !tries[a.Key] {
+			b.WriteString(" " + a.String())
+		}
 		return true
 	})
 	return b.String()

@@ -78,6 +78,31 @@ func TestRepeatsAreFolded(t *testing.T) {
 	})
 }
 
+// TestTriesOfOneThingAreFolded: an outage is one line a minute, whichever way its
+// tries are told.
+func TestTriesOfOneThingAreFolded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b output
+		l := New(&b)
+		for i := range 3 {
+			l.With("attempt", i+1, "next", time.Second<<i).Error("upload failed", "err", "refused")
+			l.Error("pack failed", "attempt", i+1, "next", time.Second<<i)
+		}
+		if got := lines(&b); len(got) != 2 {
+			t.Fatalf("%q", got)
+		}
+		time.Sleep(window)
+		synctest.Wait()
+		got := strings.Join(lines(&b), "\n")
+		for _, want := range []string{`"upload failed" attempt=3 next=4s err=refused repeated=2`, `"pack failed" attempt=3 next=4s repeated=2`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%q lacks %q", got, want)
+			}
+		}
+		l.Flush()
+	})
+}
+
 func TestMoreLinesThanAreRememberedAreSaidAsTheyCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b output
