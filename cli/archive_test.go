@@ -222,7 +222,7 @@ func (b *builder) incident(key, text string) {
 			}},
 			Objects: []incident.Object{{Key: key, Container: "web", Reason: "error", First: t0, Last: t0.Add(6 * time.Second), Lines: 5, Errors: 1, Bytes: int64(len(text)), Size: 200}},
 		},
-		{ID: "20260322T080000.000000Z-11aa22bb", First: t0.AddDate(0, 0, -1), Last: t0.AddDate(0, 0, -1).Add(time.Minute), Errors: 3},
+		{ID: "20260322T080000.000000Z-11aa22bb", First: t0.AddDate(0, 0, -1), Last: t0.AddDate(0, 0, -1).Add(time.Minute), Errors: 3, Missing: 1, Unlisted: 2},
 	} {
 		i.Host, i.Scope, i.Closed, i.Lines, i.Bytes = "web-1", "container", incident.ClosedQuiet, 5, int64(len(text))
 		i.ByStatus = map[string]int64{"502": i.Errors}

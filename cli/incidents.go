@@ -196,6 +196,9 @@ func (v *incidentView) print() error {
 	}
 	p.f("\nKinds of errors\n")
 	p.table(&t)
+	if v.Unlisted > 0 {
+		p.f("  and %d errors of kinds that are not listed\n", v.Unlisted)
+	}
 	for _, key := range v.keys() {
 		p.f("\n%s\n", key)
 		v.context(p, key)
@@ -235,6 +238,9 @@ func (v *incidentView) summary(p *printer) {
 	p.f("  Lines       %d, %s of text", v.Lines, humanBytes(v.Bytes))
 	if v.Lost > 0 {
 		p.f("; %d lines were lost", v.Lost)
+	}
+	if v.Missing > 0 {
+		p.f("; %d log objects are missing: somebody removed them from the host before they were shipped", v.Missing)
 	}
 	p.f("\n")
 }
