@@ -84,7 +84,8 @@ test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
 	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
 
 # The end-to-end tests on engines that this builds, with the containerd and runc
-# that both run with. What was built stays in .tools. ENGINES=v28.5.2 RUN=TestEveryByte for less.
+# that both run with, moby v2 with cgroup v2. What was built stays in .tools.
+# ENGINES=v28.5.2 RUN=TestEveryByte for less.
 ENGINES ?= v28.5.2 v2.0.0-beta.24
 RUN     ?= .
 test-engines: export CONTAINERD := v2.4.2
@@ -92,6 +93,7 @@ test-engines: export RUNC := v1.5.2
 test-engines: build compose .tools/bin/versitygw .tools/bin/registry
 	set -e; for engine in $(ENGINES); do \
 		scripts/build-engine.sh $$engine; \
+		case $$engine in v2.*) export CGROUP=v2 ;; *) unset CGROUP ;; esac; \
 		scripts/with-engine.sh .tools/engines/$$engine go test -count=1 -tags e2e -timeout 30m -run '$(RUN)' -skip '^TestSoak$$' -v ./test/e2e/; \
 	done
 

@@ -143,7 +143,7 @@ type packingResult struct {
 // measurePacking gives logfast a spool of sealed segments, as one that was
 // restored from a backup, and lets a container write while they are packed.
 func (b *bench) measurePacking(ctx context.Context) error {
-	size, count, runs := 100_000_000, 40, 3 // more than can be packed meanwhile
+	size, count, runs := 100_000_000, 40, 5 // more than can be packed meanwhile
 	if b.quick {
 		size, count, runs = 50_000_000, 40, 1
 	}

@@ -210,8 +210,12 @@ func checkAddress(s string) error {
 		return nil
 	}
 	_, port, err := net.SplitHostPort(s)
-	if n, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil || n == 0 {
+	n, notNumber := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil || notNumber != nil || n == 0:
 		return errors.New("write host:port, such as 127.0.0.1:9323; whoever reaches it may read")
+	case n < 1024: // CAP_NET_BIND_SERVICE, which is not among needed
+		return errors.New("choose a port of 1024 or more, such as 127.0.0.1:9323: logfast gives up the right to listen on lower ones")
 	}
 	return nil
 }

@@ -108,6 +108,7 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"LOGFAST_LOG_LEVEL=loud", []string{"LOGFAST_LOG_LEVEL=loud", "debug, info, warn, error"}},
 		{"LOGFAST_METRICS=9323", []string{"LOGFAST_METRICS=9323", "such as 127.0.0.1:9323"}},
 		{"LOGFAST_METRICS=:http", []string{"LOGFAST_METRICS=:http", "host:port"}},
+		{"LOGFAST_METRICS=127.0.0.1:80", []string{"LOGFAST_METRICS=127.0.0.1:80", "1024 or more"}},
 		{"LOGFAST_STALL=never", []string{"LOGFAST_STALL=never", "such as 30s or 5m"}},
 		{"LOGFAST_STALL=25h", []string{"LOGFAST_STALL=25h", "1s to 24h"}},
 		{"LOGFAST_KEY={tiem}", []string{"LOGFAST_KEY={tiem}", `did you mean "time"?`}},

@@ -2,8 +2,12 @@
 # Runs a command with the Docker engine of directory $1 (dockerd, containerd and
 # its shim, runc) beside the machine's own, and removes it:
 #   scripts/with-engine.sh .tools/engines/v28.5.2 go test -tags e2e ./test/e2e/
-# Engines that the command starts itself are of the same directory.
+# Engines that the command starts itself are of the same directory. CGROUP=v2 lets
+# them all find that version, without controllers where the machine has v1.
 set -eu
+if [ "${CGROUP:-}" = v2 ] && [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ]; then
+    exec unshare --mount --propagation private sh -ec 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; exec "$@"' sh "$0" "$@"
+fi
 engine=$(cd "$1" && pwd)
 shift
 dir=$(mktemp -d /tmp/logfast-engine.XXXXXX) # short: sockets' paths are

@@ -39,7 +39,7 @@ const (
 	// a tenth of what one container can write.
 	busy = 5 << 20
 	// resting is how long a rest is, as a multiple of the step before.
-	resting = 2
+	resting = 4
 	// longestRest bounds it: a step may have got next to nothing.
 	longestRest = 500 * time.Millisecond
 	// patience is how many bytes may come to wait for packing by such rests.
