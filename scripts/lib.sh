@@ -37,7 +37,7 @@ find_engine() {
     esac
     [ "${1#1.}" -ge 41 ] || die "this engine speaks API $1; logfast wants Docker 20.10 or later, API 1.41"
     security=$(docker info -f '{{.SecurityOptions}}')
-    case $security in *rootless*) die "this engine is rootless: see docs/engines.md" ;; esac
+    case $security in *rootless*) die "this engine is rootless: install logfast by hand, as docs/engines.md says" ;; esac
 }
 
 # engine_pid is the process id of this host's dockerd, if it runs.
