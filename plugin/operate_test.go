@@ -171,6 +171,9 @@ func TestWhyItCannotWorkIsKeptToo(t *testing.T) {
 		b, _ := os.ReadFile(kept)
 		return strings.Contains(string(b), cannotWork) && strings.Contains(string(b), "LOGFAST_FORMAT=json")
 	})
+	if _, err := control.NewClient(s.spool).Status(t.Context()); err == nil || !strings.Contains(err.Error(), cannotWork) || !strings.Contains(err.Error(), "LOGFAST_FORMAT=json") {
+		t.Errorf("logfast status does not say why: %v", err)
+	}
 	s.stop()
 	again := serve(t, "LOGFAST_SPOOL="+s.spool)
 	again.awaitControl(control.NewClient(s.spool))

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/logfast/logfast/plugin/selflog"
 )
 
 // Client asks the plugin that has a spool.
@@ -148,9 +150,29 @@ func (c *Client) explain(ctx context.Context, err error) error {
 		if _, err := os.Stat(c.spool); err != nil {
 			return fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)
 		}
-		return fmt.Errorf("no plugin has been at work in %s: start it with docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY", c.spool)
+		return fmt.Errorf("no plugin has been at work in %s: start it with docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY%s", c.spool, c.lastWords())
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, and start it with docker plugin enable --timeout 0 logfast", c.spool, filepath.Join(c.spool, ".logfast.log"))
+		return fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, and start it with docker plugin enable --timeout 0 logfast%s", c.spool, filepath.Join(c.spool, selflog.FileName), c.lastWords())
 	}
 	return fmt.Errorf("ask the plugin at %s: %w", socket, err)
+}
+
+// lastWords quotes the end of the plugin's log, where that is an error: it runs,
+// perhaps, and cannot work.
+func (c *Client) lastWords() string {
+	f, err := os.Open(filepath.Join(c.spool, selflog.FileName))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	const enough = 16 << 10
+	if fi, err := f.Stat(); err == nil && fi.Size() > enough {
+		_, _ = f.Seek(-enough, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, enough))
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if last := lines[len(lines)-1]; strings.Contains(last, " level=ERROR ") {
+		return "; its log ends: " + last
+	}
+	return ""
 }
