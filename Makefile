@@ -29,7 +29,7 @@ export LDFLAGS := -s -w -funcalign=16
 export CGO_ENABLED = 0
 SOURCES := $(shell find cli driver internal plugin -name '*.go' -not -name '*_test.go') main.go go.mod go.sum
 
-.PHONY: build install uninstall plugin tree enable disable release push demo test test-engines chaos soak check static fmt lint vuln licenses fuzz bench bench-guard tools clean
+.PHONY: build install uninstall plugin tree enable disable release push demo test engines test-engines chaos soak check static fmt lint vuln licenses fuzz bench bench-guard tools clean
 
 build: build/logfast
 
@@ -86,13 +86,16 @@ test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
 # The end-to-end tests on engines that this builds, with the containerd and runc
 # that both run with, moby v2 with cgroup v2. What was built stays in .tools.
 # ENGINES=v28.5.2 RUN=TestEveryByte for less.
-ENGINES ?= v28.5.2 v2.0.0-beta.24
+NEWEST  := v2.0.0-beta.24
+ENGINES ?= v28.5.2 $(NEWEST)
 RUN     ?= .
-test-engines: export CONTAINERD := v2.4.2
-test-engines: export RUNC := v1.5.2
-test-engines: build compose .tools/bin/versitygw .tools/bin/registry
+engines test-engines: export CONTAINERD := v2.4.2
+engines test-engines: export RUNC := v1.5.2
+engines: seccomp
+	set -e; for engine in $(ENGINES); do scripts/build-engine.sh $$engine; done
+
+test-engines: engines build compose .tools/bin/versitygw .tools/bin/registry
 	set -e; for engine in $(ENGINES); do \
-		scripts/build-engine.sh $$engine; \
 		case $$engine in v2.*) export CGROUP=v2 ;; *) unset CGROUP ;; esac; \
 		scripts/with-engine.sh .tools/engines/$$engine go test -count=1 -tags e2e -timeout 30m -run '$(RUN)' -skip '^TestSoak$$' -v ./test/e2e/; \
 	done
@@ -152,6 +155,10 @@ tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool .tools/bin/g
 .PHONY: compose
 compose:
 	@command -v docker-compose >/dev/null || { apt-get update -q && apt-get install -yq --no-install-recommends docker-compose; }
+
+.PHONY: seccomp
+seccomp:
+	@pkg-config --exists libseccomp || { apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev pkg-config libseccomp-dev; }
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)

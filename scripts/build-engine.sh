@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the Docker engine $1 into .tools/engines/$1, from the Go module proxy:
 # dockerd, and the containerd, shim and runc that both of today's lines run with.
-# runc is C too, and wants libseccomp. What is there already is not built again.
+# runc is C too, and wants libseccomp (make seccomp). What is there already is not built again.
 set -eu
 version=$1
 cd "$(dirname "$0")/.."
@@ -18,9 +18,6 @@ if [ ! -x "$containerd/containerd" ]; then
     done
 fi
 if [ ! -x "$runc/runc" ]; then
-    if ! pkg-config --exists libseccomp; then
-        apt-get update -q && apt-get install -yq --no-install-recommends gcc libc6-dev pkg-config libseccomp-dev
-    fi
     CGO_ENABLED=1 GOFLAGS='' GOBIN=$runc go install -trimpath -tags seccomp "github.com/opencontainers/runc@$RUNC"
 fi
 if [ ! -x "$engine/dockerd" ]; then
