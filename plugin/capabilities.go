@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"fmt"
-	"math/bits"
 	"syscall"
 	"unsafe"
 
@@ -20,7 +19,7 @@ const needed uint64 = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP
 // cgo cannot, and is told so.
 func keepCapabilities(keep uint64) error {
 	// Linux answers EINVAL for a capability that it does not know.
-	for c := uintptr(0); c < bits.UintSize; c++ {
+	for c := range uintptr(64) {
 		if keep&(1<<c) != 0 {
 			continue
 		}
