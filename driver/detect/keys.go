@@ -92,7 +92,7 @@ func rankOf(in parent, key []byte) rank {
 	switch string(k) {
 	case "httpstatus", "httpstatuscode", "httpresponsestatus", "httpresponsestatuscode", "responsestatus", "responsestatuscode", "responsecode",
 		"httpresponsecode", "httpcode", "resstatus", "resstatuscode", "respstatus", "respstatuscode", "respcode", "downstreamstatus", "downstreamstatuscode", "scstatus",
-		"elbstatuscode", "edgeresponsestatus", "statushttp", "replystatus", "finalstatus", "serverstatus", "httpstatusline", "downstreamresponsecode", "nginxstatus", "rescode":
+		"elbstatuscode", "edgeresponsestatus", "statushttp", "replystatus", "finalstatus", "serverstatus", "httpstatusline", "downstreamresponsecode", "nginxstatus", "rescode", "ibmresponsecode":
 		return explicit
 	case "statuscode":
 		if in == response {
@@ -150,13 +150,13 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	var buf [maxKey]byte
 	k := normal(buf[:0], key)
 	switch string(k) {
-	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod", "httprequestmethod", "rmethod":
+	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod", "httprequestmethod", "rmethod", "ibmrequestmethod":
 		if isMethodFold(value) {
 			f.context |= hasMethod
 			f.method = value
 		}
 	case "path", "uri", "url", "requestpath", "requesturi", "requesturl", "httppath", "httptarget", "httpurl", "httpuri", "httproute", "route", "endpoint", "originalurl",
-		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath", "requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original":
+		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath", "requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original", "ibmuripath":
 		switch {
 		case value[0] == '/' || value[0] == '\\' && bytes.HasPrefix(value, []byte(`\/`)):
 			f.context |= hasPath
@@ -177,7 +177,19 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		"bytessent", "bodybytessent", "protocol", "proto", "httpversion", "xforwardedfor", "dyno", "srcip", "requesthost", "size", "responsesize", "reqid", "remote", "client":
 		f.context |= hasServer
 	case "attempt", "retry", "retries", "retrycount", "retryin", "retryafter", "attempts", "maxretries", "nextattempt", "backoff":
-		f.client = true
+		// Not those of what the server stands before: Kong's service.retries.
+		f.client = f.client || depth <= 1 && string(value) != "0"
+	case "origin": // Logbook's: the answer is the server's own, or another one's
+		if fold(value, "local") {
+			f.context |= hasMention
+		}
+		f.client = f.client || foldIs(value, "remote")
+	case "classification": // tower-http's
+		if code, ok := bytes.CutPrefix(value, []byte("Status code: ")); ok {
+			if s, ok := statusValue(code); ok && f.status[explicit] == 0 {
+				f.status[explicit], f.depth[explicit] = s, depth
+			}
+		}
 	case "spankind", "kind", "direction":
 		f.client = f.client || fold(value, "client") || fold(value, "outgoing") || fold(value, "outbound")
 		if fold(value, "server") {
@@ -188,7 +200,8 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 			f.source = value
 		}
 	}
-	if isMessageKey(key) && in == neutral && (f.message == nil || len(f.message) < len(value)) {
+	isMessage := isMessageKey(key) || string(key) == "content" && bytes.HasPrefix(value, []byte("[HTTP] ")) // go-zero's
+	if isMessage && in == neutral && (f.message == nil || len(f.message) < len(value)) {
 		f.message = value
 		if mentions(value) {
 			f.context |= hasMention

@@ -5,17 +5,23 @@ import "bytes"
 // verb judges a word after which frameworks put the status of an answer whose
 // request they logged before: "Completed 500 Internal Server Error in 12ms".
 func (w *walker) verb(word []byte) (Match, bool) {
-	rails := string(word) == "Completed"
-	if !rails && string(word) != "Sent" && string(word) != "Returned" && string(word) != "responded" {
-		return Match{}, false
+	switch string(word) {
+	case "Completed", "Sent", "Chunked", "Returned", "responded":
+		return w.completed(string(word))
 	}
-	return w.completed(rails)
+	return Match{}, false
 }
 
 // completed reads what follows such a word.
-func (w *walker) completed(rails bool) (Match, bool) {
+func (w *walker) completed(verb string) (Match, bool) {
 	b := w.b
+	rails := verb == "Completed"
 	at := skipSpace(b, w.i)
+	if rails && at < len(b) && b[at] == '/' { // Macaron: Completed /path 500 Internal Server Error in 12ms
+		end := wordEnd(b, at)
+		w.facts.path = pathOf(b[at:end])
+		at = skipSpace(b, end)
+	}
 	if at+3 > len(b) {
 		return Match{}, false
 	}
@@ -30,6 +36,11 @@ func (w *walker) completed(rails bool) (Match, bool) {
 	next := skipSpace(b, at)
 	if rails && (next == len(b) || b[next] == ',' || reason(status, b[next:])) {
 		return w.decide(status, "completed"), true
+	}
+	if verb == "Sent" && next < len(b) && reason(status, b[next:]) { // Lucky: Sent 500 Internal Server Error (1.2ms)
+		if open := bytes.IndexByte(b[next:], '('); open >= 0 && isDuration(bytes.TrimRight(b[next+open+1:], ")")) {
+			return w.decide(status, "completed"), true
+		}
 	}
 	if bytes.HasPrefix(b[next:], []byte("in ")) {
 		if next = skipSpace(b, next+3); next < len(b) && digit(b[next]) {
@@ -115,8 +126,20 @@ var stated = [...]struct {
 	{"Responding with registered ", "rocket"},
 	{"Responding with ", "rocket"},
 	{"HttpResponse(", "akka"},
+	{"Completing with ", "akka"},
+	{"Internal server error, sending ", "akka"},
+	{"[request error] [unhandled] [", "nuxt"},
+	{"[request error] [fatal] [", "nuxt"},
+	{"Server: http/1.1 Response ", "emby"},
 	{"classification=Status code: ", "tower"},
 	{"Method completed with status: ", "apigateway"},
+}
+
+// told are phrases that come in two parts, with the request between them.
+var told = [...]struct{ begin, status, rule string }{
+	{"Finished :", " Status: ", "ring"},
+	{"localstack.request.", " => ", "localstack"},
+	{" response status for '", " seconds: ", "radicale"},
 }
 
 // phrases decides a line by what frameworks write in words. No quote may stand
@@ -127,16 +150,15 @@ func (w *walker) phrases() Match {
 		head = head[:i]
 	}
 	for _, s := range stated {
-		i := bytes.Index(head, []byte(s.phrase))
-		if i < 0 {
-			continue
-		}
-		at := i + len(s.phrase)
-		if at+3 > len(head) || at+3 < len(head) && alnum(head[at+3]) {
-			continue
-		}
-		if status, ok := number(head[at : at+3]); ok {
+		if status, ok := behind(head, s.phrase); ok {
 			return w.decide(status, s.rule)
+		}
+	}
+	for _, s := range told {
+		if i := bytes.Index(head, []byte(s.begin)); i >= 0 {
+			if status, ok := behind(head[i:], s.status); ok {
+				return w.decide(status, s.rule)
+			}
 		}
 	}
 	if m, ok := w.finishedIn(head); ok {
@@ -155,6 +177,16 @@ func (w *walker) phrases() Match {
 	}
 	m, _ := flaskError(head)
 	return m
+}
+
+// behind reads the status right behind a phrase.
+func behind(head []byte, phrase string) (int, bool) {
+	i := bytes.Index(head, []byte(phrase))
+	at := i + len(phrase)
+	if i < 0 || at+3 > len(head) || at+3 < len(head) && alnum(head[at+3]) {
+		return 0, false
+	}
+	return number(head[at : at+3])
 }
 
 // finishedIn reads ASP.NET Core 2 and 3: "Request finished in 71.1ms 500".

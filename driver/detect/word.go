@@ -6,8 +6,19 @@ import "bytes"
 func (w *walker) word(word []byte, from int) (Match, bool) {
 	b := w.b
 	before := w.prev
+	if string(word) == "=>" && before == label && len(w.label) > 0 {
+		return Match{}, false // Ruby's :status => 500
+	}
 	core := trim(word)
 	status, isStatus := number(core)
+	if !isStatus && len(core) > 4 && core[3] == '.' && upper(core[4]) && all(core[4:], letter) {
+		status, isStatus = number(core[:3]) // .NET's 500.InternalServerError
+	}
+	numbered := isNumbered(w.last)
+	w.last = core
+	if isStatus && w.how == none && w.afterDate && w.dated == 0 && dateBefore(b[:from]) && addressFollows(b, w.i) {
+		w.dated = status // [time] 502 10.0.0.1 … "GET /path HTTP/1.1" …
+	}
 	w.afterDate = word[len(word)-1] == ']'
 	if len(w.label) > 0 && !isMessageKey(w.label) {
 		w.facts.see(neutral, 0, w.label, bytes.TrimLeft(core, ":"), false)
@@ -35,7 +46,7 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 			if m, ok := w.leading(status); ok {
 				return m, true
 			}
-			if (w.early == 0 || !w.fresh) && !w.counted() {
+			if (w.early == 0 || !w.fresh) && !w.counted() && !numbered {
 				w.early, w.fresh, w.timed, w.from = status, true, false, w.i
 				w.prev = datum
 				return Match{}, false
@@ -103,6 +114,7 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		case w.how != none, w.timed && w.bar: // "| 500 | 1.2ms | match | GET"
 		case string(word) == "for" && w.fresh && skipGap(b, w.from) == from: // "sent 500 for GET"
 			w.told = true
+		case string(word) == "https" || string(word) == "http": // "500 https "GET /path""
 		default:
 			w.fresh = false
 		}
@@ -138,6 +150,9 @@ func (w *walker) request(r request, how seen, status int) (Match, bool) {
 	if status != 0 {
 		return w.decide(status, "request"), true
 	}
+	if w.dated != 0 {
+		return w.decide(w.dated, "status-request"), true
+	}
 	if w.early != 0 && w.fresh {
 		if w.timed {
 			return w.decide(w.early, "status-request"), true
@@ -165,6 +180,10 @@ func nearest(b []byte) (int, bool) {
 	}
 	if n < 3 || n == len(b) || n > 3 && b[n-4] != ' ' && b[n-4] != '[' && b[n-4] != '(' && b[n-4] != '|' && b[n-4] != '\t' {
 		return 0, false
+	}
+	before := bytes.TrimRight(b[:n-3], " \t")
+	if isNumbered(trim(before[bytes.LastIndexByte(before, ' ')+1:])) {
+		return 0, false // Dream's "REQ 500 GET /path"
 	}
 	return number(b[n-3 : n])
 }
@@ -212,6 +231,13 @@ func (w *walker) after(status int, before class) (Match, bool) {
 		return Match{}, false
 	}
 	return w.decide(status, "request"), true
+}
+
+// addressFollows reports whether the next word may be an address: "10.0.0.1".
+func addressFollows(b []byte, i int) bool {
+	at := skipSpace(b, i)
+	word := b[at:wordEnd(b, at)]
+	return len(word) > 2 && bytes.ContainsAny(word, ".:") && all(word, func(c byte) bool { return digit(c) || c == '.' || c == ':' || lower(c) >= 'a' && lower(c) <= 'f' })
 }
 
 // counted reports whether the number just read counts something: a unit

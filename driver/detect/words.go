@@ -37,7 +37,16 @@ func isUnit(word []byte) bool {
 		"B", "b", "byte", "bytes", "Bytes", "kB", "kb", "KB", "KiB", "MB", "MiB", "GB", "GiB", "%", "percent", "px",
 		"item", "items", "row", "rows", "record", "records", "entry", "entries", "request", "requests", "reqs", "vars", "headers", "header",
 		"connections", "users", "times", "files", "lines", "messages", "events", "objects", "keys", "chars", "characters", "threads",
-		"workers", "tasks", "jobs", "points", "tokens", "retries", "attempts", "results", "products", "orders", "documents", "pages", "switches", "errors", "of":
+		"workers", "tasks", "jobs", "points", "tokens", "retries", "attempts", "results", "products", "orders", "documents", "pages", "switches", "errors", "of", "dbevts":
+		return true
+	}
+	return false
+}
+
+// isNumbered reports whether a number behind this word names something.
+func isNumbered(word []byte) bool {
+	switch string(word) {
+	case "PID", "pid", "TID", "tid", "REQ", "Req", "Res", "id", "seq", "conn", "thread", "port", "line":
 		return true
 	}
 	return false
@@ -92,6 +101,7 @@ var (
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
+		"received http response", "stripe api", "[output:", // Fluent Bit's plugins
 	)
 	perhapsClient = newWordSet(
 		"fetch", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
@@ -118,10 +128,25 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 	if i := bytes.LastIndexByte(before, '|'); i >= 0 {
 		before = before[i:] // the name that docker compose puts there is no word
 	}
+	before = before[syslogHead(before):]
 	if contains(before, clientWords) || contains(before, perhapsClient) || contains(before, hedges) {
 		return true
 	}
 	return absolute(r.target) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
+}
+
+// syslogHead returns where syslog's head ends, in which a host and a program
+// have names: "Mar  2 10:21:00 px1 proxy-server: ".
+func syslogHead(b []byte) int {
+	if len(b) < 20 || !upper(b[0]) || !letter(b[1]) || !letter(b[2]) || b[3] != ' ' || b[6] != ' ' || b[9] != ':' || b[12] != ':' || b[15] != ' ' {
+		return 0
+	}
+	tag := skipSpace(b, wordEnd(b, 16))
+	end := wordEnd(b, tag)
+	if end == tag || b[end-1] != ':' {
+		return 0
+	}
+	return end
 }
 
 // metric reports whether a line is a sample in Prometheus' text format:
