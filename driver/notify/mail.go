@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"mime"
@@ -28,7 +29,10 @@ const mailTimeout = 30 * time.Second // of an attempt
 type mailer struct {
 	smtp.Config
 	secrets []string
+	roots   *x509.CertPool // nil: those that are built in
 }
+
+func (m *mailer) trust(roots *x509.CertPool) { m.roots = roots }
 
 func newMailer(u *url.URL, secrets []string) (*mailer, error) {
 	var s smtp.Service // which knows the defaults
@@ -67,9 +71,9 @@ func (m *mailer) transmit(ctx context.Context, msg *message) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()                                                                                             //nolint:errcheck // nothing more is expected of it
-	defer context.AfterFunc(ctx, func() { conn.Close() })()                                                        //nolint:errcheck // likewise
-	security := &tls.Config{ServerName: m.Host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: m.SkipTLSVerify} //nolint:gosec // it is the operator's choice, in the URL
+	defer conn.Close()                                                                                                               //nolint:errcheck // nothing more is expected of it
+	defer context.AfterFunc(ctx, func() { conn.Close() })()                                                                          //nolint:errcheck // likewise
+	security := &tls.Config{ServerName: m.Host, MinVersion: tls.VersionTLS12, RootCAs: m.roots, InsecureSkipVerify: m.SkipTLSVerify} //nolint:gosec // it is the operator's choice, in the URL
 	implicit := m.Encryption == smtp.EncMethods.ImplicitTLS || m.Encryption == smtp.EncMethods.Auto && m.Port == smtp.ImplicitTLSPort
 	over := conn
 	if implicit {

@@ -7,11 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"math/big"
 	"mime"
 	"mime/quotedprintable"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +35,17 @@ func certificate(t *testing.T) *tls.Config {
 		t.Fatal(err)
 	}
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+// caFile writes the certificate to a PEM file.
+func caFile(t *testing.T, c *tls.Config) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificates[0].Certificate[0]})
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func TestAMail(t *testing.T) {
@@ -81,10 +95,13 @@ func TestAMail(t *testing.T) {
 }
 
 func TestAMailOverTLSWithAPassword(t *testing.T) {
-	m := (&notifytest.Mailbox{TLS: certificate(t), User: "user", Password: "p@ss-hunter2"}).Start(t)
+	security := certificate(t)
+	ca := caFile(t, security)
+	m := (&notifytest.Mailbox{TLS: security, User: "user", Password: "p@ss-hunter2"}).Start(t)
 	const ask = "/?from=logfast@example.com&to=oncall@example.com"
 	for name, tt := range map[string]struct{ url, want string }{
 		"right":                      {"smtp://user:p%40ss-hunter2@" + m.Address + ask + "&skiptlsverify=yes&requirestarttls=yes", ""},
+		"somebody vouches for it":    {"smtp://user:p%40ss-hunter2@" + m.Address + ask + "&requirestarttls=yes ca=" + ca, ""},
 		"nobody vouches for it":      {"smtp://user:p%40ss-hunter2@" + m.Address + ask, "certificate"},
 		"the wrong password":         {"smtp://user:hunter2-wrong@" + m.Address + ask + "&skiptlsverify=yes", "sign in"},
 		"nobody signed in":           {"smtp://" + m.Address + ask + "&skiptlsverify=yes", "authenticate"},
@@ -98,7 +115,7 @@ func TestAMailOverTLSWithAPassword(t *testing.T) {
 			t.Errorf("%s: the password is in %v", name, err)
 		}
 	}
-	if n := len(m.Mails()); n != 1 {
+	if n := len(m.Mails()); n != 2 {
 		t.Errorf("%d mails", n)
 	}
 }

@@ -3,10 +3,12 @@ package notify
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -160,11 +162,21 @@ func (t *Target) setOptions(options []string, hook *webhook) error {
 				return fmt.Errorf("on=%s: %w", value, err)
 			}
 			t.on = on
+		case name == "ca":
+			trusting, ok := t.sender.(interface{ trust(roots *x509.CertPool) })
+			if !ok {
+				return errors.New("ca= is for webhooks and smtp://")
+			}
+			roots, err := readCA(value)
+			if err != nil {
+				return fmt.Errorf("ca=%s: %w", value, err)
+			}
+			trusting.trust(roots)
 		case name != "secret" && name != "header":
 			if strings.Contains(name, "://") {
 				return errors.New("one target a line")
 			}
-			return fmt.Errorf("unknown option %s%s; there are secret=, header= and on=", name, suggest.Nearest(name, []string{"secret", "header", "on"}))
+			return fmt.Errorf("unknown option %s%s; there are secret=, header=, ca= and on=", name, suggest.Nearest(name, []string{"secret", "header", "ca", "on"}))
 		case hook == nil:
 			return fmt.Errorf("%s= is for webhooks, whose URLs begin with https:// or http://", name)
 		case name == "secret":
@@ -183,6 +195,22 @@ func (t *Target) setOptions(options []string, hook *webhook) error {
 		}
 	}
 	return nil
+}
+
+// readCA reads the authorities of a PEM file, to those that are built in.
+func readCA(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New("it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+	}
+	return roots, nil
 }
 
 // fields splits a line at white space that stands outside double quotes.

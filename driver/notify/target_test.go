@@ -100,6 +100,9 @@ func TestABadTargetIsRefusedWithWhatToType(t *testing.T) {
 		"https://a.example secert=" + secret:                                            `did you mean "secret"?`,
 		"https://a.example on=frist":                                                    `did you mean "first"?`,
 		"https://a.example https://b.example/" + secret:                                 "one target a line",
+		"https://a.example ca=/nowhere/ca.pem":                                          "ca=/nowhere/ca.pem: open /nowhere/ca.pem: no such file",
+		"https://a.example ca=target.go":                                                "no certificate in PEM",
+		slackURL + " ca=/nowhere/ca.pem":                                                "ca= is for webhooks and smtp://",
 		slackURL + " secret=" + secret + secret:                                         "secret= is for webhooks",
 		`https://a.example header="X: ` + secret:                                        "has no other that ends it",
 	} {

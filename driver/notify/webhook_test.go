@@ -3,8 +3,11 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync/atomic"
@@ -83,6 +86,25 @@ func TestAWebhookGetsTheCloudEvent(t *testing.T) {
 	var event incident.Event
 	if err := json.Unmarshal(got.Body, &event); err != nil || event.SpecVersion != "1.0" || event.ID != want.ID || event.Data.Errors != 37 || len(event.Data.Objects) != 1 {
 		t.Errorf("%v\n%s", err, got.Body)
+	}
+}
+
+// TestAWebhookWithACertificateOfOnesOwn is told with ca=, and not without.
+func TestAWebhookWithACertificateOfOnesOwn(t *testing.T) {
+	security := certificate(t)
+	got := 0
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got++ }))
+	s.TLS, s.Config.ErrorLog = security, log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	for options, want := range map[string]string{"": "certificate", " ca=" + caFile(t, security): ""} {
+		err := targets(t, s.URL+"/hook"+options)[0].sender.send(t.Context(), &message{id: "id", at: time.Now(), event: []byte("{}")})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v, want %q", options, err, want)
+		}
+	}
+	if got != 1 {
+		t.Errorf("%d requests", got)
 	}
 }
 
