@@ -86,6 +86,7 @@ scan:
 			i++
 		}
 	}
+	f.settle()
 	text := f.message
 	if text == nil && w.i > 0 {
 		f.message = b[max(0, w.i-maxBefore):w.i] // zap's console: the text before

@@ -6,9 +6,11 @@ import "bytes"
 type facts struct {
 	status  [rankCount]int
 	depth   [rankCount]int
+	beside  int // depth of the method or the path that is nested least
 	method  []byte
 	path    []byte
 	message []byte
+	body    []byte // a message where there is no other, and no request
 	said    []byte // the text before the first key of logfmt
 	source  []byte // the logger's name
 	context context
@@ -154,6 +156,7 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		if isMethodFold(value) {
 			f.context |= hasMethod
 			f.method = value
+			f.nextTo(depth)
 		}
 	case "path", "uri", "url", "requestpath", "requesturi", "requesturl", "httppath", "httptarget", "httpurl", "httpuri", "httproute", "route", "endpoint", "originalurl",
 		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath", "requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original", "ibmuripath":
@@ -161,6 +164,7 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		case value[0] == '/' || value[0] == '\\' && bytes.HasPrefix(value, []byte(`\/`)):
 			f.context |= hasPath
 			f.path = pathOf(value)
+			f.nextTo(depth)
 		case absolute(value) || fold(value, `http:\/\/`) || fold(value, `https:\/\/`):
 			if f.context |= hasAbsolute; in != neutral || len(k) > 6 && string(k) != "endpoint" && string(k) != "target" {
 				f.context |= hasServer // httpRequest.requestUrl
@@ -191,6 +195,7 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 			}
 		}
 	case "spankind", "kind", "direction":
+		value = bytes.TrimPrefix(value, []byte("SPAN_KIND_"))
 		f.client = f.client || fold(value, "client") || fold(value, "outgoing") || fold(value, "outbound")
 		if fold(value, "server") {
 			f.context |= hasServer
@@ -199,6 +204,10 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		if isString && f.source == nil {
 			f.source = value
 		}
+	}
+	if string(key) == "body" {
+		f.body = value
+		return
 	}
 	isMessage := isMessageKey(key) || string(key) == "content" && bytes.HasPrefix(value, []byte("[HTTP] ")) // go-zero's
 	if isMessage && in == neutral && (f.message == nil || len(f.message) < len(value)) {
@@ -209,9 +218,25 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	}
 }
 
+// nextTo notes how deep a request's method or path is.
+func (f *facts) nextTo(depth int) {
+	if f.beside == 0 || depth < f.beside {
+		f.beside = depth
+	}
+}
+
+// settle takes a body for the message where nothing else is one.
+func (f *facts) settle() {
+	if f.message == nil && f.context&hasMethod == 0 {
+		if f.message = f.body; mentions(f.body) {
+			f.context |= hasMention
+		}
+	}
+}
+
 // mentions reports whether a message has a request in it: "GET /path".
 func mentions(message []byte) bool {
-	for i := 0; i+5 < len(message); i++ {
+	for i := 0; i+1 < len(message); i++ {
 		if message[i+1] == '/' && space(message[i]) {
 			from := i
 			for from > 0 && from > i-8 && upper(message[from-1]) {
@@ -277,6 +302,13 @@ func (f *facts) final(request bool) (status int, client bool) {
 	if r == rankCount {
 		return 0, false
 	}
+	for other := r + 1; r == explicit && other < rankCount; other++ {
+		// A status beside the request is the answer's; one that is nested deeper
+		// may be of a body, or another service's.
+		if f.status[other] != 0 && f.depth[other] == f.beside && f.depth[r] > f.beside && f.beside > 0 {
+			r = other
+		}
+	}
 	own := request || f.context&(hasMethod|hasPath|hasMention) != 0
 	switch r {
 	case bareCode:
@@ -284,7 +316,7 @@ func (f *facts) final(request bool) (status int, client bool) {
 	case bareWord:
 		own = own || f.context&hasAbsolute != 0
 	case codeOnly:
-		own = request || f.context&hasMethod != 0
+		own = request || f.context&(hasMethod|hasMention) != 0
 	default:
 		own = true
 	}

@@ -139,6 +139,7 @@ var stated = [...]struct {
 var told = [...]struct{ begin, status, rule string }{
 	{"Finished :", " Status: ", "ring"},
 	{"localstack.request.", " => ", "localstack"},
+	{"Responding with registered (", ") ", "rocket"},
 	{" response status for '", " seconds: ", "radicale"},
 }
 
@@ -159,6 +160,12 @@ func (w *walker) phrases() Match {
 			if status, ok := behind(head[i:], s.status); ok {
 				return w.decide(status, s.rule)
 			}
+		}
+	}
+	// Haskell's wai-extra: "  Status: 503 Service Unavailable 0.2003s".
+	if line := bytes.TrimLeft(head, " "); bytes.HasPrefix(line, []byte("Status: ")) && isDuration(line[bytes.LastIndexByte(line, ' ')+1:]) {
+		if status, ok := behind(line, "Status: "); ok && reason(status, bytes.TrimLeft(line[11:], " ")) {
+			return w.decide(status, "wai")
 		}
 	}
 	if m, ok := w.finishedIn(head); ok {

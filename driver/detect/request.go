@@ -138,7 +138,7 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 		if status, ok = number(b[at+1 : at+4]); ok {
 			at = gap(b, at+4)
 		}
-	} else if at+4 < len(b) && space(b[at+3]) {
+	} else if at+4 < len(b) && space(b[at+3]) && !small {
 		if status, ok = number(b[at : at+3]); ok {
 			at = gap(b, at+3)
 			// "GET 500 12ms 10.0.0.1 /path": the path comes later.

@@ -285,6 +285,7 @@ func (w *walker) value(key, value []byte, inQuotes bool) (Match, bool) {
 // conclude decides by the keys that were read.
 func (w *walker) conclude(rule string) (Match, bool) {
 	f := &w.facts
+	f.settle()
 	status, client := f.final(w.how != none)
 	switch {
 	case client:

@@ -14,9 +14,12 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 	if !isStatus && len(core) > 4 && core[3] == '.' && upper(core[4]) && all(core[4:], letter) {
 		status, isStatus = number(core[:3]) // .NET's 500.InternalServerError
 	}
+	if !isStatus && len(core) > 4 && core[3] == ',' && w.how == quoted && before == thing && w.req.version {
+		status, isStatus = number(core[:3]) // "GET /path HTTP/1.1",500,12
+	}
 	numbered := isNumbered(w.last)
 	w.last = core
-	if isStatus && w.how == none && w.afterDate && w.dated == 0 && dateBefore(b[:from]) && addressFollows(b, w.i) {
+	if isStatus && w.how == none && w.afterDate && w.dated == 0 && dateBefore(b[:skipSpaceBack(b, from)+1]) && addressFollows(b, w.i) {
 		w.dated = status // [time] 502 10.0.0.1 … "GET /path HTTP/1.1" …
 	}
 	w.afterDate = word[len(word)-1] == ']'
@@ -233,9 +236,21 @@ func (w *walker) after(status int, before class) (Match, bool) {
 	return w.decide(status, "request"), true
 }
 
-// addressFollows reports whether the next word may be an address: "10.0.0.1".
+// skipSpaceBack returns where the blanks before b[i] begin.
+func skipSpaceBack(b []byte, i int) int {
+	for i > 0 && space(b[i-1]) {
+		i--
+	}
+	return i
+}
+
+// addressFollows reports whether the next word may be an address, as "10.0.0.1",
+// or a request in quotes.
 func addressFollows(b []byte, i int) bool {
 	at := skipSpace(b, i)
+	if at < len(b) && b[at] == '"' {
+		return true // the request, as a rule
+	}
 	word := b[at:wordEnd(b, at)]
 	return len(word) > 2 && bytes.ContainsAny(word, ".:") && all(word, func(c byte) bool { return digit(c) || c == '.' || c == ':' || lower(c) >= 'a' && lower(c) <= 'f' })
 }

@@ -97,14 +97,14 @@ var (
 		"axios", "guzzle", "faraday", "httparty", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch", "clientresponse", "clientrequest",
 	)
 	clientWords = newWordSet(
-		"outgoing", "outbound", "webhook", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call", "upstream roundtrip",
+		"outgoing", "outbound", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call", "upstream roundtrip",
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
-		"received http response", "stripe api", "[output:", // Fluent Bit's plugins
+		"received http response", "request failed with status code", "stripe api", "[output:", // Fluent Bit's plugins
 	)
 	perhapsClient = newWordSet(
-		"fetch", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
+		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
 		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "from api",
 	)
 	hedges      = newWordSet("expect", "should ", "mock", "stub", "assert", "e.g.", "for example", "docs:", "route ", "fault injection")
