@@ -117,10 +117,12 @@ func (d *Driver) Recover() error {
 // opened, Run tries again with all.
 func (d *Driver) reattach(entries []entry) error {
 	var streams []*stream
+	var errs []error
 	for _, e := range entries {
 		s, err := newStream(d, &e, d.registry.known)
 		if _, gone := os.Lstat(e.FIFO); err != nil && errors.Is(gone, os.ErrNotExist) {
-			continue // dockerd has removed it since
+			errs = append(errs, d.registry.remove(e.FIFO)) // dockerd has removed it since
+			continue
 		}
 		if err != nil {
 			err = fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err)
@@ -146,7 +148,7 @@ func (d *Driver) reattach(entries []entry) error {
 		d.reattached.Add(1)
 		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // hear tries again to take up what could not be.

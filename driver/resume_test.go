@@ -210,6 +210,29 @@ func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAStreamWhoseFIFOHasGoneIsForgotten, also where it goes while others are
+// taken up.
+func TestAStreamWhoseFIFOHasGoneIsForgotten(t *testing.T) {
+	h := newStillHost(t)
+	c := h.container("web", nil)
+	c.doomed()
+	h = h.killed()
+	entries, err := h.registry.load()
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%d streams are registered: %v", len(entries), err)
+	}
+	if err := os.Remove(c.fifo); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.reattach(entries); err != nil {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(filepath.Join(h.dir, registryDir))
+	if err != nil || len(left) > 0 || len(h.unheard) > 0 {
+		t.Errorf("%v; registered are %v, not heard %v", err, left, h.unheard)
+	}
+}
+
 // TestLinesAreRecognisedWhereTheCursorIsLost plays a disk that failed: it kept
 // the text of a batch and not what the cursor said of it, nor the end of a record.
 func TestLinesAreRecognisedWhereTheCursorIsLost(t *testing.T) {

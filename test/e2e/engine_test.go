@@ -314,11 +314,27 @@ func TestEngineRestartsWithLiveRestore(t *testing.T) {
 // wantNoStreams fails unless the registry and the folder of FIFOs are empty.
 func (h *host) wantNoStreams() {
 	h.Helper()
-	eventually(h.T, "no stream is registered and no FIFO is left", func() bool {
-		entries, err := os.ReadDir(filepath.Join(h.spool, ".streams"))
-		fifos, fifoErr := os.ReadDir(fmt.Sprintf("/proc/%d/root/run/docker/logging", h.process()))
+	var entries, fifos []os.DirEntry
+	defer func() {
+		if h.Failed() {
+			h.Logf("registered are %v, FIFOs are %v; its log:\n%s", entries, fifos, h.log())
+		}
+	}()
+	eventually(h.T, "no stream is registered and no FIFO is left", func() (ok bool) {
+		var err, fifoErr error
+		entries, err = os.ReadDir(filepath.Join(h.spool, ".streams"))
+		fifos, fifoErr = os.ReadDir(fmt.Sprintf("/proc/%d/root/run/docker/logging", h.process()))
 		return err == nil && fifoErr == nil && len(entries) == 0 && len(fifos) == 0
 	})
+}
+
+// log is the plugin's own, as far as the spool has it.
+func (h *host) log() []byte {
+	text, err := os.ReadFile(filepath.Join(h.spool, ".logfast.log"))
+	if err != nil {
+		h.Error(err)
+	}
+	return text
 }
 
 // TestEngineRestartsWithoutLiveRestore: the containers stop with the engine, the
