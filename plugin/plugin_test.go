@@ -247,6 +247,9 @@ func TestABadSettingIsToldToWhoeverStartsAContainer(t *testing.T) {
 			t.Errorf("%q lacks %q", got, want)
 		}
 	}
+	if _, err := os.Lstat(fifo); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the FIFO of a container that did not start is left: %v", err)
+	}
 	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
 		t.Errorf("stop: %s", got)
 	}
@@ -279,15 +282,18 @@ func TestItWorksOnceItCan(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := serve(t, "LOGFAST_SPOOL="+dir)
-	fifo, _ := makeFIFO(t)
-	request := startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"})
-	if got := s.call("LogDriver.StartLogging", request); !strings.Contains(got, "locked by another process") {
+	var fifo string
+	start := func() string { // as Docker does: each time with another FIFO
+		fifo, _ = makeFIFO(t)
+		return s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
+	}
+	if got := start(); !strings.Contains(got, "locked by another process") {
 		t.Fatalf("%q", got)
 	}
 	if err := spool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "it works", func() bool { return s.call("LogDriver.StartLogging", request) == "" })
+	await(t, "it works", func() bool { return start() == "" })
 	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
 		t.Errorf("stop: %s", got)
 	}

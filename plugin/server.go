@@ -137,7 +137,18 @@ func (s *server) start(w http.ResponseWriter, r *http.Request) {
 			err = able.capture.Start(req.File, req.Info)
 		}
 	}
+	if err != nil {
+		removeFIFO(req.File)
+	}
 	answer(w, err)
+}
+
+// removeFIFO removes the FIFO of a container that does not start: Docker leaves
+// it behind and never looks at it again (moby daemon/logger/plugin.go).
+func removeFIFO(path string) {
+	if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() == os.ModeNamedPipe {
+		_ = os.Remove(path) // best effort
+	}
 }
 
 // stop always answers without an error: one would leave the FIFO and Docker's

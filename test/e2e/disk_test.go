@@ -160,4 +160,5 @@ func TestAReadOnlyDiskMakesContainersWait(t *testing.T) {
 	c.allow("stop")
 	c.wait()
 	t.Logf("%d lines, each once", c.wantEveryLine(1))
+	h.wantNoStreams() // nor one of the container that did not start
 }
