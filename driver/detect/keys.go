@@ -184,7 +184,7 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		// Not those of what the server stands before: Kong's service.retries.
 		f.client = f.client || depth <= 1 && string(value) != "0"
 	case "origin": // Logbook's: the answer is the server's own, or another one's
-		if fold(value, "local") {
+		if foldIs(value, "local") {
 			f.context |= hasMention
 		}
 		f.client = f.client || foldIs(value, "remote")
@@ -206,7 +206,9 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		}
 	}
 	if string(key) == "body" {
-		f.body = value
+		if in == neutral {
+			f.body = value
+		}
 		return
 	}
 	isMessage := isMessageKey(key) || string(key) == "content" && bytes.HasPrefix(value, []byte("[HTTP] ")) // go-zero's
