@@ -10,7 +10,7 @@ import (
 
 // needed are the capabilities that logfast keeps of those that Docker gives
 // every plugin (capabilities(7)). The table in docs/installing.md says what each
-// is for, and TestEachPrivilegeIsNeeded what breaks without.
+// is for, and TestEachCapabilityIsNeeded what breaks without.
 const needed uint64 = 1<<unix.CAP_CHOWN | 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_SETUID
 
 // keepCapabilities takes every capability from the whole process but those in

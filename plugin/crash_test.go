@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"github.com/logfast/logfast/plugin/selflog"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"github.com/docker/docker/daemon/logger"
 
 	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/plugin/selflog"
 )
 
 // childSocket makes this test program a plugin that serves the socket it names,

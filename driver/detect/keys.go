@@ -304,11 +304,14 @@ func (f *facts) final(request bool) (status int, client bool) {
 	if r == rankCount {
 		return 0, false
 	}
-	for other := r + 1; r == explicit && other < rankCount; other++ {
+	if r == explicit && f.beside > 0 && f.depth[r] > f.beside {
 		// A status beside the request is the answer's; one that is nested deeper
 		// may be of a body, or another service's.
-		if f.status[other] != 0 && f.depth[other] == f.beside && f.depth[r] > f.beside && f.beside > 0 {
-			r = other
+		for other := bareCode; other < rankCount; other++ {
+			if f.status[other] != 0 && f.depth[other] == f.beside {
+				r = other
+				break
+			}
 		}
 	}
 	own := request || f.context&(hasMethod|hasPath|hasMention) != 0

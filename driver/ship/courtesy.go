@@ -15,9 +15,9 @@ import (
 // of a processor for a while.
 //
 // Capture that is busy notices it all the same: it took 1.2 to 1.3 times as long
-// on two processors, whatever the scheduler was told. So packing rests between its steps while that lasts, and
-// catches up in the next lull; where much has come to wait by that, it packs as
-// fast as capture writes.
+// on two processors, whatever the scheduler was told. So packing rests between its
+// steps while that lasts, and catches up in the next lull; where much has come to
+// wait by that, it packs as fast as capture writes.
 type courtesy struct {
 	pressing int
 	written  func() int64 // bytes that were captured so far
