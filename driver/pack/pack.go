@@ -10,24 +10,18 @@
 package pack
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
 	"sync"
 
-	"github.com/klauspost/compress/flate"
+	"github.com/logfast/logfast/driver/deflate"
 )
 
 // StripeSize is how many bytes of text a stripe has; the last has what is left.
 // Standing alone costs a stripe of this size a thousandth of its packed size.
 const StripeSize = 4 << 20
-
-// level is where the library stops to gain much on access logs with varied
-// lines: 4 % larger than gzip -9, in a seventh of its time on one processor. The
-// next level takes half as long again for 1 % (docs/performance.md).
-const level = 6
 
 var (
 	// header: deflate, no flags, no time, no hint how it was packed, an unknown system.
@@ -52,9 +46,8 @@ type Writer struct {
 // stripe is one that is being packed.
 type stripe struct {
 	text   []byte
-	packed *bytes.Buffer
-	err    error
-	done   chan struct{} // closed when it is packed, or cannot be
+	packed *[]byte
+	done   chan struct{} // closed when it is packed
 }
 
 // NewWriter returns a Writer to dst, which gets a stripe at a time.
@@ -82,23 +75,23 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n - len(p), w.err
 }
 
-// buffer returns an empty one: a short text needs no whole stripe.
+// buffer returns an empty one, which grows with the text if it may be a short one
+// and there is none of a whole stripe yet.
 func (w *Writer) buffer() []byte {
+	if b, _ := buffers.Get().(*[]byte); b != nil {
+		return (*b)[:0]
+	}
 	if len(w.index) == 0 && len(w.stripes) == 0 {
 		return nil
 	}
-	b, _ := buffers.Get().(*[]byte)
-	if b == nil {
-		return make([]byte, 0, StripeSize)
-	}
-	return (*b)[:0]
+	return make([]byte, 0, StripeSize)
 }
 
 // Pools of what packing needs; whole stripes alone.
 var (
-	buffers    sync.Pool // *[]byte with room for a stripe
-	outputs    sync.Pool // *bytes.Buffer
-	deflations sync.Pool // *flate.Writer
+	buffers  sync.Pool // *[]byte with room for a stripe
+	outputs  sync.Pool // *[]byte
+	encoders sync.Pool // *deflate.Encoder
 )
 
 // Close packs what is left and ends the file. It does not close dst.
@@ -143,9 +136,6 @@ func (w *Writer) finish(left int) {
 		s := w.stripes[0]
 		w.stripes = w.stripes[1:]
 		<-s.done
-		if w.err == nil {
-			w.err = s.err
-		}
 		if w.err != nil {
 			continue
 		}
@@ -153,7 +143,7 @@ func (w *Writer) finish(left int) {
 			w.put(header)
 		}
 		w.index = append(w.index, w.at)
-		w.put(s.packed.Bytes())
+		w.put(*s.packed)
 		w.crc = crc32.Update(w.crc, crc32.IEEETable, s.text)
 		w.size += uint32(len(s.text))
 		outputs.Put(s.packed)
@@ -171,28 +161,18 @@ func (w *Writer) put(b []byte) {
 	}
 }
 
-func (s *stripe) deflate() {
-	s.packed, s.err = deflate(s.text)
-	close(s.done)
-}
-
 // deflate packs one stripe, up to a byte's boundary.
-func deflate(text []byte) (*bytes.Buffer, error) {
-	out, _ := outputs.Get().(*bytes.Buffer)
+func (s *stripe) deflate() {
+	e, _ := encoders.Get().(*deflate.Encoder)
+	if e == nil {
+		e = new(deflate.Encoder)
+	}
+	out, _ := outputs.Get().(*[]byte)
 	if out == nil {
-		out = new(bytes.Buffer)
+		out = new([]byte)
 	}
-	out.Reset()
-	z, _ := deflations.Get().(*flate.Writer)
-	if z == nil {
-		var err error
-		if z, err = flate.NewWriter(out, level); err != nil {
-			return nil, err
-		}
-	}
-	z.Reset(out)
-	_, err := z.Write(text)
-	err = errors.Join(err, z.Flush())
-	deflations.Put(z)
-	return out, err
+	*out = e.Append((*out)[:0], s.text)
+	encoders.Put(e)
+	s.packed = out
+	close(s.done)
 }
