@@ -47,6 +47,9 @@ func Main(version string, environ []string, stderr io.Writer) error {
 	if err := keepCapabilities(needed); err != nil {
 		log.Warn("logfast keeps privileges that it does not need", "err", err)
 	}
+	if err := relaxTimers(); err != nil {
+		log.Warn("logfast needs more of the processor than it should while little is written", "err", err)
+	}
 	return run(ctx, version, Socket, environ, hup, log)
 }
 
