@@ -165,13 +165,7 @@ func (c *Client) lastWords() string {
 		return ""
 	}
 	defer f.Close()
-	const enough = 16 << 10
-	if fi, err := f.Stat(); err == nil && fi.Size() > enough {
-		_, _ = f.Seek(-enough, io.SeekEnd)
-	}
-	text, _ := io.ReadAll(io.LimitReader(f, enough))
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if last := lines[len(lines)-1]; strings.Contains(last, " level=ERROR ") {
+	if last, err := selflog.LastLine(f); err == nil && strings.Contains(last, " level=ERROR ") {
 		return "; its log ends: " + last
 	}
 	return ""

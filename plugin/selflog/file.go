@@ -1,13 +1,13 @@
 package selflog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 )
 
 // The file's name below the spool, and that of the one before it.
@@ -39,13 +39,25 @@ func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bo
 	if err := file.open(); err != nil {
 		return nil, false, fmt.Errorf("open logfast's own log: %w", err)
 	}
-	tail := make([]byte, min(file.size, 4<<10))
-	if _, err := file.f.ReadAt(tail, file.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+	line, err := LastLine(file.f)
+	if err != nil {
 		return nil, false, errors.Join(fmt.Errorf("read logfast's own log: %w", err), file.f.Close())
 	}
-	lines := bytes.Split(bytes.TrimSpace(tail), []byte("\n"))
-	ended = len(tail) == 0 || slices.ContainsFunc(last, func(s string) bool { return bytes.Contains(lines[len(lines)-1], []byte(s)) })
+	ended = line == "" || slices.ContainsFunc(last, func(s string) bool { return strings.Contains(line, s) })
 	return file, ended, nil
+}
+
+// LastLine returns the last line of what is in the file, "" for none. It looks at
+// the file's last 16 KiB.
+func LastLine(f *os.File) (string, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	const enough = 16 << 10
+	tail, err := io.ReadAll(io.NewSectionReader(f, max(0, fi.Size()-enough), enough))
+	text := strings.TrimSpace(string(tail))
+	return text[strings.LastIndexByte(text, '\n')+1:], err
 }
 
 func (f *File) open() error {
