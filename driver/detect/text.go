@@ -24,7 +24,6 @@ type walker struct {
 	dated     int     // a status between a date and an address, 0: none
 	facts     facts   // what keys say
 	label     []byte  // the key that the token before was: "status:"
-	last      []byte  // the word before, without what is around it
 	open      [3]bool // no further quote of this kind is closed
 	gape      bool    // no further brace is closed
 	common    bool    // the line begins as the common log format does

@@ -11,14 +11,11 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 	}
 	core := trim(word)
 	status, isStatus := number(core)
-	if !isStatus && len(core) > 4 && core[3] == '.' && upper(core[4]) && all(core[4:], letter) {
-		status, isStatus = number(core[:3]) // .NET's 500.InternalServerError
+	if !isStatus && len(core) > 4 &&
+		(core[3] == '.' && upper(core[4]) && all(core[4:], letter) || // .NET's 500.InternalServerError
+			core[3] == ',' && w.how == quoted && before == thing && w.req.version) { // "GET /path HTTP/1.1",500,12
+		status, isStatus = number(core[:3])
 	}
-	if !isStatus && len(core) > 4 && core[3] == ',' && w.how == quoted && before == thing && w.req.version {
-		status, isStatus = number(core[:3]) // "GET /path HTTP/1.1",500,12
-	}
-	numbered := isNumbered(w.last)
-	w.last = core
 	if isStatus && w.how == none && w.afterDate && w.dated == 0 && dateBefore(b[:skipSpaceBack(b, from)+1]) && addressFollows(b, w.i) {
 		w.dated = status // [time] 502 10.0.0.1 … "GET /path HTTP/1.1" …
 	}
@@ -49,7 +46,7 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 			if m, ok := w.leading(status); ok {
 				return m, true
 			}
-			if (w.early == 0 || !w.fresh) && !w.counted() && !numbered {
+			if (w.early == 0 || !w.fresh) && !w.counted() && !isNumbered(wordBefore(b[:from])) {
 				w.early, w.fresh, w.timed, w.from = status, true, false, w.i
 				w.prev = datum
 				return Match{}, false
@@ -184,11 +181,23 @@ func nearest(b []byte) (int, bool) {
 	if n < 3 || n == len(b) || n > 3 && b[n-4] != ' ' && b[n-4] != '[' && b[n-4] != '(' && b[n-4] != '|' && b[n-4] != '\t' {
 		return 0, false
 	}
-	before := bytes.TrimRight(b[:n-3], " \t")
-	if isNumbered(trim(before[bytes.LastIndexByte(before, ' ')+1:])) {
+	if isNumbered(wordBefore(b[:n-3])) {
 		return 0, false // Dream's "REQ 500 GET /path"
 	}
 	return number(b[n-3 : n])
+}
+
+// wordBefore returns the last word of b, without what is around it.
+func wordBefore(b []byte) []byte {
+	end := len(b)
+	for end > 0 && (space(b[end-1]) || b[end-1] == '|') {
+		end--
+	}
+	from := end
+	for from > 0 && !space(b[from-1]) && b[from-1] != '|' {
+		from--
+	}
+	return trim(b[from:end])
 }
 
 // barEnd is wordEnd where a bar ends a word too.
