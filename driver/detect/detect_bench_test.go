@@ -15,6 +15,7 @@ var detectors = []struct {
 	Detector
 }{
 	{"classic", Classic{}},
+	{"auto", Auto{}},
 }
 
 // BenchmarkDetect looks at access log lines without an error; an operation is
