@@ -11,7 +11,7 @@ import (
 type Part struct {
 	Container Container
 	Object    Object
-	Findings  *Findings // nil: its text reports no error, or nobody has looked
+	Findings  *Findings // nil: its text reports no error and no loss, or nobody has looked
 
 	// What was given up for room: one line stands in the place of the text.
 	GivenUp               bool
@@ -36,6 +36,9 @@ func Build(r *Record, parts []Part) *Event {
 		in.Bytes += p.Object.Bytes
 		in.Lost += p.LostLines
 		f := p.Findings
+		if f != nil {
+			in.Lost += f.Lost
+		}
 		if f == nil || f.Errors == 0 {
 			in.add(0, p.Object.Errors+p.LostErrors) // capture knew of them, and the text does not
 			continue

@@ -64,7 +64,8 @@ func produced(t *testing.T) (*Event, []Part) {
 	api := part("api", printed{record.Stderr, "Traceback (most recent call last):"}, printed{record.Stderr, "  File x"}, printed{record.Stderr, "ValueError: \xff"}, access("/pay", 500))
 	api.Container.ID = strings.Repeat("cd", 32)
 	quiet := part("quiet", access("/", 200))
-	quiet.Container, quiet.Findings = api.Container, nil
+	quiet.Container, quiet.Findings = api.Container, &Findings{Lost: 20}
+	web.Findings.Lost = 4
 	gone := Part{Container: web.Container, Object: Object{Key: "logs/gone.log.gz", Container: "web", Reason: "size", First: t0, Last: t0, Lines: 1, Size: 10, SHA256: strings.Repeat("1", 64)}, GivenUp: true, LostLines: 50, LostErrors: 3}
 	r := &Record{ID: NewID(t0), Host: "web 1", Scope: "group", Name: "group:g", First: t0, Last: t0.Add(time.Hour), Closed: ClosedQuiet, At: t0.Add(time.Minute)}
 	parts := []Part{web, api, quiet, gone}
@@ -74,7 +75,7 @@ func produced(t *testing.T) (*Event, []Part) {
 func TestAnIncidentIsMadeOfItsParts(t *testing.T) {
 	e, _ := produced(t)
 	in := e.Data
-	if in.Errors != 7 || in.ByStatus["502"] != 2 || in.ByStatus["500"] != 1 || in.ByStatus["0"] != 4 || in.Lines != 9 || in.Lost != 50 {
+	if in.Errors != 7 || in.ByStatus["502"] != 2 || in.ByStatus["500"] != 1 || in.ByStatus["0"] != 4 || in.Lines != 9 || in.Lost != 74 {
 		t.Errorf("%+v", in)
 	}
 	if len(in.Containers) != 2 || len(in.Objects) != 4 || len(in.Fingerprints) != 3 || in.Fingerprints[0].Errors != 2 || len(in.Samples) != 4 {
@@ -98,7 +99,7 @@ func TestSamplesOfAGivenUpTextHaveNoPlace(t *testing.T) {
 	_, parts := produced(t)
 	parts[0].GivenUp, parts[0].LostLines, parts[0].LostErrors = true, 3, 2
 	e := Build(&Record{ID: NewID(t0), Scope: "group"}, parts[:1])
-	if in := e.Data; in.Errors != 2 || in.Samples[0].Key != "" || in.Samples[1].Line != 0 || in.Samples[1].Offset != 0 || in.Lost != 3 {
+	if in := e.Data; in.Errors != 2 || in.Samples[0].Key != "" || in.Samples[1].Line != 0 || in.Samples[1].Offset != 0 || in.Lost != 7 {
 		t.Errorf("%+v", in)
 	}
 }

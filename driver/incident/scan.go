@@ -20,7 +20,8 @@ type Findings struct {
 	Last         time.Time        `json:"last,omitzero"`
 	Fingerprints []Fingerprint    `json:"fingerprints,omitempty"` // most errors first
 	Unlisted     int64            `json:"unlisted_errors,omitempty"`
-	Samples      []Sample         `json:"samples,omitempty"` // in the order of the text; without Container and Key
+	Lost         int64            `json:"lost_lines,omitempty"` // that lines of ours tell of
+	Samples      []Sample         `json:"samples,omitempty"`    // in the order of the text; without Container and Key
 }
 
 // MaxFingerprints bounds how many kinds of errors a scan, and an incident, tells
@@ -170,6 +171,7 @@ func (s *Scanner) look(l *lane, from record.Stream, line, text []byte) {
 	if m, found := s.cfg.Detect.Detect(text); found {
 		s.found(l, from, line, text, &m)
 	}
+	s.findings.Lost += record.LostLines(text)
 }
 
 func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detect.Match) {

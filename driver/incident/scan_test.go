@@ -101,6 +101,22 @@ func TestAScanFindsWhatIsThere(t *testing.T) {
 }
 
 // TestPiecesDoNotMatter writes one text in pieces of many sizes.
+// A line of ours says how many lines it stands for, whether or not there are
+// errors beside it.
+func TestAScanCountsWhatIsLost(t *testing.T) {
+	lost := func(n int64) printed {
+		return printed{record.Stderr, string(record.Lost{Lines: n, Bytes: 10 * n, Reason: "disk full", From: t0, To: t0}.Text())}
+	}
+	for _, format := range []record.Format{record.CRI, record.Syslog, record.Raw} {
+		for _, beside := range []int{200, 500} {
+			f := scan(t, format, 7, textOf(format, lost(12), access("/", beside), lost(3)), detect.Options{})
+			if f.Lost != 15 || (f.Errors > 0) != (beside == 500) {
+				t.Errorf("%s beside %d: %+v", format, beside, f)
+			}
+		}
+	}
+}
+
 func TestPiecesDoNotMatter(t *testing.T) {
 	lines := []printed{access("/a", 500), {record.Stderr, "Traceback (most recent call last):"}, {record.Stderr, `  File "a.py", line 1`}, {record.Stdout, "x"}, {record.Stderr, "ValueError: x"}}
 	for i := range 50 {

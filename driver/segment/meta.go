@@ -91,8 +91,8 @@ type Meta struct {
 	// incident's ID, or "".
 	Event string `json:"event,omitempty"`
 
-	// Findings are the errors in the text, found when it was packed; nil where
-	// there were none to look for.
+	// Findings are the errors and losses in the text, found when it was packed; nil
+	// where there were none to look for.
 	Findings *incident.Findings `json:"findings,omitempty"`
 }
 
@@ -212,9 +212,7 @@ func (s *Spool) Restore(seg Segment, text io.Reader, packed [sha256.Size]byte) (
 	if err != nil {
 		return nil, fmt.Errorf("restore the description of %s: %w", seg.Path(), err)
 	}
-	if f := scan.Findings(); f.Errors > 0 {
-		m.Findings = f
-	}
+	m.found(scan)
 	m.SHA256, m.SHA256Object = hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(packed[:])
 	return m, s.SaveMeta(seg, m)
 }
@@ -298,6 +296,13 @@ func (s *Spool) scanner(m *Meta) *incident.Scanner {
 	return incident.NewScanner(incident.ScanConfig{
 		Format: format, Detect: s.detector(&m.Stream), App: m.Stream.App, Redact: redact, Time: m.First,
 	})
+}
+
+// found notes what a scan of the whole text has found.
+func (m *Meta) found(scan *incident.Scanner) {
+	if f := scan.Findings(); f.Errors > 0 || f.Lost > 0 {
+		m.Findings = f
+	}
 }
 
 // maxRecord bounds a line that scan takes for a record, in bytes: Docker's

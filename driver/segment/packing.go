@@ -32,7 +32,7 @@ type Packing struct {
 	dst    *os.File
 	out    *pack.Writer
 	text   hash.Hash         // of what is done
-	scan   *incident.Scanner // of what is done; nil: the text has no errors
+	scan   *incident.Scanner // of what is done; nil: none is to be found
 	packed hash.Hash         // of what is in dst
 	over   bool
 }
@@ -104,7 +104,7 @@ func (s *Spool) startPacking(seg Segment, m *Meta, ahead *Packing) (*Packing, er
 		return nil, err
 	}
 	p.size = fi.Size()
-	if m.Errors > 0 {
+	if m.Errors > 0 || m.Event != "" && m.Lost == nil { // what stands for a lost text has nothing to find
 		p.scan = s.scanner(m)
 	}
 	return p, nil
@@ -192,9 +192,7 @@ func (p *Packing) finish(m *Meta, run func(*Packing) error) error {
 	m.SHA256, m.SHA256Object = hex.EncodeToString(p.text.Sum(nil)), hex.EncodeToString(p.packed.Sum(nil))
 	m.Index = p.out.Index()
 	if p.scan != nil {
-		if f := p.scan.Findings(); f.Errors > 0 {
-			m.Findings = f
-		}
+		m.found(p.scan)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -236,6 +237,21 @@ func TestAnIncidentSaysWhatWasGivenUp(t *testing.T) {
 		b.run(time.Minute)
 		told := b.told()
 		if len(told) != 1 || told[0].Data.Lost != 1 || told[0].Data.Errors != 1 || told[0].Data.ByStatus["0"] != 1 || len(told[0].Data.Objects) != 1 {
+			t.Errorf("%+v", told)
+		}
+	})
+}
+
+// TestAnIncidentSaysWhatWasDiscarded: the disk took nothing, and a line in the
+// text says so, of a container that reports no error itself.
+func TestAnIncidentSaysWhatWasDiscarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, time.Hour)
+		dir := b.withIncidents(nil)
+		b.line = string(record.Lost{Lines: 17, Bytes: 170, Reason: segment.DiskFull, From: time.Now(), To: time.Now()}.Text())
+		b.event(dir, "web", "api")
+		b.run(time.Minute)
+		if told := b.told(); len(told) != 1 || told[0].Data.Lost != 34 || len(told[0].Data.Objects) != 2 {
 			t.Errorf("%+v", told)
 		}
 	})

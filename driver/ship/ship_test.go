@@ -2,6 +2,7 @@ package ship
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -79,6 +80,7 @@ type bench struct {
 	spool *segment.Spool
 	store *store
 	log   bytes.Buffer
+	line  string // of what is sealed; "": name and number
 	*Shipper
 }
 
@@ -104,7 +106,7 @@ func (b *bench) seal(name string, n int, reason segment.Reason) string {
 	b.Helper()
 	w := b.spool.Writer(segment.Stream{ID: strings.Repeat("ab", 32), Name: name, Format: "cri", Image: "image"})
 	at := time.Now().Add(time.Duration(n) * time.Second)
-	text := at.UTC().Format(time.RFC3339Nano) + " stdout F " + name + fmt.Sprint(n) + "\n"
+	text := at.UTC().Format(time.RFC3339Nano) + " stdout F " + cmp.Or(b.line, name+fmt.Sprint(n)) + "\n"
 	if _, err := w.Append(&segment.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {
 		b.Fatal(err)
 	}
