@@ -129,11 +129,11 @@ func (b *block) count(text []byte) {
 
 // size is how many bits the sequences take in a code.
 func (b *block) size(symbols, distances *code) (n int) {
-	for i, times := range b.symbols.counts[:firstLength+lengthSymbols] {
+	for i, times := range b.symbols.counts {
 		n += int(times) * int(symbols.lengths[i])
-		if i >= firstLength && times > 0 {
-			n += int(times) * int(lengthExtra[i-firstLength])
-		}
+	}
+	for i, extra := range lengthExtra {
+		n += int(b.symbols.counts[firstLength+i]) * int(extra)
 	}
 	for i, times := range b.distances.counts[:distanceSymbols] {
 		n += int(times) * int(distances.lengths[i]+distanceExtra[i])
