@@ -9,10 +9,7 @@
 // before.
 package deflate
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "math/bits"
 
 const (
 	window   = 32 << 10 // how far back a match may lie: RFC 1951, 2
@@ -65,7 +62,7 @@ func (e *Encoder) parse(text []byte) {
 	b := &e.block
 	from := 0             // where the block begins
 	taken := 0            // where the last match ends
-	last := len(text) - 8 // the last position with eight bytes
+	last := len(text) - 8 // the last position with eight bytes: load64 must have them
 	for s := 0; s < last; {
 		m := e.find(text, s)
 		if m.length == 0 {
@@ -148,7 +145,7 @@ func (e *Encoder) find(text []byte, s int) (m match) {
 		if length >= nice {
 			break
 		}
-		ending = load32(text, s+longest-3)
+		ending = load32(text, s+longest-3) // the text is longer: longest is less than limit
 	}
 	return m
 }
@@ -201,7 +198,3 @@ func common(a, b []byte) (n int) {
 // hash is one of the low six bytes: their product with 2⁶⁴ over the golden ratio,
 // of which the highest bits are spread best (Knuth, volume 3, 6.4).
 func hash(v uint64) uint64 { return v << 16 * 0x9e3779b97f4a7c15 >> (64 - tableBits) }
-
-// Slices with both ends spare the compiler a check.
-func load64(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i : i+8]) }
-func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i : i+4]) }
