@@ -9,6 +9,8 @@
 package lines
 
 import (
+	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -138,6 +140,17 @@ func Text(seed uint64, n int) []byte {
 	text := make([]byte, 0, n*140)
 	for range n {
 		text = append(g.Append(text), '\n')
+	}
+	return text
+}
+
+// Records returns n lines as they lie in a segment in the format cri, 2.3 ms
+// apart.
+func Records(seed uint64, n int) (text []byte) {
+	nano := 0
+	for line := range bytes.Lines(Text(seed, n)) {
+		nano += 2_345_678
+		text = fmt.Appendf(text, "2026-11-24T06:%02d:%02d.%09dZ stdout F %s", nano/60e9, nano/1e9%60, nano%1e9, line)
 	}
 	return text
 }

@@ -115,19 +115,9 @@ func TestTheSameTextGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-// records is access log as it lies in a segment.
-func records(n int) (out []byte) {
-	nano := 0
-	for line := range bytes.Lines(lines.Text(1, n)) {
-		nano += 2_345_678
-		out = fmt.Appendf(out, "2026-11-24T06:%02d:%02d.%09dZ stdout F %s", nano/60e9, nano/1e9%60, nano%1e9, line)
-	}
-	return out
-}
-
 func TestIsAboutAsSmallAsGzip9(t *testing.T) {
 	var e Encoder
-	text := records(25_000) // a stripe of driver/pack
+	text := lines.Records(1, 25_000) // a stripe of driver/pack
 	c := exec.Command("gzip", "-9")
 	c.Stdin = bytes.NewReader(text)
 	best, err := c.Output()

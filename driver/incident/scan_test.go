@@ -100,7 +100,6 @@ func TestAScanFindsWhatIsThere(t *testing.T) {
 	}
 }
 
-// TestPiecesDoNotMatter writes one text in pieces of many sizes.
 // A line of ours says how many lines it stands for, whether or not there are
 // errors beside it.
 func TestAScanCountsWhatIsLost(t *testing.T) {
@@ -117,6 +116,7 @@ func TestAScanCountsWhatIsLost(t *testing.T) {
 	}
 }
 
+// TestPiecesDoNotMatter writes one text in pieces of many sizes.
 func TestPiecesDoNotMatter(t *testing.T) {
 	lines := []printed{access("/a", 500), {record.Stderr, "Traceback (most recent call last):"}, {record.Stderr, `  File "a.py", line 1`}, {record.Stdout, "x"}, {record.Stderr, "ValueError: x"}}
 	for i := range 50 {

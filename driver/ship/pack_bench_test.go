@@ -1,7 +1,6 @@
 package ship
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,18 +15,6 @@ import (
 	"github.com/logfast/logfast/driver/pack"
 )
 
-// text is about 16 MB of access log as it lies in a segment.
-func text(b *testing.B) []byte {
-	b.Helper()
-	var out []byte
-	nano := 0
-	for line := range bytes.Lines(lines.Text(1, 95_000)) {
-		nano += 2_345_678
-		out = fmt.Appendf(out, "2026-11-24T06:%02d:%02d.%09dZ stdout F %s", nano/60e9, nano/1e9%60, nano%1e9, line)
-	}
-	return out
-}
-
 // counter counts what is written to it.
 type counter int64
 
@@ -39,7 +26,7 @@ func (c *counter) Write(b []byte) (int, error) {
 // BenchmarkPack packs a segment, and has gzip and pigz pack the same; an
 // operation is 16 MB. "packed/text" is the size.
 func BenchmarkPack(b *testing.B) {
-	data := text(b)
+	data := lines.Records(1, 95_000) // 16 MB
 	path := filepath.Join(b.TempDir(), "web.log")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		b.Fatal(err)
@@ -80,7 +67,7 @@ func BenchmarkPack(b *testing.B) {
 // BenchmarkLevels compares packing on one processor with the levels of the
 // fastest library there is for Go.
 func BenchmarkLevels(b *testing.B) {
-	data := text(b)
+	data := lines.Records(1, 95_000) // 16 MB
 	measure := func(name string, writer func(io.Writer) (io.WriteCloser, error)) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
