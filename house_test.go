@@ -33,6 +33,8 @@ var floors = map[string]int{
 	"driver/read":              4,
 	"driver/archive":           4,
 	"driver":                   4,
+	"internal/show":            0,
+	"internal/sum":             0,
 	"plugin/selflog":           0,
 	"plugin/control":           1,
 	"plugin/metrics":           2,

@@ -20,6 +20,7 @@ import (
 	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 )
 
@@ -159,7 +160,7 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 			return fmt.Errorf("%w: name another with --spool DIR, or leave it out with --no-spool", err)
 		case errors.Is(err, fs.ErrPermission):
 			missing = append(missing, "the spool is not yours to read")
-			fmt.Fprintf(stderr, "logfast: the spool %s is left out: it is not yours to read (--no-spool says nothing, root sees it)\n", dir) //nolint:errcheck // nobody to tell
+			fmt.Fprintf(stderr, "logfast: the spool %s is left out: it is not yours to read (--no-spool says nothing, root sees it)\n", show.Field(dir)) //nolint:errcheck // nobody to tell
 		default:
 			missing = append(missing, "there is no spool "+dir)
 		}
@@ -333,7 +334,7 @@ func fail(err error, stderr io.Writer) int {
 		as = &exit{1, err}
 	}
 	if as.err != nil {
-		fmt.Fprintln(stderr, "logfast:", as.err)
+		fmt.Fprintln(stderr, "logfast:", show.Error(as.err))
 	}
 	return as.status
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // lineFlags say which lines are wanted, and how they look.
@@ -19,6 +21,7 @@ type lineFlags struct {
 	Output string `default:"stored" enum:"stored,text,cri,json" placeholder:"FORM" help:"stored: records as they are kept; text: what the program wrote; cri; json. Default: stored."`
 	JSON   bool   `name:"json" help:"The same as --output=json."`
 	Prefix bool   `help:"Host and container before each line."`
+	Raw    bool   `help:"Write lines to a terminal as they are, control characters too. Elsewhere they always are."`
 }
 
 // form is the output that is asked for.
@@ -42,15 +45,17 @@ type lineWriter struct {
 	out    io.Writer
 	form   string
 	prefix bool
+	escape bool // for a terminal
 	cri    *record.Writer
 	buf    []byte
 	json   *json.Encoder
 }
 
-func (f *lineFlags) writer(out io.Writer) *lineWriter {
-	w := &lineWriter{out: out, form: f.form(), prefix: f.Prefix, cri: record.NewWriter(record.CRI, "", "", ""), json: json.NewEncoder(out)}
-	w.json.SetEscapeHTML(false)
-	return w
+func (f *lineFlags) writer(out *screen) *lineWriter {
+	return &lineWriter{
+		out: out, form: f.form(), prefix: f.Prefix, escape: out.paper && !f.Raw,
+		cri: record.NewWriter(record.CRI, "", "", ""), json: newEncoder(out),
+	}
 }
 
 // lineJSON is a line as JSON.
@@ -72,8 +77,9 @@ func (w *lineWriter) write(l *archive.Line) error {
 	}
 	b := w.buf[:0]
 	if w.prefix {
-		b = fmt.Appendf(b, "%s/%s ", orDash(s.Host), containerName(l.Segment))
+		b = fmt.Appendf(b, "%s/%s ", show.Field(orDash(s.Host)), show.Field(containerName(l.Segment)))
 	}
+	begin := len(b)
 	switch w.form {
 	case "text":
 		b = append(append(b, l.Text...), '\n')
@@ -82,9 +88,25 @@ func (w *lineWriter) write(l *archive.Line) error {
 	default:
 		b = append(append(b, l.Raw...), '\n')
 	}
+	if w.escape {
+		b = append(b[:begin], escapeLines(b[begin:])...)
+	}
 	w.buf = b
 	_, err := w.out.Write(b)
 	return err
+}
+
+// escapeLines escapes lines, each of which ends in a newline: a long one may be
+// of several records.
+func escapeLines(b []byte) []byte {
+	if show.Visible(string(b[:len(b)-1])) {
+		return b
+	}
+	var out []byte
+	for line := range bytes.Lines(b) {
+		out = append(show.AppendLine(out, bytes.TrimSuffix(line, []byte("\n"))), '\n')
+	}
+	return out
 }
 
 type catCommand struct {
@@ -96,7 +118,7 @@ type catCommand struct {
 
 // Help is shown below the usage.
 func (catCommand) Help() string {
-	return `Prints lines in the order of their time, from all containers together. A container's own lines stay in the order in which they were written. With --output=text, cri or json, long lines are whole again, up to 1 MiB.
+	return `Prints lines in the order of their time, from all containers together. A container's own lines stay in the order in which they were written. With --output=text, cri or json, long lines are whole again; of more than 1 MiB, each MiB is a line. On a terminal, control characters are shown as \x1b; --raw leaves them.
 
 ` + archiveHelp + `
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 	"github.com/logfast/logfast/plugin/control"
 )
@@ -63,9 +64,9 @@ func (c *checkCommand) Run(stdin io.Reader, stdout io.Writer) error {
 func printFindings(w io.Writer, all []control.Finding) error {
 	for _, f := range all {
 		mark := map[control.Result]string{control.OK: "ok  ", control.Warn: "WARN", control.Fail: "FAIL"}[f.Result]
-		text := fmt.Sprintf("%s  %-13s  %s\n", mark, f.Check, f.Detail)
+		text := fmt.Sprintf("%s  %-13s  %s\n", mark, show.Field(f.Check), show.Field(f.Detail))
 		if f.Remedy != "" {
-			text += fmt.Sprintf("%21s→ %s\n", "", f.Remedy)
+			text += fmt.Sprintf("%21s→ %s\n", "", show.Field(f.Remedy))
 		}
 		if _, err := io.WriteString(w, text); err != nil {
 			return err
@@ -140,8 +141,22 @@ func readEnviron(in io.Reader) ([]string, error) {
 	return environ, lines.Err()
 }
 
-func writeJSONLine(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+func writeJSONLine(w io.Writer, v any) error { return newEncoder(w).Encode(v) }
+
+// newEncoder writes JSON values, a line each, that are safe to print.
+func newEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(jsonWriter{w})
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	return e
+}
+
+// jsonWriter escapes what a terminal does not show. An encoder writes a whole
+// value at once.
+type jsonWriter struct{ w io.Writer }
+
+func (j jsonWriter) Write(p []byte) (int, error) {
+	if _, err := j.w.Write(show.JSON(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 )
 
@@ -66,7 +67,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		kong.UsageOnError(),
 	)
 	if err != nil {
-		fmt.Fprintln(stderr, "logfast:", err)
+		fmt.Fprintln(stderr, "logfast:", show.Error(err))
 		return 1
 	}
 	ctx, err := parser.Parse(args)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -84,7 +85,10 @@ func containers(spool string) []string {
 	}
 	var names []string
 	for i := range s.Streams {
-		names = append(names, s.Streams[i].Container)
+		// A shell puts it into the command line as it is.
+		if name := s.Streams[i].Container; name != "" && show.Operand(name) == name {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

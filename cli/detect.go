@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/internal/show"
 )
 
 type detectCommand struct {
@@ -206,7 +206,7 @@ func (t *tuner) line(line []byte) {
 	if rule == "" {
 		rule = "no rule"
 	}
-	t.printf("%-5s %3s  %-14s %s\n", mark, status, rule, printable(line))
+	t.printf("%-5s %3s  %-14s %s\n", mark, status, rule, show.Line(string(line)))
 }
 
 // explain says what is known of a line that does not count, and why it does
@@ -241,26 +241,11 @@ func word(c byte) bool {
 	return number(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '.' || c == '_'
 }
 
-// printable writes control bytes as \x1b, for a terminal's sake.
-func printable(line []byte) string {
-	var b strings.Builder
-	for _, c := range line {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			fmt.Fprintf(&b, `\x%02x`, c)
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
 // The writer keeps its error for Flush.
 func (t *tuner) printf(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format, args...) }
 
 func (t *tuner) json(v any) {
-	e := json.NewEncoder(t.out)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v)
+	_ = writeJSONLine(t.out, v)
 }
 
 // counts prints what all lines came to.

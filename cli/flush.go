@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -89,7 +90,7 @@ func (f *flushing) step(s control.Flush) {
 	}
 	about := "segments are in the store"
 	if f.why != "" && f.done < f.all {
-		about += "; waiting: " + f.why
+		about += "; waiting: " + show.Field(f.why)
 	}
 	if f.all > 0 {
 		f.bar.draw(f.done, f.all, about)
@@ -101,7 +102,7 @@ func (f *flushing) print(s *control.Segment) {
 	if f.json {
 		err = writeJSONLine(f.stdout, s)
 	} else {
-		_, err = fmt.Fprintln(f.stdout, s.Key)
+		_, err = fmt.Fprintln(f.stdout, show.Field(s.Key))
 	}
 	f.err = errors.Join(f.err, err)
 }

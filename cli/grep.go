@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/internal/show"
 )
 
 type grepCommand struct {
@@ -204,6 +205,6 @@ func (g *grep) name(l *archive.Line) error {
 		return nil
 	}
 	g.named[name] = true
-	_, err := fmt.Fprintln(g.screen, name)
+	_, err := fmt.Fprintln(g.screen, show.Field(name))
 	return err
 }

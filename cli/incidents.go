@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/internal/show"
 )
 
 type incidentsCommand struct {
@@ -45,8 +45,7 @@ func (c *incidentsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		}
 		groups := archive.Groups(events, d.query)
 		if c.JSON {
-			e := json.NewEncoder(d.screen)
-			e.SetEscapeHTML(false)
+			e := newEncoder(d.screen)
 			for _, g := range groups {
 				if err := e.Encode(g); err != nil {
 					return err
@@ -120,9 +119,7 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 			return d.ctx.Err()
 		}
 		if c.JSON {
-			e := json.NewEncoder(d.screen)
-			e.SetEscapeHTML(false)
-			err = e.Encode(shown{event, v.lines})
+			err = writeJSONLine(d.screen, shown{event, v.lines})
 		} else {
 			err = v.print()
 		}
@@ -169,7 +166,7 @@ func (v *incidentView) keys() (keys []string) {
 	return keys
 }
 
-// printer keeps the first error of what is written.
+// printer keeps the first error of what is written, and escapes what it formats.
 type printer struct {
 	w   io.Writer
 	err error
@@ -177,7 +174,7 @@ type printer struct {
 
 func (p *printer) f(format string, args ...any) {
 	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format, args...)
+		_, p.err = fmt.Fprintf(p.w, format, show.Args(args)...)
 	}
 }
 
@@ -210,7 +207,7 @@ func (v *incidentView) print() error {
 		}
 		p.f("\nLog objects\n")
 		p.table(&t)
-		p.f("\nAll of it: logfast cat %s\n", v.Objects[0].Key)
+		p.f("\nAll of it: logfast cat %s\n", show.Operand(v.Objects[0].Key))
 	}
 	return p.err
 }
@@ -245,6 +242,14 @@ func (v *incidentView) summary(p *printer) {
 	p.f("\n")
 }
 
+// lineText is a line that is escaped: unlike a field it may have tabs.
+type lineText string
+
+// Format implements fmt.Formatter.
+func (l lineText) Format(f fmt.State, _ rune) {
+	io.WriteString(f, show.Line(string(l))) //nolint:errcheck // a printer keeps the error
+}
+
 func ifAny(before, s string) string {
 	if s == "" {
 		return ""
@@ -264,9 +269,9 @@ func (v *incidentView) context(p *printer, key string) {
 	if len(v.lines[key]) == 0 {
 		for _, line := range slices.Sorted(maps.Keys(marked)) {
 			s := marked[line]
-			p.f("> %7d  %s\n", line, printable([]byte(s.Text)))
+			p.f("> %7d  %s\n", line, lineText(s.Text))
 			for text := range strings.Lines(s.Context) {
-				p.f("           %s\n", printable([]byte(strings.TrimSuffix(text, "\n"))))
+				p.f("           %s\n", lineText(strings.TrimSuffix(text, "\n")))
 			}
 		}
 		return
@@ -281,6 +286,6 @@ func (v *incidentView) context(p *printer, key string) {
 		if marked[l.Line] != nil {
 			mark = '>'
 		}
-		p.f("%c %7d  %s\n", mark, l.Line, printable([]byte(l.Text)))
+		p.f("%c %7d  %s\n", mark, l.Line, lineText(l.Text))
 	}
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+
+	"github.com/logfast/logfast/internal/show"
 )
 
 type logLevelCommand struct {
@@ -30,6 +32,6 @@ func (c *logLevelCommand) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(stdout, s.LogLevel)
+	_, err = fmt.Fprintln(stdout, show.Field(s.LogLevel))
 	return err
 }

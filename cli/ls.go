@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"io"
 	"slices"
 	"time"
@@ -93,8 +92,7 @@ func (c *lsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 }
 
 func (c *lsCommand) json(d *desk, l *archive.List) error {
-	e := json.NewEncoder(d.screen)
-	e.SetEscapeHTML(false)
+	e := newEncoder(d.screen)
 	known := func(n int64) *int64 {
 		if n < 0 {
 			return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // screen is where a command's results and its messages go. Results are written
@@ -19,6 +20,7 @@ import (
 type screen struct {
 	stderr   io.Writer
 	terminal bool // stderr is one
+	paper    bool // stdout is one
 	counters *archive.Progress
 	stop     chan struct{}
 	stopped  sync.WaitGroup
@@ -33,7 +35,7 @@ type screen struct {
 const tick = 100 * time.Millisecond
 
 func newScreen(stdout, stderr io.Writer, counters *archive.Progress) *screen {
-	s := &screen{stderr: stderr, terminal: isTerminal(stderr), counters: counters, stop: make(chan struct{}), out: bufio.NewWriterSize(stdout, 64<<10)}
+	s := &screen{stderr: stderr, terminal: isTerminal(stderr), paper: isTerminal(stdout), counters: counters, stop: make(chan struct{}), out: bufio.NewWriterSize(stdout, 64<<10)}
 	s.stopped.Go(func() {
 		ticker := time.NewTicker(tick)
 		defer ticker.Stop()
@@ -75,12 +77,12 @@ func (s *screen) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// say writes a message. A screen that is not there yet has none to hide.
+// say writes a message; of its arguments, what others wrote is escaped.
 func (s *screen) say(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
-	fmt.Fprintf(s.stderr, "logfast: "+format+"\n", args...) //nolint:errcheck // nobody to tell
+	fmt.Fprintf(s.stderr, "logfast: "+format+"\n", show.Args(args)...) //nolint:errcheck // nobody to tell
 }
 
 // close writes what is left out.
@@ -120,7 +122,7 @@ func (s *screen) clear() {
 	}
 }
 
-// table is columns of text; numbers stand at the right of theirs.
+// table is columns of text, which it escapes; numbers stand at the right of theirs.
 type table struct {
 	heads  []string // one that begins with ">" is of numbers
 	rows   [][]string
@@ -140,6 +142,8 @@ func (t *table) write(w io.Writer) error {
 	rows := append([][]string{heads}, t.rows...)
 	for _, row := range rows {
 		for i, cell := range row {
+			cell = show.Field(cell)
+			row[i] = cell
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}

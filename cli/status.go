@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -73,8 +73,7 @@ func (c *statusCommand) Run(stdout io.Writer) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
+	e := newEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
@@ -97,7 +96,7 @@ func (c *statusCommand) watch(ctx context.Context, stdout io.Writer) error {
 		}
 		text := statusText(&s)
 		if err != nil {
-			text = []byte("logfast: " + err.Error() + "\n") // it may come back
+			text = []byte("logfast: " + show.Error(err) + "\n") // it may come back
 		}
 		columns, rows, _ := terminal(stdout)
 		var b strings.Builder
@@ -122,15 +121,17 @@ func (c *statusCommand) watch(ctx context.Context, stdout io.Writer) error {
 func statusText(s *control.Status) []byte {
 	var b bytes.Buffer
 	ago := func(t time.Time) string { return span(s.Now.Sub(t)) }
-	fmt.Fprintf(&b, "logfast %s on %s, up %s: %s\n", s.Version, s.Host, ago(s.Started), s.Health)
+	fmt.Fprintf(&b, "logfast %s on %s, up %s: %s\n", show.Args([]any{s.Version, s.Host, ago(s.Started), string(s.Health)})...)
 	for _, reason := range s.Reasons {
-		fmt.Fprintf(&b, "  %s\n", reason)
+		fmt.Fprintf(&b, "  %s\n", show.Field(reason))
 	}
 	b.WriteByte('\n')
 	streamTable(&b, s)
 
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) } //nolint:errcheck // a buffer
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, show.Args(args)...)) //nolint:errcheck // a buffer
+	}
 	c := &s.Captured
 	row("captured", "%d lines, %s, %d errors%s", c.Lines, size(c.Bytes), c.Errors, also(s.Reattached, "streams taken up again"))
 	if c.LostLines()+c.LostBytes() == 0 {
@@ -192,7 +193,7 @@ func streamTable(b *bytes.Buffer, s *control.Status) {
 			lost = fmt.Sprintf("%d (%s)", at.LostLines(), size(n))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t\n", //nolint:errcheck // a buffer
-			at.Container, at.ID, span(s.Now.Sub(at.Since)), at.Lines, size(at.Bytes), at.Errors, lost, size(at.Active))
+			show.Field(at.Container), show.Field(at.ID), span(s.Now.Sub(at.Since)), at.Lines, size(at.Bytes), at.Errors, lost, size(at.Active))
 	}
 	w.Flush() //nolint:errcheck // a buffer
 	b.WriteByte('\n')

@@ -19,6 +19,7 @@ import (
 	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // capture is what the protocol asks of CAPTURE.
@@ -110,7 +111,7 @@ func decode(w http.ResponseWriter, r *http.Request) (req request, err error) {
 func answer(w http.ResponseWriter, err error) {
 	var body struct{ Err string }
 	if err != nil {
-		body.Err = "logfast: " + err.Error()
+		body.Err = "logfast: " + show.Error(err) // Docker prints it on a terminal
 	}
 	sdk.EncodeResponse(w, body, false)
 }

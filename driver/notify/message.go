@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // message is what one attempt brings to a target.
@@ -266,7 +267,7 @@ func how(b *strings.Builder, g *kindOf, i *incident.Incident, store string) {
 	if g.opened() {
 		b.WriteString("\nMore follows when its log is in the store. Now:\n")
 	} else {
-		fmt.Fprintf(b, "\nSee the log:\n  logfast incident %s\n", clean(i.ID))
+		fmt.Fprintf(b, "\nSee the log:\n  logfast incident %s\n", show.Operand(i.ID))
 	}
 	name := ""
 	if len(i.Containers) > 0 {
@@ -275,12 +276,12 @@ func how(b *strings.Builder, g *kindOf, i *incident.Incident, store string) {
 	if len(i.Samples) > 0 {
 		name = i.Samples[0].Container
 	}
-	if name != "" {
+	if name != "" && len(name) <= maxQuote {
 		until := ""
 		if !g.opened() {
 			until = " --until " + i.Last.UTC().Add(10*time.Second).Truncate(time.Second).Format(time.RFC3339)
 		}
-		fmt.Fprintf(b, "  docker logs --since %s%s %s\n", i.First.UTC().Add(-10*time.Second).Truncate(time.Second).Format(time.RFC3339), until, clean(name))
+		fmt.Fprintf(b, "  docker logs --since %s%s %s\n", i.First.UTC().Add(-10*time.Second).Truncate(time.Second).Format(time.RFC3339), until, show.Operand(name))
 	}
 	for n, o := range i.Objects {
 		if n == maxObjects {
@@ -310,7 +311,7 @@ func others(groups []*kindOf) string {
 			fmt.Fprintf(&b, "  and %d more\n", len(groups)-n)
 			break
 		}
-		fmt.Fprintf(&b, "  %s, logfast incident %s\n", g.subject(0), clean(g.latest().id))
+		fmt.Fprintf(&b, "  %s, logfast incident %s\n", g.subject(0), show.Operand(g.latest().id))
 	}
 	return b.String()
 }
