@@ -47,6 +47,7 @@ type Driver struct {
 	cfg      Config
 	poller   *fifo.Poller
 	pool     *pool
+	lane     *lane
 	registry *registry
 	events   *events
 	syncer   *syncer
@@ -87,7 +88,7 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
-	d := &Driver{cfg: cfg, poller: poller, pool: pool, registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}
+	d := &Driver{cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}
 	if d.events, err = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp); err != nil {
 		return nil, errors.Join(err, poller.Close(), pool.close(), registry.close())
 	}
@@ -119,6 +120,9 @@ func (d *Driver) reattach(entries []entry) error {
 	var streams []*stream
 	var errs []error
 	for _, e := range entries {
+		if wrong := e.sound(&d.cfg.Defaults); wrong != nil {
+			d.cfg.Log.Error("options of a running container are not understood; it is read all the same", "container", e.Stream.Name, "err", errors.Join(wrong...))
+		}
 		s, err := newStream(d, &e, d.registry.known)
 		if _, gone := os.Lstat(e.FIFO); err != nil && errors.Is(gone, os.ErrNotExist) {
 			errs = append(errs, d.registry.remove(e.FIFO)) // dockerd has removed it since

@@ -625,25 +625,40 @@ func TestStartRefuses(t *testing.T) {
 		config map[string]string
 		want   []string
 	}{
-		"unknown":   {map[string]string{"fromat": "cri"}, []string{`unknown option fromat; did you mean "format"?`}},
-		"hopeless":  {map[string]string{"syslog-address": "udp://x"}, []string{"unknown option syslog-address"}},
-		"format":    {map[string]string{"format": "json"}, []string{`option format: format "json": allowed are cri, syslog, raw`}},
-		"scope":     {map[string]string{"fast-track-scope": "all"}, []string{`option fast-track-scope: scope "all": allowed are container, group, host`}},
-		"group":     {map[string]string{"fast-track-scope": "group"}, []string{"add group=NAME"}},
-		"duration":  {map[string]string{"quiet-period": "30"}, []string{`option quiet-period: duration "30": write a number with a unit, such as 30s or 5m`}},
-		"too quiet": {map[string]string{"quiet-period": "1ms"}, []string{"allowed are 100ms to 24h"}},
-		"order":     {map[string]string{"quiet-period": "10m", "max-delay": "5m"}, []string{"maximum delay 5m0s: allowed are 10m0s"}},
-		"size":      {map[string]string{"max-size": "1KB"}, []string{"allowed are 64KiB to 4.9GB"}},
-		"no size":   {map[string]string{"max-size": "big"}, []string{`size "big": write a number with a unit`}},
-		"fsync":     {map[string]string{"fsync": "yes"}, []string{`option fsync: fsync "yes": allowed are interval, always, never`}},
-		"detect":    {map[string]string{"detect": "yes"}, []string{`option detect: "yes": allowed are auto, classic, off`}},
-		"status":    {map[string]string{"status": "404"}, []string{`option status: "404": write statuses of 500 to 599`}},
-		"pattern":   {map[string]string{"pattern": "x(y"}, []string{`option pattern: pattern "x(y", at byte 2: missing closing )`}},
-		"path":      {map[string]string{"exclude-path": "healthz"}, []string{`option exclude-path: "healthz": a path begins with / or *`}},
-		"signals":   {map[string]string{"signals": "ruby"}, []string{`option signals: signal "ruby": allowed are python, java, go`}},
-		"tag":       {map[string]string{"tag": "{{.Nmae}}"}, []string{"option tag={{.Nmae}}", "{{.Name}}"}},
-		"bad tag":   {map[string]string{"tag": "{{"}, []string{"option tag={{"}},
-		"several":   {map[string]string{"format": "x", "gruop": "y"}, []string{`format "x"`, `did you mean "group"?`}},
+		"unknown":    {map[string]string{"fromat": "cri"}, []string{`unknown option fromat; did you mean "format"?`}},
+		"hopeless":   {map[string]string{"syslog-address": "udp://x"}, []string{"unknown option syslog-address"}},
+		"format":     {map[string]string{"format": "json"}, []string{`option format: format "json": allowed are cri, syslog, raw`}},
+		"scope":      {map[string]string{"fast-track-scope": "all"}, []string{`option fast-track-scope: scope "all": allowed are container, group, host`}},
+		"group":      {map[string]string{"fast-track-scope": "group"}, []string{"add group=NAME"}},
+		"duration":   {map[string]string{"quiet-period": "30"}, []string{`option quiet-period: duration "30": write a number with a unit, such as 30s or 5m`}},
+		"too quiet":  {map[string]string{"quiet-period": "1ms"}, []string{"allowed are 100ms to 24h"}},
+		"order":      {map[string]string{"quiet-period": "10m", "max-delay": "5m"}, []string{"maximum delay 5m0s: allowed are 10m0s"}},
+		"size":       {map[string]string{"max-size": "1KB"}, []string{"allowed are 64KiB to 4.9GB"}},
+		"no size":    {map[string]string{"max-size": "big"}, []string{`size "big": write a number with a unit`}},
+		"fsync":      {map[string]string{"fsync": "yes"}, []string{`option fsync: fsync "yes": allowed are interval, always, never`}},
+		"detect":     {map[string]string{"detect": "yes"}, []string{`option detect: "yes": allowed are auto, classic, off`}},
+		"status":     {map[string]string{"status": "404"}, []string{`option status: "404": write statuses of 500 to 599`}},
+		"pattern":    {map[string]string{"pattern": "x(y"}, []string{`option pattern: pattern "x(y", at byte 2: missing closing )`}},
+		"path":       {map[string]string{"exclude-path": "healthz"}, []string{`option exclude-path: "healthz": a path begins with / or *`}},
+		"signals":    {map[string]string{"signals": "ruby"}, []string{`option signals: signal "ruby": allowed are python, java, go`}},
+		"tag":        {map[string]string{"tag": "{{.Nmae}}"}, []string{"option tag={{.Nmae}}", "{{.Name}}"}},
+		"bad tag":    {map[string]string{"tag": "{{"}, []string{"option tag={{"}},
+		"loop":       {map[string]string{"tag": "{{range 20000000}}xxxxxxxxxx{{end}}"}, []string{"a tag cannot do {{range 20000000}}", "{{.Name}}"}},
+		"width":      {map[string]string{"tag": `{{printf "%1000000000d" 1}}`}, []string{"a tag does not call printf"}},
+		"variable":   {map[string]string{"tag": "{{$a := .Name}}{{$a}}"}, []string{"a tag sets no variables"}},
+		"recursion":  {map[string]string{"tag": `{{define "a"}}{{template "a"}}{{end}}{{template "a"}}`}, []string{"a tag defines no templates"}},
+		"itself":     {map[string]string{"tag": `{{template "tag" .}}`}, []string{"a tag cannot do"}},
+		"with":       {map[string]string{"tag": `{{with .Name}}{{.}}{{end}}`}, []string{"a tag cannot do {{with .Name}}"}},
+		"secret":     {map[string]string{"tag": "{{.Config}}"}, []string{".Config is not a field of a tag"}},
+		"long tag":   {map[string]string{"tag": strings.Repeat("{{.FullID}}", 9)}, []string{"the app's name has more than 512 bytes"}},
+		"tag text":   {map[string]string{"tag": strings.Repeat("x", 2000)}, []string{"the template has 2000 bytes; allowed are 1024"}},
+		"long group": {map[string]string{"group": strings.Repeat("x", 513)}, []string{"option group: it has 513 bytes; allowed are 512"}},
+		"repeats":    {map[string]string{"pattern": `(?:[ab]{900})*(?:xy?){900}`}, []string{"instructions; allowed are 2000", "smaller counts"}},
+		"nested":     {map[string]string{"redact": `((a{30}){30}b){2}`, "exclude-path": `~(.{0,900}){1}x{900}`}, []string{"option redact: pattern", "option exclude-path: pattern"}},
+		"paths":      {map[string]string{"exclude-path": strings.Repeat("/a,", 300) + "/a"}, []string{"301 paths in 902 bytes; allowed are 200 paths"}},
+		"statuses":   {map[string]string{"status": strings.Repeat("500,", 300) + "500"}, []string{"allowed are 1024"}},
+		"16 MB":      {map[string]string{"format": strings.Repeat("x", 16<<20)}, []string{"option format: it has 16777216 bytes; allowed are 16384"}},
+		"several":    {map[string]string{"format": "x", "gruop": "y"}, []string{`format "x"`, `did you mean "group"?`}},
 	} {
 		c := h.container("web", tt.config)
 		err := h.Start(c.fifo, c.info)
@@ -652,6 +667,14 @@ func TestStartRefuses(t *testing.T) {
 				t.Errorf("%s: %v\nwant … %s …", name, err, want)
 			}
 		}
+	}
+	many := map[string]string{}
+	for i := range 100_000 {
+		many[fmt.Sprint("o", i)] = ""
+	}
+	c := h.container("web", many)
+	if err := h.Start(c.fifo, c.info); err == nil || len(err.Error()) > 2000 {
+		t.Errorf("the error about 100,000 options: %.100v", err)
 	}
 	if err := h.Start("", Info{}); err == nil {
 		t.Error("an empty request was taken")
@@ -679,6 +702,8 @@ func TestAppAndGroup(t *testing.T) {
 		"compose": {Info{ContainerName: "/shop-web-2", ContainerLabels: map[string]string{composeProject: "shop", composeService: "web"}}, "shop-web", "shop"},
 		"swarm":   {Info{ContainerName: "/x", ContainerLabels: map[string]string{swarmStack: "shop", swarmService: "shop_web"}}, "shop_web", "shop"},
 		"options": {Info{ContainerName: "/x", Config: map[string]string{"tag": "{{.ImageName}}/{{.Name}}", "group": "g"}, ContainerImageName: "nginx:1", ContainerLabels: map[string]string{composeProject: "p"}}, "nginx:1/x", "g"},
+		"label":   {Info{ContainerName: "/x", Config: map[string]string{"tag": `{{if .Name}}{{index .ContainerLabels "team" | upper}}{{else}}-{{end}}/{{slice .ID 0 4}}`}, ContainerID: "0123456789abcdef", ContainerLabels: map[string]string{"team": "blue"}}, "BLUE/0123", ""},
+		"long":    {Info{ContainerName: "/" + strings.Repeat("x", 9999), ContainerLabels: map[string]string{composeProject: strings.Repeat("p", 9999)}}, strings.Repeat("x", 512), strings.Repeat("p", 512)},
 		"ids":     {Info{Config: map[string]string{"tag": "{{.ID}} {{.FullID}} {{.ImageID}} {{.ImageFullID}} {{.DaemonName}}"}, ContainerID: "0123456789abcdef", ContainerImageID: "sha256:fedcba9876543210", DaemonName: "docker"}, "0123456789ab 0123456789abcdef fedcba987654 sha256:fedcba9876543210 docker", ""},
 	} {
 		stream, _, err := parseInfo("h", Options{MaxSize: MinMaxSize, Policy: fasttrack.Policy{Quiet: MinQuiet, MaxDelay: MinQuiet}}, nil, tt.info)

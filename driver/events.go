@@ -400,7 +400,7 @@ func (v *events) tell(soon func(scope string, by time.Time), opened func(*incide
 }
 
 func (n *notice) build() *incident.Event {
-	redact, _ := incident.NewRedactor(n.stream.Redact) // it was understood when the container was started
+	redact := incident.RedactorOf(n.stream.Redact)
 	f := &n.first
 	at := n.record.First
 	return incident.NewOpened(&n.record, n.stream.Container(), incident.Line{

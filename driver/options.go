@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/docker/go-units"
@@ -190,30 +189,22 @@ func (i Info) group() string {
 		return g
 	}
 	if g := i.ContainerLabels[composeProject]; g != "" {
-		return g
+		return clip(g)
 	}
-	return i.ContainerLabels[swarmStack]
+	return clip(i.ContainerLabels[swarmStack])
 }
 
 func (i Info) app() (string, error) {
 	if tag := i.Config["tag"]; tag != "" {
-		t, err := template.New("tag").Option("missingkey=error").Parse(tag)
-		if err != nil {
-			return "", fmt.Errorf("option tag=%s: %w", tag, err)
-		}
-		var b strings.Builder
-		if err := t.Execute(&b, i); err != nil {
-			return "", fmt.Errorf("option tag=%s: %w; allowed are {{.Name}}, {{.ID}}, {{.FullID}}, {{.ImageName}}, {{.ImageID}}, {{.ImageFullID}}, {{.DaemonName}}", tag, err)
-		}
-		return b.String(), nil
+		return i.render(tag)
 	}
 	if service := i.ContainerLabels[composeService]; service != "" {
-		return i.ContainerLabels[composeProject] + "-" + service, nil
+		return clip(i.ContainerLabels[composeProject] + "-" + service), nil
 	}
 	if service := i.ContainerLabels[swarmService]; service != "" {
-		return service, nil
+		return clip(service), nil
 	}
-	return i.Name(), nil
+	return clip(i.Name()), nil
 }
 
 // option reads one --log-opt into the options.
@@ -231,8 +222,8 @@ var options = map[string]func(o *Options, value string) error{
 	"signals":          func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
 	"redact":           func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
 	"read-archive":     func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
-	"group":            func(*Options, string) error { return nil }, // Info.group
-	"tag":              func(*Options, string) error { return nil }, // Info.app
+	"group":            func(_ *Options, v string) error { return checkName(v) }, // Info.group
+	"tag":              func(*Options, string) error { return nil },              // Info.app
 
 	// Docker handles these itself and passes them on all the same.
 	"mode": nil, "max-buffer-size": nil, "cache-disabled": nil,
@@ -257,25 +248,60 @@ func ParseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
+// The bounds of what is kept of a container.
+const (
+	maxID     = 128      // bytes
+	maxName   = 512      // bytes of a name: the container's, its app's, its group's, its image's
+	maxOption = 16 << 10 // bytes of an option's value; the options themselves allow less
+	maxErrors = 10       // of an answer to docker run
+)
+
+// clip bounds a name that the container brings along, which is no reason to refuse
+// the container.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxName)], "") }
+
+// checkName bounds a name that an option sets.
+func checkName(s string) error {
+	if len(s) > maxName {
+		return fmt.Errorf("it has %d bytes; allowed are %d", len(s), maxName)
+	}
+	return nil
+}
+
+// parseOptions reads the --log-opt settings into o, and says of each that is wrong
+// what is allowed.
+func parseOptions(o *Options, config map[string]string) (errs []error) {
+	known := slices.Sorted(maps.Keys(options))
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		if len(errs) == maxErrors {
+			return append(errs, errors.New("and more"))
+		}
+		parse, ok := options[name]
+		switch value := config[name]; {
+		case !ok && len(name) > 64:
+			errs = append(errs, fmt.Errorf("unknown option %.64q…", name))
+		case !ok:
+			errs = append(errs, fmt.Errorf("unknown option %s%s", name, suggest.Nearest(name, known)))
+		case parse == nil:
+		case len(value) > maxOption:
+			errs = append(errs, fmt.Errorf("option %s: it has %d bytes; allowed are %d", name, len(value), maxOption))
+		default:
+			if err := parse(o, value); err != nil {
+				errs = append(errs, fmt.Errorf("option %s: %w", name, err))
+			}
+		}
+	}
+	return errs
+}
+
 // parseInfo turns Docker's description into the stream it is and its options,
 // with the given defaults. All that is wrong with the options is in the error.
 func parseInfo(host string, defaults Options, labels []string, i Info) (segment.Stream, Options, error) {
-	o := defaults
-	known := slices.Sorted(maps.Keys(options))
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(i.Config)) {
-		parse, ok := options[name]
-		if !ok {
-			errs = append(errs, fmt.Errorf("unknown option %s%s", name, suggest.Nearest(name, known)))
-			continue
-		}
-		if parse == nil {
-			continue
-		}
-		if err := parse(&o, i.Config[name]); err != nil {
-			errs = append(errs, fmt.Errorf("option %s: %w", name, err))
-		}
+	if len(i.ContainerID) > maxID {
+		return segment.Stream{}, defaults, fmt.Errorf("the container's ID has %d bytes; allowed are %d", len(i.ContainerID), maxID)
 	}
+	o := defaults
+	errs := parseOptions(&o, i.Config)
 	if errs == nil {
 		for _, err := range []error{ValidatePolicy(o.Policy), ValidateMaxSize(o.MaxSize)} {
 			if err != nil {
@@ -291,14 +317,17 @@ func parseInfo(host string, defaults Options, labels []string, i Info) (segment.
 		return segment.Stream{}, o, err
 	}
 	return segment.Stream{
-		ID: i.ContainerID, Name: i.Name(), Image: i.ContainerImageName,
+		ID: i.ContainerID, Name: clip(i.Name()), Image: clip(i.ContainerImageName),
 		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
 		Labels: i.labels(labels), Scope: string(o.Scope), Detect: o.Detect, Redact: o.Redact,
 	}, o, nil
 }
 
-// maxLabel bounds a label's value, in bytes.
-const maxLabel = 1 << 10
+// The bounds of the labels that are kept: a value's bytes, and how many.
+const (
+	maxLabel  = 1 << 10
+	maxLabels = 50
+)
 
 // labels returns those of the container's labels that are asked for, nil where
 // it has none of them.
@@ -323,6 +352,9 @@ func ParseLabels(s string) ([]string, error) {
 		return nil, nil
 	}
 	names := strings.Split(s, ",")
+	if len(names) > maxLabels || len(s) > maxOption {
+		return nil, fmt.Errorf("%d labels in %d bytes; allowed are %d in %d bytes", len(names), len(s), maxLabels, maxOption)
+	}
 	for i, name := range names {
 		if names[i] = strings.TrimSpace(name); names[i] == "" || strings.ContainsAny(names[i], "= \t") {
 			return nil, fmt.Errorf("label %q: write the names of labels, joined by commas, such as com.example.team,version", name)

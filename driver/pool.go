@@ -24,6 +24,7 @@ type workspace struct {
 	peeked *fifo.Buffer
 	batch  segment.Batch
 	day    int64 // latest UTC day of the batch's records
+	costly bool  // see pool; never changes
 
 	resyncs, garbage int64 // marks in the batch for bytes that were no frames, and how many bytes
 }
@@ -48,13 +49,30 @@ func (w *workspace) add(t *record.Writer, r *record.Record) {
 	w.day = max(w.day, dayOf(r.Time))
 }
 
-// pool lends workspaces. Who asks while all are lent waits; nobody holds one
-// while waiting for anything but the local disk, where a stream with fsync=always
-// may stay for some milliseconds: hence more of them than processors.
-type pool struct{ free chan *workspace }
+// pool lends workspaces. If all are lent, get waits. A stream holds one only while
+// it waits for the local disk, where a stream with fsync=always may stay for some
+// milliseconds: hence more of them than processors. A stream whose detector may
+// take long for a line has one of the others, of which there are enough for many
+// such streams: it must not keep back those that write.
+type pool struct {
+	free  chan *workspace
+	slots chan struct{}   // of costly streams, which hold one each
+	idle  chan *workspace // of costly streams, kept for the next
+}
+
+// The bounds of costly workspaces: their size in bytes, which holds the largest
+// frame, how many are lent at most, and how many are kept.
+const (
+	costlySize = 64 << 10
+	costlyMost = 128
+	costlyIdle = 4
+)
 
 func newPool() (*pool, error) {
-	p := &pool{free: make(chan *workspace, 2*runtime.GOMAXPROCS(0)+4)}
+	p := &pool{
+		free:  make(chan *workspace, 2*runtime.GOMAXPROCS(0)+4),
+		slots: make(chan struct{}, costlyMost), idle: make(chan *workspace, costlyIdle),
+	}
 	for range cap(p.free) {
 		b, err := fifo.NewBuffer(peekSize)
 		if err != nil {
@@ -65,8 +83,37 @@ func newPool() (*pool, error) {
 	return p, nil
 }
 
-func (p *pool) get() *workspace  { return <-p.free }
-func (p *pool) put(w *workspace) { p.free <- w }
+func (p *pool) get() *workspace { return <-p.free }
+
+// getCostly is get for a stream that may hold the workspace for long. If none can
+// be made, it has to be one of the others.
+func (p *pool) getCostly() *workspace {
+	p.slots <- struct{}{}
+	select {
+	case w := <-p.idle:
+		return w
+	default:
+	}
+	b, err := fifo.NewBuffer(costlySize)
+	if err != nil {
+		<-p.slots
+		return p.get()
+	}
+	return &workspace{peeked: b, costly: true}
+}
+
+func (p *pool) put(w *workspace) {
+	if !w.costly {
+		p.free <- w
+		return
+	}
+	select {
+	case p.idle <- w:
+	default:
+		_ = w.peeked.Close() // it holds nothing that is not in the FIFO too
+	}
+	<-p.slots
+}
 
 // close frees the workspaces that are not lent.
 func (p *pool) close() error {
@@ -74,6 +121,8 @@ func (p *pool) close() error {
 	for {
 		select {
 		case w := <-p.free:
+			errs = append(errs, w.peeked.Close())
+		case w := <-p.idle:
 			errs = append(errs, w.peeked.Close())
 		default:
 			return errors.Join(errs...)

@@ -27,6 +27,8 @@ type stream struct {
 	since  time.Time      // when this process took it up; never changes
 
 	detector detect.Detector // of opts; never changes
+	costly   bool            // the detector has expressions that people have set; never changes
+	share    share           // of the lane
 
 	fifo    *fifo.Reader
 	text    *record.Writer
@@ -68,7 +70,7 @@ func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*st
 		return nil, errors.Join(err, r.Close())
 	}
 	return &stream{
-		driver: d, path: path, desc: desc, opts: opts, since: time.Now(), detector: detector,
+		driver: d, path: path, desc: desc, opts: opts, since: time.Now(), detector: detector, costly: detect.Costly(detector),
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text: record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
 		done: make(chan struct{}),
@@ -211,7 +213,7 @@ func (s *stream) run() {
 func (s *stream) finish() {
 	for i := range s.joiner { // a last line without a newline
 		line := s.joiner[i].Rest()
-		if m, found := s.detector.Detect(line); found {
+		if m, found, _ := s.detect(line); found {
 			s.first.set(&record.Record{Time: s.latest, Stream: record.Stream(i)}, line, &m)
 			s.writer.AddError(s.event)
 			s.counts.errors.Add(1)
@@ -255,7 +257,7 @@ func (s *stream) capture() error {
 			pause = pace.next(n, time.Now())
 			continue
 		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, errStopped) {
 			return err
 		}
 		s.broken.report(s, err)
@@ -304,6 +306,8 @@ func (s *stream) drain() error {
 			return nil
 		case errors.Is(err, fifo.ErrEmpty):
 			return s.giveUpTorn()
+		case errors.Is(err, errStopped):
+			return err
 		default:
 			s.broken.report(s, err)
 			select {
@@ -321,7 +325,7 @@ func (s *stream) drain() error {
 // it leaves the frames in the FIFO though they are in the segment as well;
 // resume tells by the cursor.
 func (s *stream) batch() (int, error) {
-	w := s.driver.pool.get()
+	w := s.workspace()
 	defer s.driver.pool.put(w)
 	if err := s.consume(w, 0); err != nil {
 		return 0, err
@@ -336,7 +340,9 @@ func (s *stream) batch() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := s.move(w, data); err != nil {
+	if err := s.move(w, data); errors.Is(err, errStopped) {
+		return 0, err
+	} else if err != nil {
 		// The frames will come again. A long line that they continue is
 		// detected by its end alone then.
 		s.joiner = [2]detect.Joiner{}
@@ -347,6 +353,27 @@ func (s *stream) batch() (int, error) {
 		return 0, err
 	}
 	return len(data), nil
+}
+
+// workspace borrows what a batch needs.
+func (s *stream) workspace() *workspace {
+	if s.costly {
+		return s.driver.pool.getCostly()
+	}
+	return s.driver.pool.get()
+}
+
+// detect judges one line, in the lane if that may take long. It reports whether the
+// line was judged: it is not if logfast stops first.
+func (s *stream) detect(line []byte) (m detect.Match, found, judged bool) {
+	if s.costly {
+		if !s.driver.lane.enter(&s.share, detect.Work(s.detector, len(line)), s.driver.closing) {
+			return m, false, false
+		}
+		defer s.driver.lane.leave(&s.share)
+	}
+	m, found = s.detector.Detect(line)
+	return m, found, true
 }
 
 // move writes and consumes the whole frames in data.
@@ -396,15 +423,19 @@ func (s *stream) move(w *workspace, data []byte) error {
 				return err
 			}
 		}
-		w.add(s.text, &rec)
 		if line, ok := s.joiner[rec.Stream].Add(rec.Text, rec.More); ok {
-			if m, found := s.detector.Detect(line); found {
+			m, found, judged := s.detect(line)
+			if !judged {
+				return errors.Join(s.flush(w, data[:done]), errStopped) // the next process takes the rest
+			}
+			if found {
 				if w.batch.Errors++; w.batch.Errors == 1 {
 					s.first.set(&rec, line, &m)
 				}
 				w.batch.LastError = max(w.batch.LastError, rec.Time)
 			}
 		}
+		w.add(s.text, &rec)
 		done += n
 	}
 }

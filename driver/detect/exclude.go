@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/logfast/logfast/driver/expression"
 )
 
 // exclude is which paths never count. The nil exclude has none.
 type exclude struct {
 	globs [][][]byte // each split at its stars
-	re    *regexp.Regexp
+	re    *expression.Regexp
 }
 
 // ParseExclude says what is wrong with a list of paths, if anything is: globs
@@ -37,6 +38,9 @@ func parseExclude(s string) (*exclude, error) {
 		}
 		return &exclude{re: re}, nil
 	}
+	if globs := strings.Count(s, ",") + 1; len(s) > maxExclude || globs > maxGlobs {
+		return nil, fmt.Errorf("%d paths in %d bytes; allowed are %d paths in %d bytes: join them with *, such as /static/*", globs, len(s), maxGlobs, maxExclude)
+	}
 	e := &exclude{}
 	for _, glob := range strings.Split(s, ",") {
 		glob = strings.TrimSpace(glob)
@@ -48,12 +52,21 @@ func parseExclude(s string) (*exclude, error) {
 	return e, nil
 }
 
+// The bounds of a list of globs, each of which is compared with each path, and of
+// a path: what is behind is not compared, so only a glob that ends in * can match.
+const (
+	maxGlobs   = 200
+	maxExclude = 8 << 10 // bytes
+	maxPath    = 8 << 10 // bytes
+)
+
 var errGlob = errors.New("a path begins with / or *: write globs such as /healthz,/static/*, or ~ and an RE2 expression")
 
 func (e *exclude) has(path []byte) bool {
 	if e == nil || len(path) == 0 {
 		return false
 	}
+	path = path[:min(len(path), maxPath)]
 	if e.re != nil {
 		return e.re.Match(path)
 	}

@@ -3,12 +3,12 @@ package detect
 import (
 	"errors"
 	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/logfast/logfast/driver/expression"
 	"github.com/logfast/logfast/internal/suggest"
 )
 
@@ -82,16 +82,21 @@ type tuned struct {
 	pattern  *pattern
 	exclude  *exclude
 	signals  Signals
+	left     *budget // for the expressions; nil: no bound
 }
 
 // Detect implements Detector. A line that its rules found and then ruled out,
 // by status or path, can still match the pattern.
 func (d *tuned) Detect(line []byte) (Match, bool) {
+	if d.left != nil {
+		d.left.earn(line)
+	}
 	m, found := d.rules.Detect(line)
-	if found && d.statuses.Has(m.Status) && !d.exclude.has(m.Path) {
+	if found && d.statuses.Has(m.Status) && !d.excluded(m.Path) {
 		return m, true
 	}
-	if d.pattern != nil {
+	if d.pattern != nil && !d.left.over() {
+		defer d.left.spend(time.Now())
 		if m, found := d.pattern.detect(line); found && (m.Status == 0 || d.statuses.Has(m.Status)) && !d.exclude.has(m.Path) {
 			return m, true
 		}
@@ -102,15 +107,85 @@ func (d *tuned) Detect(line []byte) (Match, bool) {
 	return Match{}, false
 }
 
+func (d *tuned) excluded(path []byte) bool {
+	if d.exclude == nil || d.left.over() {
+		return false
+	}
+	defer d.left.spend(time.Now())
+	return d.exclude.has(path)
+}
+
+// Costly reports whether a detector runs expressions that people have set, which
+// may take a thousand times as long for a line as the rules do.
+func Costly(d Detector) bool {
+	t, ok := d.(*tuned)
+	return ok && (t.pattern != nil || t.exclude != nil)
+}
+
+// Work is what the expressions of a detector may take for a line of n bytes, as
+// expression.Regexp has it.
+func Work(d Detector, n int) int {
+	t, ok := d.(*tuned)
+	if !ok {
+		return 0
+	}
+	work := 0
+	if t.pattern != nil {
+		work += t.pattern.re.Work(n)
+	}
+	if t.exclude != nil && t.exclude.re != nil {
+		work += t.exclude.re.Work(min(n, maxPath))
+	}
+	return work
+}
+
+// Bounded returns the detector for one reading of a text that is waited for by
+// others than the container whose text it is. Expressions that people have set get
+// 100 ns for each byte, and 200 ms at the start; lines for which that is spent are
+// judged without them. It belongs to one goroutine.
+func Bounded(d Detector) Detector {
+	if !Costly(d) {
+		return d
+	}
+	t := *d.(*tuned)
+	left := budget(burst)
+	t.left = &left
+	return &t
+}
+
+// What a budget begins with and earns.
+const (
+	burst   = 200 * time.Millisecond
+	perByte = 100 * time.Nanosecond
+)
+
+// budget is the time that expressions may still take. The nil budget has no end.
+type budget time.Duration
+
+func (b *budget) earn(line []byte) { *b += budget(perByte) * budget(len(line)) }
+func (b *budget) over() bool       { return b != nil && *b <= 0 }
+
+func (b *budget) spend(since time.Time) {
+	if b != nil {
+		*b -= budget(time.Since(since))
+	}
+}
+
 // Statuses is a set of 500 to 599. The zero Statuses have them all.
 type Statuses [2]uint64
 
 // AllStatuses is 500 to 599.
 var AllStatuses = Statuses{1<<64 - 1, 1<<36 - 1}
 
+// maxStatuses bounds the text of a list, in bytes: each status once is 400.
+const maxStatuses = 1 << 10
+
 // ParseStatuses reads a list of statuses and ranges: "500,502-504".
 func ParseStatuses(s string) (Statuses, error) {
 	var set Statuses
+	if len(s) > maxStatuses {
+		return set, fmt.Errorf("a list of %d bytes; allowed are %d: write ranges, such as 500,502-504", len(s), maxStatuses)
+	}
 	for _, part := range strings.Split(s, ",") {
 		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
 		if !isRange {
@@ -139,7 +214,7 @@ func (s Statuses) Has(status int) bool {
 
 // pattern is somebody's own expression.
 type pattern struct {
-	re                   *regexp.Regexp
+	re                   *expression.Regexp
 	status, method, path int // subexpressions, -1 for none
 }
 
@@ -169,53 +244,12 @@ func parsePattern(s string) (*pattern, error) {
 
 var patternGroups = []string{"status", "method", "path"}
 
-// compile is regexp.Compile with an error that has a place.
-func compile(s string) (*regexp.Regexp, error) {
+// compile is expression.Compile for one that must not be empty.
+func compile(s string) (*expression.Regexp, error) {
 	if s == "" {
 		return nil, errors.New("an empty expression matches every line: write an RE2 expression, or leave the option out")
 	}
-	re, err := regexp.Compile(s)
-	var bad *syntax.Error
-	if errors.As(err, &bad) {
-		at := strings.LastIndex(s, bad.Expr)
-		switch bad.Code {
-		case syntax.ErrMissingParen:
-			at = openParen(s)
-		case syntax.ErrUnexpectedParen:
-			at = strings.LastIndexByte(s, ')')
-		case syntax.ErrTrailingBackslash:
-			at = len(s) - 1
-		}
-		return nil, fmt.Errorf("pattern %q, at byte %d: %s %q; the syntax is RE2's", s, max(at, 0)+1, bad.Code, bad.Expr)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("pattern %q: %w", s, err)
-	}
-	return re, nil
-}
-
-// openParen returns where the last "(" is that nothing closes.
-func openParen(s string) int {
-	var open []int
-	class := false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\':
-			i++
-		case class:
-			class = c != ']'
-		case c == '[':
-			class = true
-		case c == '(':
-			open = append(open, i)
-		case c == ')' && len(open) > 0:
-			open = open[:len(open)-1]
-		}
-	}
-	if len(open) == 0 {
-		return 0
-	}
-	return open[len(open)-1]
+	return expression.Compile(s)
 }
 
 // detect finds the expression. Where it has a group "status", that must be one

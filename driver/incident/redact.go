@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/logfast/logfast/driver/expression"
 )
 
 // redacted stands where something secret was, marked as long as other rules
@@ -19,28 +21,40 @@ const (
 // chat. What it knows by itself is in docs/incidents.md; it prefers to take too
 // much. It takes time linear in the text. The nil Redactor is one without an
 // expression of somebody's own. It may be used by many goroutines.
-type Redactor struct{ own *regexp.Regexp }
+type Redactor struct{ own *expression.Regexp }
 
 // NewRedactor makes a redactor that also takes out what an RE2 expression
 // matches or, where that has groups, what these match. An empty one adds nothing.
-func NewRedactor(expression string) (*Redactor, error) {
-	if expression == "" {
+func NewRedactor(own string) (*Redactor, error) {
+	if own == "" {
 		return nil, nil
 	}
-	re, err := regexp.Compile(expression)
+	re, err := expression.Compile(own)
 	if err != nil {
-		return nil, fmt.Errorf("%q: %w; the syntax is RE2's, join several with |", expression, err)
+		return nil, fmt.Errorf("%w; join several with |", err)
 	}
-	if re.MatchString("") {
-		return nil, fmt.Errorf("%q matches everywhere: write an expression that matches no empty text", expression)
+	if re.MatchesEmpty() {
+		return nil, fmt.Errorf("%q matches everywhere: write an expression that matches no empty text", own)
 	}
 	return &Redactor{re}, nil
 }
 
+// RedactorOf is NewRedactor for an expression that was understood when its container
+// was started. If it is not understood any more, all of a text is taken out.
+func RedactorOf(own string) *Redactor {
+	r, err := NewRedactor(own)
+	if err != nil {
+		return &Redactor{everything}
+	}
+	return r
+}
+
+var everything, _ = expression.Compile(`(?s).+`)
+
 // ParseRedact says what is wrong with an expression, if anything is.
-func ParseRedact(expression string) (string, error) {
-	_, err := NewRedactor(expression)
-	return expression, err
+func ParseRedact(own string) (string, error) {
+	_, err := NewRedactor(own)
+	return own, err
 }
 
 // rule is one kind of secret: what the groups of the expression match is kept,
@@ -123,10 +137,15 @@ func (r *Redactor) more(s string) string {
 	return strings.ReplaceAll(string(r.redactOwn([]byte(s))), marked, redacted)
 }
 
+// redactOwn takes out what the redactor's own expression matches, and all that is
+// behind the bytes which the expression is allowed to search.
 func (r *Redactor) redactOwn(text []byte) []byte {
 	var out []byte
 	done := 0
-	for _, at := range r.own.FindAllSubmatchIndex(text, -1) {
+	if most := r.own.Most(); len(text) > most {
+		text = append(slices.Clip(text[:most]), marked...)
+	}
+	for _, at := range r.own.FindAllSubmatchIndex(text) {
 		groups := at[2:]
 		if !slices.ContainsFunc(groups, func(i int) bool { return i >= 0 }) {
 			groups = at // none, or none that took part

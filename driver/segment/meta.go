@@ -277,22 +277,23 @@ func (s *Spool) describeStream(dir string, m *Meta) error {
 	return nil
 }
 
-// detector is the container's own or, where it is not known, the spool's.
+// detector is the container's own or, if that is not known, the spool's, for one
+// reading of a text: other containers wait until it has been read.
 func (s *Spool) detector(of *Stream) detect.Detector {
 	if of.Detect == (detect.Options{}) {
-		return s.find
+		return detect.Bounded(s.find)
 	}
 	d, err := detect.New(of.Detect)
 	if err != nil {
-		return s.find // another version has written it
+		return detect.Bounded(s.find) // another version has written it
 	}
-	return d
+	return detect.Bounded(d)
 }
 
 // scanner finds the errors in the text that m describes.
 func (s *Spool) scanner(m *Meta) *incident.Scanner {
 	format, _ := record.ParseFormat(m.Stream.Format)
-	redact, _ := incident.NewRedactor(m.Stream.Redact) // it was understood when the container was started
+	redact := incident.RedactorOf(m.Stream.Redact)
 	return incident.NewScanner(incident.ScanConfig{
 		Format: format, Detect: s.detector(&m.Stream), App: m.Stream.App, Redact: redact, Time: m.First,
 	})

@@ -1,0 +1,74 @@
+package driver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/plugins/logdriver"
+)
+
+// slowPattern is legal, and takes about as long for a byte as one can.
+const slowPattern = `(?:(.{0,20}){0,40})=`
+
+// TestPattern_SlowOnesCostTheirOwnContainersAlone has many containers whose pattern
+// takes tens of milliseconds for each of their lines, long joined ones too, and
+// wants the lines of two others on the disk while those are at work: of one without
+// a pattern, and of one with a cheap pattern.
+func TestPattern_SlowOnesCostTheirOwnContainersAlone(t *testing.T) {
+	for _, slow := range []int{8, 64} {
+		t.Run(fmt.Sprint(slow), func(t *testing.T) {
+			h := newHost(t)
+			var slowOnes sync.WaitGroup
+			defer slowOnes.Wait()
+			for i := range slow {
+				c := h.start(fmt.Sprintf("slow%d", i), map[string]string{"pattern": slowPattern})
+				defer c.w.Close()
+				slowOnes.Go(func() { c.writeForEver(t) })
+			}
+			waiting := func() bool {
+				h.lane.mu.Lock()
+				defer h.lane.mu.Unlock()
+				return len(h.lane.waiting) > slow/2
+			}
+			h.eventually("the slow ones wait for each other", waiting)
+			for name, config := range map[string]map[string]string{"plain": nil, "cheap": {"pattern": "^FATAL |kernel panic"}} {
+				c := h.start(name, config)
+				s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+				var worst time.Duration
+				for i := range 20 {
+					start := time.Now()
+					c.line(i, "one line")
+					h.eventually("its line is on the disk", func() bool { return s.counts.lines.Load() == int64(i+1) })
+					worst = max(worst, time.Since(start))
+				}
+				t.Logf("%s: the slowest of 20 lines was on the disk after %v", name, worst)
+				h.Stop(c.fifo)
+			}
+			h.eventually("the slow ones still wait for each other", waiting)
+			h.stop() // does not wait for all that they have written
+		})
+	}
+}
+
+// writeForEver writes long lines, each fourth of 1 MiB, until the FIFO is closed.
+func (c *container) writeForEver(t *testing.T) {
+	chunk := bytes.Repeat([]byte("ab"), 8<<10)
+	for n := 0; ; n++ {
+		e := &logdriver.LogEntry{Source: "stdout", TimeNano: t0.UnixNano(), Line: chunk}
+		if n/64%4 == 3 {
+			e.Partial = true
+			e.PartialLogMetadata = &logdriver.PartialLogEntryMetadata{Id: "x", Ordinal: int32(n%64) + 1, Last: n%64 == 63}
+		}
+		if err := c.enc.Encode(e); errors.Is(err, os.ErrClosed) {
+			return
+		} else if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
