@@ -19,6 +19,7 @@ var floors = map[string]int{
 	"driver/record":            1,
 	"driver/detect":            1,
 	"driver/deflate":           0,
+	"driver/expression":        0,
 	"driver/object":            1,
 	"driver/object/objecttest": 2,
 	"driver/object/s3":         2,
