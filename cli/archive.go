@@ -20,6 +20,7 @@ import (
 	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/refused"
 	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 )
@@ -159,8 +160,10 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		case asked || f.NoStore:
 			return fmt.Errorf("%w: name another with --spool DIR, or leave it out with --no-spool", err)
 		case errors.Is(err, fs.ErrPermission):
-			missing = append(missing, "the spool is not yours to read")
-			fmt.Fprintf(stderr, "logfast: the spool %s is left out: it is not yours to read (--no-spool says nothing, root sees it)\n", show.Field(dir)) //nolint:errcheck // nobody to tell
+			missing = append(missing, "reading the spool is not permitted")
+			//nolint:errcheck // there is no other place for the message
+			fmt.Fprintf(stderr, "logfast: the spool %s is left out: permission denied: %s; --no-spool leaves it out without this message\n",
+				show.Field(dir), refused.This().Reason(refused.Operator))
 		default:
 			missing = append(missing, "there is no spool "+dir)
 		}
@@ -176,7 +179,7 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		case !named && errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, "no store is named")
 		case !named && errors.Is(err, fs.ErrPermission):
-			missing = append(missing, "the archive in the spool is not yours to read")
+			missing = append(missing, "reading the archive in the spool is not permitted")
 		default:
 			return fmt.Errorf("%w. Name a store with --store s3://bucket/prefix or file:///directory, and its region with AWS_REGION, or give the plugin's settings with --config FILE", err)
 		}

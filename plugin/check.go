@@ -17,6 +17,7 @@ import (
 
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/refused"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -36,7 +37,7 @@ const checkTime = 30 * time.Second
 func Check(ctx context.Context, environ []string, inside bool) []control.Finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	c := &checker{inside: inside}
+	c := &checker{inside: inside, self: refused.This()}
 	cfg, err := ReadConfig(environ)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -65,7 +66,16 @@ func ours(environ []string) (n int) {
 // checker collects what is found.
 type checker struct {
 	inside bool
+	self   refused.Process // which runs the check
 	all    []control.Finding
+}
+
+// refused says what to do after "permission denied".
+func (c *checker) refused() string {
+	if c.inside {
+		return c.self.Reason(refused.Plugin)
+	}
+	return c.self.Reason(refused.Operator)
 }
 
 func (c *checker) ok(check, format string, args ...any) {
@@ -112,7 +122,7 @@ func (c *checker) spool(cfg *Config) {
 	case errors.Is(err, os.ErrNotExist):
 		c.fail(check, err.Error(), "Make the directory on the host, or name another: "+c.howSpool())
 	case errors.Is(err, os.ErrPermission):
-		c.fail(check, err.Error(), "Run this as root; where that is the case, look at the directory's owner, its mode and SELinux (audit2why -a)")
+		c.fail(check, err.Error(), "Remove what refuses it: "+c.refused())
 	case segment.Full(err):
 		c.fail(check, err.Error(), "Make room on the disk, or lower LOGFAST_MAX_DISK; what logfast does meanwhile says LOGFAST_ON_FULL")
 	case errors.Is(err, unix.EROFS):
@@ -307,7 +317,7 @@ func storeRemedy(err error) string {
 	case errors.Is(err, object.ErrBlocked):
 		return "Allow s3:PutObject and s3:GetObject on this prefix, in the policy of the credentials and of the bucket"
 	case errors.Is(err, os.ErrPermission):
-		return "Let logfast's user write there: look at the directory's owner and mode"
+		return "Let logfast write there: " + refused.This().Reason(refused.Plugin)
 	}
 	return "Look at the endpoint, the bucket's name and the region, and try again: it may pass"
 }

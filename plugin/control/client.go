@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/logfast/logfast/internal/refused"
 	"github.com/logfast/logfast/plugin/selflog"
 )
 
@@ -21,11 +22,12 @@ import (
 type Client struct {
 	spool string
 	http  http.Client
+	self  refused.Process // which the socket refuses
 }
 
 // NewClient makes a client of the plugin that has the spool at this path.
 func NewClient(spool string) *Client {
-	c := &Client{spool: spool}
+	c := &Client{spool: spool, self: refused.This()}
 	c.http.Transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			dir, err := os.Open(filepath.Join(spool, Dir))
@@ -145,7 +147,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%s is for root alone: type sudo before the command", socket)
+		return fmt.Errorf("connect to %s: permission denied: %s",
+			socket, c.self.Reason(refused.Operator))
 	case errors.Is(err, os.ErrNotExist):
 		if _, err := os.Stat(c.spool); err != nil {
 			return fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)

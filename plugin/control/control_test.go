@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/logfast/logfast/internal/refused"
 )
 
 // serveIn runs a server on the socket of a spool until the test ends.
@@ -194,9 +197,38 @@ func TestNobodyAnswers(t *testing.T) {
 			t.Errorf("%v\nwant … %s …", err, tt.want)
 		}
 	}
-	c := NewClient(spool)
-	if err := c.explain(t.Context(), &os.PathError{Op: "open", Path: "x", Err: syscall.EACCES}); !strings.Contains(err.Error(), "type sudo") {
-		t.Error(err)
+}
+
+// Root in a domain that SELinux refuses needs another domain, not sudo.
+func TestClient_SaysWhoRefusesTheSocket(t *testing.T) {
+	root := t.TempDir()
+	for path, text := range map[string]string{"sys/fs/selinux/enforce": "1", "proc/self/attr/current": "root:auditadm_r:auditadm_t:s0\x00"} {
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		uid        int
+		want, none string
+	}{
+		{1000, "is for root alone: type sudo before the command", "SELinux"},
+		{0, "root in the domain auditadm_t: see the denial with ausearch -m avc -ts recent", "type sudo"},
+	} {
+		c := NewClient("/spool")
+		c.self = refused.Process{UID: tt.uid, Root: root}
+		for _, e := range []error{
+			&os.PathError{Op: "open", Path: "/spool/.control", Err: syscall.EACCES},
+			&net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)},
+		} {
+			err := c.explain(t.Context(), e)
+			if !strings.HasPrefix(err.Error(), "connect to /spool/.control/logfast.sock: ") ||
+				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), tt.none) {
+				t.Errorf("user %d, %v: %v", tt.uid, e, err)
+			}
+		}
 	}
 }
 
