@@ -1,11 +1,15 @@
 #!/bin/sh
-# Puts logfast's policy module into this host's SELinux policy, or takes it out,
-# and labels its directories anew. It shows what it would do; --apply does it.
+# Puts logfast's policy modules into this host's SELinux policy, or takes them
+# out, and labels its directories anew. It shows what it would do; --apply does it.
+#
+# The second module, logfast_initrc, is for a host where dockerd runs in initrc_t.
+# If dockerd does not run, a policy without a module "container" decides for it.
 #
 #   selinux/install.sh                        show what installing does
 #   selinux/install.sh --apply                install
 #   selinux/install.sh --uninstall [--apply]  take it out again
 #   --root DIR   work on the policy store below DIR: load and label nothing
+#   PROC=DIR     look for dockerd below DIR instead of /proc
 set -eu
 cd "$(dirname "$0")"
 
@@ -43,21 +47,63 @@ else
 fi
 
 # shellcheck disable=SC2086 # $store is several words
+installed=$(semodule $store -l) ||
+    fail "semodule -l cannot list the policy's modules: run install.sh as root"
+has() { echo "$installed" | grep -qE "^$1([[:space:]]|\$)"; }
+
+# engine prints the type of the domain that dockerd runs in, if it runs. The
+# policy store below --root is not this machine's, so only PROC counts there.
+engine() {
+    proc=${PROC:-/proc}
+    [ -n "${PROC:-}" ] || [ -z "$root" ] || return 0
+    for process in "$proc"/[0-9]*; do
+        [ "$(cat "$process/comm" 2>/dev/null)" = dockerd ] || continue
+        tr -d '\0' 2>/dev/null <"$process/attr/current" | cut -s -d : -f 3
+        return 0
+    done
+}
+
+# initrc says whether the second module belongs here.
+initrc() {
+    case $domain in
+    initrc_t) return 0 ;;
+    "") ! has container ;;
+    *) return 1 ;;
+    esac
+}
+
+# shellcheck disable=SC2086 # $store is several words
 if [ "$action" = install ]; then
+    domain=$(engine)
+    case $domain in
+    "" | initrc_t | container_runtime_t | dockerd_t) ;;
+    *) echo "install.sh: dockerd runs in $domain, which logfast's modules do not know: its rules and those of the" \
+        "command logfast will not fit. Write a module with logfast_engine_domain($domain) and" \
+        "logfast_plugin_domain of the plugin's domain: docs/selinux.md" >&2 ;;
+    esac
     build=${BUILD:-build}
-    if [ ! -e "$build/logfast.pp" ]; then
+    if [ ! -e "$build/logfast.pp" ] || { initrc && [ ! -e "$build/logfast_initrc.pp" ]; }; then
+        need make "apt-get install make, or dnf install make"
         need checkmodule "apt-get install checkpolicy, or dnf install checkpolicy"
         need semodule_package "apt-get install semodule-utils, or dnf install policycoreutils"
         run make -s BUILD="$build"
     fi
-    run semodule $store -i "$build/logfast.pp"
+    set -- -i "$build/logfast.pp"
+    if initrc; then
+        set -- "$@" -i "$build/logfast_initrc.pp"
+    elif has logfast_initrc; then
+        set -- "$@" -r logfast_initrc
+    fi
+    run semodule $store "$@"
     if [ -z "$root" ]; then
         run mkdir -p /var/log/logfast /etc/logfast
         run chmod 0750 /var/log/logfast
         run chmod 0700 /etc/logfast
     fi
 else
-    run semodule $store -r logfast
+    set -- -r logfast
+    if has logfast_initrc; then set -- -r logfast_initrc "$@"; fi
+    run semodule $store "$@"
 fi
 if [ -z "$root" ]; then
     for directory in /var/log/logfast /etc/logfast; do

@@ -243,11 +243,13 @@ func TestMembers(t *testing.T) {
 		{"logfast_reader", []string{"auditadm_t", "awstats_t", "logrotate_t", "sysadm_t", "webalizer_t"}, []string{"goaccess_t", "logmaster_t"}},
 		{"logfast_operator", []string{"sysadm_t"}, []string{"opsdesk_t", "logmaster_t"}},
 		{"logfast_manager", []string{"sysadm_t"}, []string{"logmaster_t"}},
-		{"logfast_engine", nil, []string{"container_runtime_t", "dockerd_t", "otherengine_t"}},
-		{"logfast_plugin", nil, []string{"otherplugin_t", "spc_t"}},
+		{"logfast_engine", []string{"initrc_t"}, []string{"container_runtime_t", "dockerd_t", "otherengine_t"}},
+		{"logfast_plugin", []string{"initrc_t"}, []string{"otherplugin_t", "spc_t"}},
 	} {
 		equal(t, one.attribute+" in Debian's policy", alone[one.attribute], one.plain)
-		equal(t, one.attribute+" with the other names", with[one.attribute], slices.Concat(one.plain, one.joined))
+		// The second module is not for a policy that knows Docker.
+		both := slices.DeleteFunc(slices.Concat(one.plain, one.joined), func(s string) bool { return s == "initrc_t" })
+		equal(t, one.attribute+" with the other names", with[one.attribute], both)
 	}
 }
 
@@ -314,7 +316,7 @@ func testExactRules(t *testing.T, rules []rule) {
 		{"logfast_reader", "logfast_log_t", slices.Concat(words("dir", read+" ioctl lock search watch"), words("file", read+" ioctl lock watch"))},
 		{"logfast_reader", "logfast_control_t", nil},
 		{"logfast_reader", "logfast_conf_t", nil},
-		{"logfast_operator", "logfast_control_t", slices.Concat(words("dir", "getattr search"), words("sock_file", "getattr write"))},
+		{"logfast_operator", "logfast_control_t", slices.Concat(words("dir", read+" search"), words("sock_file", "getattr write"))},
 		{"logfast_operator", "logfast_conf_t", nil},
 		{"container_t", "logfast_log_t", nil},
 		{"container_t", "logfast_conf_t", nil},
@@ -374,9 +376,148 @@ func TestLabels(t *testing.T) {
 			t.Errorf("labels of %v:\n got %s\nwant %s", labels, got, want)
 		}
 	}
-	transition := strings.TrimSpace(mustRun(t, "sesearch", joined.policy, "-T", "-s", "spc_t", "-t", "logfast_log_t", "-c", "dir"))
-	if transition != "type_transition spc_t logfast_log_t:dir logfast_control_t .control;" {
-		t.Errorf("what the plugin makes in the spool: %q", transition)
+	for _, one := range []struct {
+		store  store
+		domain string
+	}{{plain, "initrc_t"}, {joined, "spc_t"}, {joined, "otherplugin_t"}} {
+		want := "type_transition " + one.domain + " logfast_log_t:dir logfast_control_t .control;"
+		transition := strings.TrimSpace(mustRun(t, "sesearch", one.store.policy, "-T", "-s", one.domain, "-t", "logfast_log_t", "-c", "dir"))
+		if transition != want {
+			t.Errorf("what the plugin creates in the spool: %q, want %q", transition, want)
+		}
+	}
+}
+
+// The domains of Debian's engine and plugin are what the second module says:
+// systemd starts dockerd and containerd in initrc_t, and the plugin's program,
+// which is var_lib_t there, causes no transition.
+func TestDebian_EngineAndPluginRunInInitrc(t *testing.T) {
+	ready(t)
+	files := []string{"/usr/sbin/dockerd", "/usr/bin/containerd", "/var/lib/docker/plugins/1a2b/rootfs/logfast"}
+	want := "bin_t,bin_t,var_lib_t"
+	labels := mustRun(t, "matchpathcon", append([]string{"-n", "-N", "-f", filepath.Join(plain.root, "etc/selinux/default/contexts/files/file_contexts")}, files...)...)
+	var types []string
+	for _, label := range strings.Fields(labels) {
+		types = append(types, strings.Split(label, ":")[2])
+	}
+	if got := strings.Join(types, ","); got != want {
+		t.Fatalf("the types of %v: %s, want %s", files, got, want)
+	}
+	transitions := strings.Split(strings.TrimSpace(mustRun(t, "sesearch", plain.policy, "-T", "-c", "process", "-s", "^(init_t|initrc_t)$", "-rs", "-t", "^(bin_t|var_lib_t)$", "-rt")), "\n")
+	if got := strings.Join(transitions, " "); got != "type_transition init_t bin_t:process initrc_t;" {
+		t.Errorf("transitions: %s", got)
+	}
+}
+
+// sysadm_t may use the control socket of a plugin that runs in initrc_t, and
+// auditadm_t may not, as the table of docs/selinux.md says.
+func TestDebian_OnlySysadmConnects(t *testing.T) {
+	ready(t)
+	rules := plain.rules(t, "-s", "^(sysadm_t|auditadm_t|logrotate_t)$", "-rs", "-t", "^(initrc_t|logfast_log_t|logfast_control_t)$", "-rt")
+	for _, want := range []rule{
+		{"logfast_operator", "logfast_plugin", "unix_stream_socket connectto"},
+		{"logfast_operator", "logfast_control_t", "dir open"},
+		{"logfast_operator", "logfast_control_t", "sock_file write"},
+		{"logfast_operator", "logfast_log_t", "dir search"},
+	} {
+		if !slices.Contains(rules, want) {
+			t.Errorf("not allowed to sysadm_t: %v", want)
+		}
+	}
+	members := plain.members(t)
+	for _, r := range rules {
+		if !strings.HasSuffix(r.what, " connectto") && r.target != "logfast_control_t" {
+			continue
+		}
+		for _, other := range []string{"auditadm_t", "logrotate_t"} {
+			if r.source == other || slices.Contains(members[r.source], other) {
+				t.Errorf("allowed to %s: %v", other, r)
+			}
+		}
+	}
+}
+
+// In Debian's policy there is no domain for containers: they run beside the
+// plugin, in initrc_t, and selinux-enabled cannot be used. docs/selinux.md says so.
+func TestDebian_HasNoDomainForContainers(t *testing.T) {
+	ready(t)
+	types := strings.Fields(mustRun(t, "seinfo", plain.policy, "-t"))
+	for _, name := range []string{"container_t", "spc_t", "svirt_lxc_net_t", "container_file_t"} {
+		if slices.Contains(types, name) {
+			t.Errorf("Debian's policy has %s: docs/selinux.md says that it has no domain for containers", name)
+		}
+	}
+	contexts, err := os.ReadFile("/etc/selinux/default/contexts/lxc_contexts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(contexts), ":container_t:") {
+		t.Errorf("the domain that Docker asks for with selinux-enabled is another: %s", contexts)
+	}
+}
+
+// install.sh installs the second module if dockerd runs in initrc_t, or if it
+// does not run and the policy has no module "container".
+func TestInstall_ChoosesTheModules(t *testing.T) {
+	ready(t)
+	store := filepath.Join(t.TempDir(), "store")
+	for _, dir := range []string{"etc/selinux", "var/lib/selinux"} {
+		if err := os.MkdirAll(filepath.Join(store, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, "cp", "-a", "/"+dir+"/default", filepath.Join(store, dir))
+	}
+	has := func(module string) {
+		t.Helper()
+		// A copy of a small module is enough: install.sh looks for the name.
+		dir := filepath.Join(store, "var/lib/selinux/default/active/modules/400")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, "cp", "-a", filepath.Join(store, "var/lib/selinux/default/active/modules/100/tvtime"), filepath.Join(dir, module))
+	}
+	const initrc, known = "+ semodule -n -p STORE -s default -i BUILD/logfast.pp -i BUILD/logfast_initrc.pp",
+		"+ semodule -n -p STORE -s default -i BUILD/logfast.pp"
+	for _, one := range []struct {
+		name, module, dockerd, want, said string
+	}{
+		{name: "NoContainerModule", want: initrc},
+		{name: "Initrc", dockerd: "system_u:system_r:initrc_t:s0", want: initrc},
+		{name: "NoSELinux", dockerd: "unconfined", want: initrc},
+		{name: "ContainerModule", module: "container", want: known},
+		{name: "ContainerModuleAndInitrc", dockerd: "system_u:system_r:initrc_t:s0", want: initrc},
+		{name: "ContainerSelinux", dockerd: "system_u:system_r:container_runtime_t:s0", want: known},
+		{name: "Unknown", dockerd: "system_u:system_r:unconfined_service_t:s0", want: known, said: "dockerd runs in unconfined_service_t, which"},
+		{name: "NoLongerInitrc", module: "logfast_initrc", want: known + " -r logfast_initrc"},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			if one.module != "" {
+				has(one.module)
+			}
+			proc := filepath.Join(t.TempDir(), "proc")
+			if one.dockerd != "" {
+				process(t, proc, "7", "containerd", "system_u:system_r:other_t:s0")
+				process(t, proc, "71", "dockerd", one.dockerd+"\x00")
+			}
+			out := mustRun(t, "sh", "-c", "env PROC="+proc+" BUILD="+filepath.Join(plain.root, "build")+" ../../selinux/install.sh --root "+store+" 2>&1")
+			want := strings.NewReplacer("STORE", store, "BUILD", filepath.Join(plain.root, "build")).Replace(one.want) + "\n"
+			if !strings.Contains(out, want) || strings.Contains(out, "install.sh:") != (one.said != "") || !strings.Contains(out, one.said) {
+				t.Errorf("%s\nwant … %s … %s …", out, want, one.said)
+			}
+		})
+	}
+}
+
+func process(t *testing.T, proc, id, name, label string) {
+	t.Helper()
+	dir := filepath.Join(proc, id, "attr")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{filepath.Join(proc, id, "comm"): name + "\n", filepath.Join(dir, "current"): label} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -393,7 +534,7 @@ func TestInstallAndUninstall(t *testing.T) {
 	if !listed() {
 		t.Fatal("install.sh --apply installed nothing")
 	}
-	if out := install("--uninstall"); !strings.Contains(out, "-r logfast") || !strings.Contains(out, "nothing was done") {
+	if out := install("--uninstall"); !strings.Contains(out, "-r logfast_initrc -r logfast\n") || !strings.Contains(out, "nothing was done") {
 		t.Errorf("shown for --uninstall: %s", out)
 	}
 	if !listed() {
