@@ -20,6 +20,10 @@ import (
 // that waits for its turn among hundreds would be cut.
 const inMemory = 512 << 10
 
+// maxObject is the largest object that is fetched if no listing has told its
+// size: what S3 takes in one put.
+const maxObject = 5 << 30
+
 // Text opens a segment's text, unpacked, for one reading from its start. Close it.
 func (a *Archive) Text(ctx context.Context, s *Segment) (io.ReadCloser, error) {
 	r, _, err := a.text(ctx, s)
@@ -99,24 +103,60 @@ func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) 
 		return f, nil
 	}
 	defer body.Close()
-	if attrs.Size <= inMemory {
-		data := make([]byte, attrs.Size)
-		if _, err := io.ReadFull(body, data); err != nil {
-			return nil, fmt.Errorf("get %s: %w", s.Key, err)
-		}
-		return io.NopCloser(bytes.NewReader(data)), nil
+	most := int64(maxObject)
+	if s.File == "" { // its size stood in the listing, and objects never change
+		most = s.Size
+	}
+	if attrs.Size > most {
+		return nil, fmt.Errorf("get %s: the store lists it with %d bytes and sends %d", s.Key, most, attrs.Size)
+	}
+	copied, err := duplicate(body, attrs.Size, most)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", s.Key, err)
+	}
+	return copied, nil
+}
+
+// duplicate copies a body to here, of so many bytes (negative: unknown) and never
+// more than most.
+func duplicate(body io.Reader, size, most int64) (io.ReadCloser, error) {
+	var head bytes.Buffer
+	if size >= 0 {
+		head.Grow(int(min(size, inMemory)) + bytes.MinRead)
+	}
+	total, err := io.Copy(&head, io.LimitReader(body, min(most, inMemory)+1))
+	if err != nil {
+		return nil, fmt.Errorf("after %d bytes: %w", total, err)
+	}
+	if total <= inMemory || total > most {
+		return io.NopCloser(bytes.NewReader(head.Bytes())), complete(total, size, most)
 	}
 	f, err := nameless()
 	if err != nil {
 		return nil, err
 	}
-	if n, err := io.Copy(f, body); err != nil || n != attrs.Size {
-		return nil, errors.Join(fmt.Errorf("get %s: %d bytes of %d: %w", s.Key, n, attrs.Size, err), f.Close())
+	n, err := io.Copy(f, io.MultiReader(&head, io.LimitReader(body, most+1-total)))
+	if err == nil {
+		err = complete(n, size, most)
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, errors.Join(err, f.Close())
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("after %d bytes: %w", n, err), f.Close())
 	}
 	return f, nil
+}
+
+// complete returns an error unless total is all of an object.
+func complete(total, size, most int64) error {
+	switch {
+	case total > most:
+		return fmt.Errorf("the store sends more than the %d bytes that it lists", most)
+	case size >= 0 && total != size:
+		return fmt.Errorf("%d bytes of %d: %w", total, size, io.ErrUnexpectedEOF)
+	}
+	return nil
 }
 
 // nameless opens a temporary file that goes with its last reader, however the

@@ -32,7 +32,7 @@ var (
 
 // Attributes are what a store keeps beside an object's bytes.
 type Attributes struct {
-	Size        int64             // bytes in the object
+	Size        int64             // bytes in the object; from Get and Head, negative if the store does not say
 	SHA256      [32]byte          // of the object's bytes; from Get, zero where the store was never told
 	ContentType string            // a media type such as "application/gzip"
 	Metadata    map[string]string // see [Attributes.Check]; an empty value may be dropped

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -38,6 +40,10 @@ func (s *Store) explain(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("%w: %w", object.ErrBlocked, missing)
 	}
+	var other *notS3
+	if errors.As(err, &other) {
+		return fmt.Errorf("%w: %w", object.ErrBlocked, other)
+	}
 	f := newFailure(err)
 	kind := f.kind()
 	if kind == nil {
@@ -56,15 +62,15 @@ func newFailure(err error) *failure {
 		f.status = answer.HTTPStatusCode()
 		f.cause = answer.Err
 		if answer.Response != nil {
-			f.requestID = answer.Response.Header.Get("X-Amz-Request-Id")
-			f.region = answer.Response.Header.Get("X-Amz-Bucket-Region")
+			f.requestID = plain(answer.Response.Header.Get("X-Amz-Request-Id"), 100)
+			f.region = plain(answer.Response.Header.Get("X-Amz-Bucket-Region"), 60)
 		}
 	}
 	var api smithy.APIError
 	var unsent *smithyhttp.RequestSendError
 	switch {
 	case errors.As(err, &api):
-		f.code, f.message, f.cause = api.ErrorCode(), api.ErrorMessage(), nil
+		f.code, f.message, f.cause = plain(api.ErrorCode(), 100), plain(api.ErrorMessage(), maxMessage), nil
 	case errors.As(err, &unsent):
 		f.cause = unsent.Err
 	}
@@ -80,7 +86,7 @@ func (f *failure) Error() string {
 			b.WriteString(": " + f.message)
 		}
 	case f.cause != nil:
-		b.WriteString(f.cause.Error())
+		b.WriteString(plain(f.cause.Error(), 2*maxMessage))
 	}
 	if remedy := f.remedy(); remedy != "" {
 		said := strings.TrimSuffix(b.String(), ".")
@@ -166,4 +172,25 @@ func (f *failure) kind() error {
 		return object.ErrBlocked
 	}
 	return nil
+}
+
+// maxMessage is how many bytes of a server's message an error quotes.
+const maxMessage = 500
+
+// plain keeps what a server says to printable characters and to at most so many
+// bytes.
+func plain(s string, most int) string {
+	cut := ""
+	if len(s) > most {
+		s, cut = s[:most], "…"
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, s) + cut
 }

@@ -165,7 +165,9 @@ func TestClockSkew(t *testing.T) {
 		signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 		if err != nil || signed.Sub(there).Abs() > 15*time.Minute {
 			refuse(w, http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+			return
 		}
+		take(w, r)
 	}), Options{})
 	if err := putData(t, s); !errors.Is(err, object.ErrBlocked) || !strings.Contains(err.Error(), "clock of this machine is wrong") {
 		t.Errorf("put by a wrong clock: %v, want ErrBlocked and a word about the clock", err)

@@ -15,8 +15,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -24,8 +24,10 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/internal/limit"
 )
 
 // Options says which bucket, and how to put into it. Only Bucket is required.
@@ -66,7 +68,8 @@ type Store struct {
 	client      *awss3.Client
 	transport   *http.Transport
 	credentials *chain
-	pageSize    int32 // objects in one answer to List; 0 means the server's maximum, 1000
+	confirmed   atomic.Bool // whether a HEAD has shown an object that this store put
+	pageSize    int32       // objects in one answer to List; 0 means the server's maximum, 1000
 }
 
 // Open returns the store in a bucket. It reads files and the environment, and
@@ -90,9 +93,11 @@ func (s *Store) open(ctx context.Context) error {
 		// What matters comes back as an error; the rest would go to stderr.
 		config.WithLogger(logging.Nop{}),
 		config.WithRegion(s.opts.Region),
+		config.WithHTTPClient(boundedClient()),
+		config.WithAPIOptions([]func(*middleware.Stack) error{bound}),
 	}
 	if s.opts.CAFile != "" {
-		pem, err := os.ReadFile(s.opts.CAFile)
+		pem, err := limit.ReadFile(s.opts.CAFile, limit.CAFile)
 		if err != nil {
 			return err
 		}
@@ -122,7 +127,7 @@ func (s *Store) open(ctx context.Context) error {
 	// The SDK's own transport, with its time limits; who configured
 	// certificates gets them with it.
 	buildable, _ := cfg.HTTPClient.(*awshttp.BuildableClient)
-	s.transport = cmp.Or(buildable, awshttp.NewBuildableClient()).GetTransport()
+	s.transport = cmp.Or(buildable, boundedClient()).GetTransport()
 	s.client = awss3.NewFromConfig(cfg, func(o *awss3.Options) {
 		o.Credentials = s.credentials
 		o.HTTPSignerV4 = &signer{}

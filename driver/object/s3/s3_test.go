@@ -2,7 +2,9 @@ package s3
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -110,7 +112,9 @@ func TestCredentialsAreLookedForAgain(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.Header.Get("Authorization"), "Credential=GOOD/") {
 			refuse(w, http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+			return
 		}
+		take(w, r)
 	})
 	s := openAt(t, server, Options{})
 	expectBlocked(t, "no file", putData(t, s))
@@ -123,7 +127,7 @@ func TestCredentialsAreLookedForAgain(t *testing.T) {
 }
 
 func TestCAFile(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(take))
 	server.Config.ErrorLog = quiet
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -167,6 +171,16 @@ func serve(t *testing.T, handle http.HandlerFunc) *httptest.Server {
 	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
 	return server
+}
+
+// take answers a put as S3 does: with the checksum of what it has got. To a HEAD it
+// tells nothing.
+func take(w http.ResponseWriter, r *http.Request) {
+	h := sha256.New()
+	io.Copy(h, r.Body)
+	if r.Method == http.MethodPut {
+		w.Header().Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(h.Sum(nil)))
+	}
 }
 
 // refuse answers as S3 does.

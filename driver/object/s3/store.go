@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"net/http"
 
@@ -33,6 +32,9 @@ const digestName = "sha256-object"
 // once. More than 5 GiB are ErrInvalid. Where the key is taken it needs the
 // right to read (s3:GetObject) to see by what.
 //
+// A put counts once the server has proved that it holds the object ([Store.confirm]);
+// what answers 200 and is no S3 server is ErrBlocked.
+//
 // A clock that is wrong by 15 minutes or more is ErrBlocked, once: the SDK
 // learns the difference from the refusal and signs by the server's clock then.
 func (s *Store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
@@ -52,7 +54,7 @@ func (s *Store) put(ctx context.Context, key string, body io.ReadSeeker, attrs o
 	}
 	metadata := map[string]string{digestName: hex.EncodeToString(attrs.SHA256[:])}
 	maps.Copy(metadata, attrs.Metadata)
-	_, err = s.client.PutObject(ctx, &awss3.PutObjectInput{
+	out, err := s.client.PutObject(ctx, &awss3.PutObjectInput{
 		Bucket:               &s.opts.Bucket,
 		Key:                  aws.String(s.opts.Prefix + key),
 		Body:                 content,
@@ -66,7 +68,7 @@ func (s *Store) put(ctx context.Context, key string, body io.ReadSeeker, attrs o
 		StorageClass:         types.StorageClass(s.opts.StorageClass),
 	}, signPayload(attrs.SHA256))
 	if err == nil {
-		return nil
+		return s.confirm(ctx, key, attrs, content, out)
 	}
 	if newFailure(err).status == http.StatusPreconditionFailed {
 		return s.settle(ctx, key, attrs)
@@ -115,6 +117,10 @@ func (s *Store) settle(ctx context.Context, key string, attrs object.Attributes)
 // Get opens an object as [object.Store] says. Reading it ends with ctx. Where
 // the credentials may not list the bucket, S3 says of an object that does not
 // exist that access is denied: ErrBlocked.
+//
+// The reader checks what it reads against the size and the SHA-256 that the
+// server tells; bytes that are missing, left over or changed are an error. The
+// size is -1 if the server does not tell it, neither here nor to a HEAD.
 func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, object.Attributes, error) {
 	if object.CheckKey(key) != nil {
 		return nil, object.Attributes{}, fmt.Errorf("get %s: %w", s.url(key), object.ErrNotFound)
@@ -126,53 +132,27 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, object.Attr
 	if err != nil {
 		return nil, object.Attributes{}, fmt.Errorf("get %s: %w", s.url(key), s.explain(ctx, err))
 	}
-	return out.Body, attributes(out.ContentLength, out.ContentType, out.Metadata), nil
+	attrs := attributes(out.ContentLength, out.ContentType, out.Metadata)
+	if attrs.Size < 0 {
+		if head, err := s.Head(ctx, key); err == nil {
+			attrs.Size = head.Size
+		}
+	}
+	return newChecked(out.Body, attrs), attrs, nil
 }
 
 // attributes makes them of what S3 says of an object; metadata is the caller's to
 // give away.
 func attributes(size *int64, contentType *string, metadata map[string]string) object.Attributes {
-	attrs := object.Attributes{Size: aws.ToInt64(size), ContentType: aws.ToString(contentType), Metadata: metadata}
+	attrs := object.Attributes{Size: -1, ContentType: aws.ToString(contentType), Metadata: metadata}
+	if size != nil {
+		attrs.Size = *size
+	}
 	if digest, err := hex.DecodeString(metadata[digestName]); err == nil && len(digest) == len(attrs.SHA256) {
 		attrs.SHA256 = [32]byte(digest)
 	}
 	delete(metadata, digestName)
 	return attrs
-}
-
-// List lists objects as [object.Store] says, a thousand at a request. Keys that
-// break the rules, such as the "folders" that some tools make, are left out.
-func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[object.Entry, error] {
-	return func(yield func(object.Entry, error) bool) {
-		after := after // a second range starts anew
-		if after != "" {
-			after = s.opts.Prefix + after
-		}
-		for more := true; more; {
-			page, err := s.client.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{
-				Bucket:     &s.opts.Bucket,
-				Prefix:     aws.String(s.opts.Prefix + prefix),
-				StartAfter: optional(after),
-				MaxKeys:    optional(s.pageSize),
-			})
-			if err != nil {
-				yield(object.Entry{}, fmt.Errorf("list %s: %w", s.url(prefix), s.explain(ctx, err)))
-				return
-			}
-			for _, found := range page.Contents {
-				after = aws.ToString(found.Key)
-				entry := object.Entry{
-					Key:      after[min(len(s.opts.Prefix), len(after)):],
-					Size:     aws.ToInt64(found.Size),
-					Modified: aws.ToTime(found.LastModified),
-				}
-				if object.CheckKey(entry.Key) == nil && !yield(entry, nil) {
-					return
-				}
-			}
-			more = aws.ToBool(page.IsTruncated) && len(page.Contents) > 0
-		}
-	}
 }
 
 // window is the size bytes of body from its current position, as a reader that
