@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 
 	"github.com/logfast/logfast/internal/suggest"
@@ -57,13 +56,9 @@ const (
 	lostAfter      = 10 * time.Minute
 )
 
-// boundDefaultClient bounds what some of the services post: they use Go's
-// default client, which waits for ever, and which nobody else here does.
-var boundDefaultClient = sync.OnceFunc(func() { http.DefaultClient.Timeout = serviceTimeout })
-
 // newChat understands the URL of a service. Its errors quote nothing of it.
 func newChat(kind string, u *url.URL, secrets []string) (*chat, error) {
-	boundDefaultClient()
+	boundHTTP()
 	var r router.ServiceRouter
 	names := slices.DeleteFunc(append(r.ListServices(), "http", "https"), func(s string) bool { return slices.Contains(deaf, s) })
 	slices.Sort(names)
@@ -93,6 +88,7 @@ func newChat(kind string, u *url.URL, secrets []string) (*chat, error) {
 	if err := guard(func() error { return service.Initialize(u, nil) }); err != nil {
 		return nil, wrongURL(kind, err, secrets)
 	}
+	boundClients(service)
 	return c, nil
 }
 
@@ -118,7 +114,7 @@ func (c *chat) send(ctx context.Context, m *message) error {
 	go func() {
 		defer func() { <-running }()
 		text, params := c.text(m)
-		done <- guard(func() error { return c.service.Send(text, params) })
+		done <- guard(func() error { return c.post(text, params) })
 	}()
 	lost := time.NewTimer(lostAfter)
 	defer lost.Stop()
@@ -136,12 +132,25 @@ func (c *chat) send(ctx context.Context, m *message) error {
 	}
 }
 
-func (c *chat) text(m *message) (string, *types.Params) {
-	subject, text := calm(m.subject), calm(m.text)
-	if c.kind == "slack" { // where these three begin links and calls
-		escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
-		subject, text = escape.Replace(subject), escape.Replace(text)
+// post calls the service. shoutrrr's Telegram reports success if the answer to a
+// failed request is not Telegram's: a proxy's page, a redirect, or no answer at
+// all. So its requests are watched.
+func (c *chat) post(text string, params *types.Params) error {
+	t, ok := c.service.(*telegram.Service)
+	if !ok {
+		return c.service.Send(text, params)
 	}
+	watch := failing.watch("/bot" + t.Config.Token + "/")
+	err := c.service.Send(text, params)
+	if failed := failing.end(watch); err == nil {
+		err = failed
+	}
+	return err
+}
+
+func (c *chat) text(m *message) (string, *types.Params) {
+	markup := markupOf(c.service)
+	subject, text := defuse(c.kind, markup, m.subject), defuse(c.kind, markup, m.text)
 	params := &types.Params{}
 	if c.kind == "generic" {
 		params.SetTitle(subject) // for template=json
@@ -152,9 +161,6 @@ func (c *chat) text(m *message) (string, *types.Params) {
 	}
 	return subject + "\n\n" + text, params
 }
-
-// calm keeps what a program has printed from calling everybody in a chat.
-func calm(s string) string { return strings.ReplaceAll(s, "@", "@\u200b") }
 
 // guard makes an error of a service's panic: some do not expect that nobody
 // answers.

@@ -75,9 +75,12 @@ func (m *mailer) transmit(ctx context.Context, msg *message) error {
 	defer context.AfterFunc(ctx, func() { conn.Close() })()                                                                          //nolint:errcheck // likewise
 	security := &tls.Config{ServerName: m.Host, MinVersion: tls.VersionTLS12, RootCAs: m.roots, InsecureSkipVerify: m.SkipTLSVerify} //nolint:gosec // it is the operator's choice, in the URL
 	implicit := m.Encryption == smtp.EncMethods.ImplicitTLS || m.Encryption == smtp.EncMethods.Auto && m.Port == smtp.ImplicitTLSPort
-	over := conn
+	over, err := newSession(ctx, conn)
+	if err != nil {
+		return err
+	}
 	if implicit {
-		over = tls.Client(conn, security)
+		over = tls.Client(over, security)
 	}
 	c, err := gosmtp.NewClient(over, m.Host)
 	if err != nil {
@@ -157,7 +160,7 @@ func (m *mailer) compose(msg *message) []byte {
 		to = append(to, (&mail.Address{Address: a}).String())
 	}
 	header("To", strings.Join(to, ",\r\n "))
-	header("Subject", mime.QEncoding.Encode("utf-8", msg.subject))
+	header("Subject", mime.QEncoding.Encode("utf-8", oneLine(msg.subject, 4*maxSubject)))
 	header("Date", msg.at.UTC().Format(time.RFC1123Z))
 	header("Message-ID", "<"+msg.id+"@"+domain+">")
 	header("Auto-Submitted", "auto-generated") // RFC 3834: no holiday replies
@@ -166,8 +169,8 @@ func (m *mailer) compose(msg *message) []byte {
 	header("Content-Transfer-Encoding", "quoted-printable")
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
-	w.Write([]byte(msg.text)) //nolint:errcheck // into memory
-	w.Close()                 //nolint:errcheck // likewise
+	w.Write([]byte(printable(msg.text))) //nolint:errcheck // into memory
+	w.Close()                            //nolint:errcheck // likewise
 	b.WriteString("\r\n")
 	return b.Bytes()
 }

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/internal/suggest"
 )
 
@@ -199,7 +199,7 @@ func (t *Target) setOptions(options []string, hook *webhook) error {
 
 // readCA reads the authorities of a PEM file, to those that are built in.
 func readCA(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := limit.ReadFile(file, limit.CAFile)
 	if err != nil {
 		return nil, err
 	}

@@ -35,12 +35,10 @@ type webhook struct {
 }
 
 func newWebhook(u *url.URL, hide []string) *webhook {
-	transport := http.DefaultTransport.(*http.Transport).Clone() // with the proxies of the environment
-	transport.DisableKeepAlives = true                           // the next incident is hours away
 	return &webhook{
 		url: u.String(), headers: http.Header{}, hide: hide,
 		client: &http.Client{
-			Transport: transport, Timeout: webhookTimeout,
+			Transport: newTransport(), Timeout: webhookTimeout,
 			// A redirected POST becomes a GET, and a signed one may end where nobody meant it to.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
