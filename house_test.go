@@ -14,6 +14,7 @@ var floors = map[string]int{
 	"internal/durable":         0,
 	"internal/daemonjson":      0,
 	"internal/refused":         0,
+	"internal/limit":           0,
 	"internal/suggest":         0,
 	"driver/fifo":              1,
 	"driver/frame":             1,

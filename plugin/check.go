@@ -290,6 +290,10 @@ func (c *checker) roundTrip(ctx context.Context, cfg *Config, store object.Store
 
 func (c *checker) list(ctx context.Context, store object.Store) {
 	for e, err := range store.List(ctx, TestObject, "") {
+		if err != nil && strings.Contains(err.Error(), "does not answer like S3") {
+			c.fail("list", err.Error(), storeRemedy(err))
+			return
+		}
 		if err != nil {
 			c.warn("list", err.Error(), "The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
 			return
@@ -312,6 +316,8 @@ func storeRemedy(err error) string {
 		return "Create the bucket, or name the right one: LOGFAST_STORE=s3://BUCKET/PREFIX"
 	case strings.Contains(text, "InvalidAccessKeyId"), strings.Contains(text, "SignatureDoesNotMatch"), strings.Contains(text, "XAdminUserNotFound"):
 		return "Put the right key id and secret into /etc/logfast/credentials on the host; no restart is needed"
+	case strings.Contains(text, "does not answer like S3"):
+		return "Set the endpoint to the address of the store's S3 API, not of its console: AWS_ENDPOINT_URL_S3=https://HOST:PORT; then look at what answers there: curl -i https://HOST:PORT"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "The store does not answer in time: look at the endpoint, the proxy and the firewall"
 	case errors.Is(err, object.ErrBlocked):

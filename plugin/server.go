@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/docker/go-plugins-helpers/sdk"
 
@@ -75,7 +76,11 @@ func listen(path string) (net.Listener, error) {
 
 // serve answers until the listener is closed.
 func (s *server) serve(l net.Listener) error {
-	h := sdk.NewHandler(`{"Implements": ["LogDriver"]}`)
+	h := http.NewServeMux()
+	h.HandleFunc("/Plugin.Activate", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", sdk.DefaultContentTypeV1_1)
+		_, _ = io.WriteString(w, `{"Implements": ["LogDriver"]}`+"\n")
+	})
 	h.HandleFunc("/LogDriver.StartLogging", s.start)
 	h.HandleFunc("/LogDriver.StopLogging", s.stop)
 	h.HandleFunc("/LogDriver.ReadLogs", s.readLogs)
@@ -83,11 +88,17 @@ func (s *server) serve(l net.Listener) error {
 		// With ReadLogs, Docker keeps no copy of its own.
 		sdk.EncodeResponse(w, struct{ Cap struct{ ReadLogs bool } }{struct{ ReadLogs bool }{true}}, false)
 	})
-	if err := h.Serve(l); !errors.Is(err, net.ErrClosed) {
+	// Neither answers nor idle connections have a time limit: docker logs -f
+	// lasts as long as it likes, and Docker uses its connections again.
+	docker := &http.Server{Handler: h, ReadHeaderTimeout: headerTime}
+	if err := docker.Serve(l); !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve Docker's requests: %w", err)
 	}
 	return nil
 }
+
+// headerTime is how long the headers of a request may take, once they have begun.
+const headerTime = 10 * time.Second
 
 // maxRequest bounds a request's body, in bytes. Docker sends a container's
 // whole environment and labels; Linux allows 2 MiB of the former by default.

@@ -67,7 +67,7 @@ func (c *Client) Text(ctx context.Context, path string) (status int, text string
 		return 0, "", err
 	}
 	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
+	b, err := io.ReadAll(bounded(r))
 	return r.StatusCode, string(b), err
 }
 
@@ -83,7 +83,7 @@ func (c *Client) Flush(ctx context.Context, containers []string, tell func(Flush
 		return err
 	}
 	defer r.Body.Close()
-	for in := json.NewDecoder(r.Body); ; {
+	for in := json.NewDecoder(bounded(r)); ; {
 		var f Flush
 		switch err := in.Decode(&f); {
 		case ctx.Err() != nil:
@@ -99,13 +99,21 @@ func (c *Client) Flush(ctx context.Context, containers []string, tell func(Flush
 	}
 }
 
+// maxReply is how many bytes of an answer a client reads. The status of a
+// thousand containers has one of 64 parts of that.
+const maxReply = 64 << 20
+
+// bounded is the body of an answer, which breaks off where it becomes too long:
+// JSON that is cut is an error.
+func bounded(r *http.Response) io.Reader { return io.LimitReader(r.Body, maxReply) }
+
 func (c *Client) get(ctx context.Context, path string, v any) error {
 	r, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
 	defer r.Body.Close()
-	if err := json.NewDecoder(r.Body).Decode(v); err != nil {
+	if err := json.NewDecoder(bounded(r)).Decode(v); err != nil {
 		return fmt.Errorf("the plugin's answer to %s cannot be read, be it of another version: %w", path, err)
 	}
 	return nil

@@ -69,13 +69,27 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET /check", func(w http.ResponseWriter, r *http.Request) { reply(w, s.Check(r.Context())) })
 	mux.HandleFunc("POST /flush", s.flush)
 	mux.HandleFunc("PUT /level", s.level)
-	return serve(ctx, l, mux)
+	// A flush takes as long as the uploads do, so an answer has no time limit.
+	return serve(ctx, l, &http.Server{Handler: mux}, &crowd{most: maxOperators})
 }
 
-// ServePublic answers with nothing but metrics and health.
+// ServePublic answers with nothing but metrics and health. Whoever reaches the
+// address may connect, so all of a request is bounded: its size, its time, and
+// how many there are.
 func (s *Server) ServePublic(ctx context.Context, l net.Listener) error {
-	return serve(ctx, l, s.public())
+	server := &http.Server{Handler: s.public(), ReadTimeout: headerTime, WriteTimeout: answerTime, MaxHeaderBytes: maxHeader}
+	return serve(ctx, l, server, &crowd{most: maxPublic, active: true})
 }
+
+// The bounds of connections.
+const (
+	headerTime   = 10 * time.Second // until a request is there
+	answerTime   = 30 * time.Second // until its answer is read
+	idleTime     = 30 * time.Second // between two requests
+	maxHeader    = 16 << 10         // bytes in a public request's headers
+	maxPublic    = 32               // connections to LOGFAST_METRICS
+	maxOperators = 64               // connections to the control socket
+)
 
 func (s *Server) public() *http.ServeMux {
 	mux := http.NewServeMux()
@@ -84,12 +98,9 @@ func (s *Server) public() *http.ServeMux {
 	return mux
 }
 
-func serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-	}
+func serve(ctx context.Context, l net.Listener, server *http.Server, crowd *crowd) error {
+	server.ReadHeaderTimeout, server.IdleTimeout, server.ConnState = headerTime, idleTime, crowd.changed
+	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -119,9 +130,24 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 // maxBody bounds what an operator sends, in bytes.
 const maxBody = 1 << 20
 
+// requestBody is a request's body, bounded in size and time.
+type requestBody struct {
+	io.Reader
+	done func() // ends the bound of time: what follows may last
+}
+
+func bodyOf(w http.ResponseWriter, r *http.Request) requestBody {
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(headerTime)) // all connections here can
+	return requestBody{http.MaxBytesReader(w, r.Body, maxBody), func() { _ = connection.SetReadDeadline(time.Time{}) }}
+}
+
 func (s *Server) flush(w http.ResponseWriter, r *http.Request) {
 	var containers []string
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&containers); err != nil {
+	body := bodyOf(w, r)
+	err := json.NewDecoder(body).Decode(&containers)
+	body.done()
+	if err != nil {
 		http.Error(w, "the containers are no JSON list: "+err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -132,7 +158,7 @@ func (s *Server) flush(w http.ResponseWriter, r *http.Request) {
 		_ = out.Encode(f)
 		_ = now.Flush()
 	}
-	switch err := s.Flush(r.Context(), containers, tell); {
+	switch err = s.Flush(r.Context(), containers, tell); {
 	case r.Context().Err() != nil: // the client has gone, or the plugin ends, which the client sees
 	case err != nil:
 		tell(Flush{Error: err.Error()})
@@ -142,7 +168,7 @@ func (s *Server) flush(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) level(w http.ResponseWriter, r *http.Request) {
-	level, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	level, err := io.ReadAll(bodyOf(w, r))
 	if err == nil {
 		err = s.Level(strings.TrimSpace(string(level)))
 	}
