@@ -58,7 +58,6 @@ func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[object
 
 // listing is how far a listing has come.
 type listing struct {
-	own    int // bytes of prefix that are the store's own
 	prefix string
 	after  string // the last key, with the store's prefix
 	token  string // of the next page, if the last one had no key
