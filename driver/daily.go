@@ -25,17 +25,33 @@ func ParseDaily(at, zone string) (Daily, error) {
 	return Daily{Hour: t.Hour(), Minute: t.Minute(), Zone: loc}, nil
 }
 
-// next returns the first occurrence after now. On a day on which the zone's
-// clock skips the time, it is as long after midnight as on any other.
+// next returns the first occurrence after now. If the zone's clock skips the time
+// on a day, the occurrence is as long after midnight as on any other day: 02:30
+// becomes 03:30, and a midnight that does not exist becomes 01:00. If the clock
+// shows the time twice on a day, only one of the two counts.
 func (d Daily) next(now time.Time) time.Time {
 	zone := d.Zone
 	if zone == nil {
 		zone = time.UTC
 	}
 	y, m, day := now.In(zone).Date()
-	for ; ; day++ {
-		if at := time.Date(y, m, day, d.Hour, d.Minute, 0, 0, zone); at.After(now) {
+	for day--; ; day++ { // yesterday's may have been skipped into today
+		if at := d.on(y, m, day, zone); at.After(now) {
 			return at
 		}
 	}
+}
+
+// on returns the occurrence on a day. time.Date does not say which of the two
+// offsets it uses for a time that the clock skips: with the later one it returns
+// a time before the gap, which may lie on the day before.
+func (d Daily) on(y int, m time.Month, day int, zone *time.Location) time.Time {
+	at := time.Date(y, m, day, d.Hour, d.Minute, 0, 0, zone)
+	wanted := time.Date(y, m, day, d.Hour, d.Minute, 0, 0, time.UTC)
+	_, offset := at.Zone()
+	shown := at.Add(time.Duration(offset) * time.Second) // what the clock shows then
+	if shown.Before(wanted) {
+		return wanted.Add(-time.Duration(offset) * time.Second).In(zone)
+	}
+	return at
 }

@@ -408,26 +408,28 @@ func (d *Driver) Run(ctx context.Context) {
 		}
 		if !now.Before(daily) {
 			d.sealOlder(daily)
-			daily = d.daily(now)
 		}
-		timer.Reset(min(time.Until(d.nextWake(daily)), recheck))
+		daily = d.daily(now) // also if it has not come: the clock may have been set back
+		timer.Reset(d.pause(daily))
 	}
 }
 
-func (d *Driver) nextWake(daily time.Time) time.Time {
+// pause is how long Run may sleep. The daily time is a time of the wall clock, all
+// others are durations: a clock that is set does not make them longer or shorter.
+func (d *Driver) pause(daily time.Time) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	wake := daily
-	if next, some := d.events.next(); some && next.Before(wake) {
-		wake = next
+	pause := min(time.Until(daily), recheck)
+	if next, some := d.events.next(); some {
+		pause = min(pause, time.Until(next))
 	}
-	if again := time.Now().Add(sealRetry); len(d.left) > 0 && again.Before(wake) {
-		wake = again
+	if len(d.left) > 0 {
+		pause = min(pause, sealRetry)
 	}
-	if again := time.Now().Add(retry); len(d.unheard) > 0 && again.Before(wake) {
-		wake = again
+	if len(d.unheard) > 0 {
+		pause = min(pause, retry)
 	}
-	return wake
+	return pause
 }
 
 // leave notes that a stream has ended and its last segment is still active.
@@ -490,9 +492,14 @@ func (d *Driver) sealDue(now time.Time) {
 }
 
 // sealOlder seals the segments that began before the daily time. What began
-// after it was begun because the day changed in the lines themselves.
+// after it was begun because the day changed in the lines themselves, or while
+// the clock was ahead: that is sealed as well.
 func (d *Driver) sealOlder(daily time.Time) {
-	for _, s := range d.find(func(s *stream) bool { return s.writer.Began().Before(daily) }) {
+	future := time.Now().Add(stepBack)
+	for _, s := range d.find(func(s *stream) bool {
+		began := s.writer.Began()
+		return began.Before(daily) || began.After(future)
+	}) {
 		d.seal(s, segment.Schedule)
 	}
 }

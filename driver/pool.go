@@ -26,6 +26,9 @@ type workspace struct {
 	day    int64 // latest UTC day of the batch's records
 	costly bool  // see pool; never changes
 
+	asked         bool  // began and latest are known
+	began, latest int64 // of the active segment when the batch was begun: its first record's time, and the latest
+
 	resyncs, garbage int64 // marks in the batch for bytes that were no frames, and how many bytes
 }
 
@@ -35,6 +38,7 @@ func (w *workspace) reset() {
 		text = nil
 	}
 	w.batch, w.day = segment.Batch{Text: text}, 0
+	w.asked, w.began, w.latest = false, 0, 0
 	w.resyncs, w.garbage = 0, 0
 }
 

@@ -411,14 +411,14 @@ func (s *stream) move(w *workspace, data []byte) error {
 		}
 		rec.Time, rec.More, rec.Text = e.TimeNano, e.More(), e.Line
 		s.latest = rec.Time
-		newDay := s.newDay(w, rec.Time)
-		if newDay || int64(len(w.batch.Text)+len(rec.Text)) > s.limit {
+		divides := s.divides(w, &e)
+		if divides || int64(len(w.batch.Text)+len(rec.Text)) > s.limit {
 			if err := s.flush(w, data[:done]); err != nil {
 				return err
 			}
 			data, done = data[done:], 0
 		}
-		if newDay {
+		if divides {
 			if err := s.driver.sealWithRoom(s, segment.Schedule); err != nil {
 				return err
 			}
@@ -440,15 +440,41 @@ func (s *stream) move(w *workspace, data []byte) error {
 	}
 }
 
-// newDay reports whether a record of this time must not go into the active
-// segment, because that began on an earlier UTC day. A record that comes late,
-// after one of the next day, stays with that.
-func (s *stream) newDay(w *workspace, nano int64) bool {
-	if len(w.batch.Text) == 0 {
-		began := s.writer.Began()
-		return !began.IsZero() && dayOf(nano) > dayOf(began.UnixNano())
+// A clock that was set back by more than stepBack, or to an earlier day, begins a
+// new segment. Less is a record that comes late: Docker stamps a line before it
+// waits for the FIFO.
+const (
+	stepBack    = time.Hour
+	lateAllowed = time.Minute // after midnight
+)
+
+// divides reports whether a record must not go into the active segment: that began
+// on an earlier UTC day, or the clock was set back since. A record that comes late,
+// after one of the next day, stays with that, and so does one without a time. All
+// chunks of a line have the time of its first: those that follow are no step back.
+func (s *stream) divides(w *workspace, e *frame.Entry) bool {
+	nano := e.TimeNano
+	if !w.asked {
+		w.asked = true
+		first, last := s.writer.Times()
+		switch {
+		case !first.IsZero():
+			w.began, w.latest = first.UnixNano(), last.UnixNano()
+		case len(w.batch.Text) > 0: // a mark of loss
+			w.began, w.latest = w.batch.First, w.batch.Last
+		default:
+			w.began, w.latest = nano, nano
+		}
 	}
-	return dayOf(nano) > w.day
+	w.latest = max(w.latest, nano)
+	switch day := dayOf(w.began); {
+	case dayOf(nano) > max(day, w.day):
+		return true
+	case nano <= 0, e.Partial && e.Ordinal > 1:
+		return false
+	default:
+		return w.latest-nano > int64(stepBack) || w.began-nano > int64(lateAllowed) && dayOf(nano) < day
+	}
 }
 
 // dayOf counts UTC days since 1970.

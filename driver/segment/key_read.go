@@ -160,10 +160,11 @@ func (r *KeyReader) Prefix(known map[string]string) string {
 }
 
 // LatestLine bounds the time of a segment's last line where only its first is
-// known: the end of that UTC day.
+// known: the end of that UTC day. Without a first time it is the latest time that
+// nanoseconds since 1970 can hold, in the year 2262.
 func LatestLine(first time.Time) time.Time {
 	if first.IsZero() {
-		return time.Unix(math.MaxInt32, 0)
+		return time.Unix(0, math.MaxInt64).UTC()
 	}
 	return first.UTC().Truncate(24 * time.Hour).Add(24*time.Hour - 1)
 }

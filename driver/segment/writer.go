@@ -134,6 +134,14 @@ func (w *Writer) Began() time.Time {
 	return w.meta.First
 }
 
+// Times returns the time of the active segment's first line and the latest time
+// of a line in it, both zero if there is no active segment.
+func (w *Writer) Times() (first, last time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.meta.First, w.meta.Last
+}
+
 // Size is how many bytes the active segment has, 0 where there is none.
 func (w *Writer) Size() int64 {
 	w.mu.Lock()
