@@ -20,7 +20,7 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Driver needs. All fields but Labels, Opened and Soon must be set.
+// Config is what a Driver needs. All fields but Labels, BootFile, Opened and Soon must be set.
 type Config struct {
 	Spool    *segment.Spool
 	Host     string   // this host's name, for syslog records and keys
@@ -30,6 +30,9 @@ type Config struct {
 	OnFull   OnFull   // what gives way when the spool is full
 	Sealed   func()   // called after a segment was sealed, or an incident closed; must not wait
 	Log      *slog.Logger
+
+	// BootFile is the file with the kernel's boot id; "" is Linux's own.
+	BootFile string
 
 	// Soon, if set, is told that an event of the fast track has opened: the
 	// active segment in this directory of the spool will be sealed at the latest
@@ -76,7 +79,7 @@ type Driver struct {
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
 func New(cfg Config) (*Driver, error) {
-	registry, err := openRegistry(cfg.Spool)
+	registry, err := openRegistry(cfg.Spool, cfg.BootFile)
 	if err != nil {
 		return nil, err
 	}

@@ -332,10 +332,11 @@ func (v *events) load(s *segment.Spool) error {
 		}
 		r, err := v.dir.Record(entry)
 		if err != nil {
-			// It holds less than the segments that name it.
+			// It holds less than the segments that name it. Whose it is, is not known:
+			// it takes every segment whose event is not known either.
 			errs = append(errs, err)
 			at, _ := incident.TimeOf(entry.ID)
-			r = &incident.Record{ID: entry.ID, Host: v.host, Scope: string(ScopeHost), Name: "unknown", First: at, Last: at}
+			r = &incident.Record{ID: entry.ID, Host: v.host, Scope: string(ScopeHost), Name: string(ScopeHost), First: at, Last: at}
 		}
 		r.Closed, r.At, r.Members = "", time.Time{}, nil
 		left[r.ID] = &event{Record: *r, pending: map[string]bool{}, marked: true}

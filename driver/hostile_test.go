@@ -153,7 +153,7 @@ func FuzzRegistry(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		r := &registry{root}
+		r := &registry{root: root}
 		name := entryName("/nowhere/fifo")
 		if err := root.WriteFile(name+entrySuffix, data, 0o600); err != nil {
 			t.Fatal(err)

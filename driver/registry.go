@@ -2,6 +2,7 @@ package driver
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/internal/durable"
@@ -21,7 +23,11 @@ import (
 // registry is what outlives the process: which FIFOs are being read, for whom,
 // and which batch each stream wrote last. It is a hidden directory of the spool
 // with two files a stream, named after its FIFO.
-type registry struct{ root *os.Root }
+type registry struct {
+	root  *os.Root
+	spool *segment.Spool
+	boot  string // the kernel's, of now; "" if it is not known
+}
 
 const (
 	registryDir  = ".streams"
@@ -32,16 +38,26 @@ const (
 // entry is a registered stream. It holds nothing secret.
 type entry struct {
 	FIFO    string         `json:"fifo"`
+	Boot    string         `json:"boot,omitempty"` // the kernel's boot id; an earlier version kept none
 	Stream  segment.Stream `json:"stream"`
 	Options Options        `json:"options"`
 }
 
-func openRegistry(s *segment.Spool) (*registry, error) {
+// bootFile is where Linux tells one boot from another.
+const bootFile = "/proc/sys/kernel/random/boot_id"
+
+// openRegistry opens the registry of a spool. boot is the file with the kernel's
+// boot id; "" is Linux's own.
+func openRegistry(s *segment.Spool, boot string) (*registry, error) {
 	root, err := s.State(registryDir)
 	if err != nil {
 		return nil, fmt.Errorf("open the registry of streams: %w", err)
 	}
-	return &registry{root}, nil
+	id, err := os.ReadFile(cmp.Or(boot, bootFile))
+	if err != nil {
+		id = nil // all entries count as this boot's
+	}
+	return &registry{root: root, spool: s, boot: strings.TrimSpace(string(id))}, nil
 }
 
 func (r *registry) close() error { return r.root.Close() }
@@ -53,6 +69,7 @@ func entryName(fifo string) string {
 
 // add registers a stream, durably, and returns its cursor.
 func (r *registry) add(e *entry) (*cursor, error) {
+	e.Boot = r.boot
 	data, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
 		return nil, err
@@ -79,8 +96,16 @@ func (r *registry) forget(name string) error {
 	return errors.Join(err, r.root.Remove(name+cursorSuffix))
 }
 
-// load returns the registered streams whose FIFO is still there, and forgets
-// the others: dockerd has removed their FIFOs, with what was in them.
+// load returns the registered streams whose FIFO can hold something, and forgets
+// the others:
+//
+//	dockerd has removed the FIFO, with what was in it
+//	the machine was started again since: the FIFO is on the disk and survives,
+//	empty (propagated mount)
+//	no process has the FIFO open: the kernel has dropped what was in it
+//
+// The active segments of those are left to the spool's recovery. An entry that is
+// damaged names no FIFO that could be read.
 func (r *registry) load() (live []entry, err error) {
 	d, err := r.root.Open(".")
 	if err != nil {
@@ -102,21 +127,62 @@ func (r *registry) load() (live []entry, err error) {
 			errs = append(errs, r.root.Remove(name))
 		case isEntry:
 			e, err := r.read(name)
-			if err == nil {
-				if _, err = os.Lstat(e.FIFO); err == nil {
-					live = append(live, e)
-					continue
-				}
-			}
-			if !errors.Is(err, os.ErrNotExist) {
+			switch {
+			case errors.Is(err, errDamaged):
+				errs = append(errs, fmt.Errorf("%w; it is removed. If that container still runs, restart it", err), r.forget(base))
+			case err != nil:
 				errs = append(errs, err)
-				continue
+			case r.alive(&e):
+				live = append(live, e)
+			default:
+				errs = append(errs, r.bury(&e), r.forget(base))
 			}
-			errs = append(errs, r.forget(base))
 		}
 	}
 	return live, errors.Join(errs...)
 }
+
+// alive reports whether a stream's FIFO can hold something. An entry without a
+// boot id, of an earlier version, counts as this boot's.
+func (r *registry) alive(e *entry) bool {
+	if r.boot != "" && e.Boot != "" && e.Boot != r.boot {
+		return false
+	}
+	if _, err := os.Lstat(e.FIFO); err != nil {
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	abandoned, err := fifo.Abandoned(e.FIFO)
+	return !abandoned || err != nil
+}
+
+// bury prepares the recovery of what a dead stream wrote, and removes its FIFO.
+//
+//	remove the FIFO    killed here: the next load finds it dead again
+//	forget the entry   killed here: the recovery does not know that the kernel died
+func (r *registry) bury(e *entry) error {
+	var errs []error
+	if e.Boot != r.boot || e.Boot == "" {
+		errs = append(errs, r.spool.Died(&e.Stream))
+	}
+	if c, err := r.cursor(e.FIFO); err == nil {
+		if lost, err := c.missing(); err == nil && lost != nil {
+			errs = append(errs, fmt.Errorf("%d lines (%d bytes) of container %s were discarded (%s) before logfast ended, and no line in the text says so",
+				lost.Lines, lost.Bytes, e.Stream.Name, lost.Reason))
+		}
+		errs = append(errs, c.close())
+	}
+	fi, err := os.Lstat(e.FIFO)
+	if err == nil && fi.Mode().Type() == os.ModeNamedPipe {
+		err = os.Remove(e.FIFO)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, fmt.Errorf("remove an old FIFO: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// errDamaged: a registered stream's file does not say which FIFO it is.
+var errDamaged = errors.New("it is damaged")
 
 func (r *registry) read(name string) (e entry, err error) {
 	data, err := r.root.ReadFile(name)
@@ -130,13 +196,11 @@ func (r *registry) read(name string) (e entry, err error) {
 	if err == nil && (e.FIFO == "" || e.Stream.ID == "") {
 		err = errors.New("it names no FIFO or no container")
 	}
-	if err == nil {
-		e.Stream.Detect, e.Stream.Scope = e.Options.Detect, string(e.Options.Scope) // an earlier version has not kept them there
-	}
 	if err != nil {
-		err = fmt.Errorf("registered stream %s: %w", name, err)
+		return e, fmt.Errorf("registered stream %s: %w: %w", name, errDamaged, err)
 	}
-	return e, err
+	e.Stream.Detect, e.Stream.Scope = e.Options.Detect, string(e.Options.Scope) // an earlier version has not kept them there
+	return e, nil
 }
 
 // intent is a batch that is about to be written, or was: where its text goes
@@ -151,8 +215,8 @@ type intent struct {
 }
 
 // cursor keeps a stream's last intent in a file. It is written in place and
-// not synced: it must outlive this process, but not the kernel, since with the
-// kernel the FIFO is gone as well.
+// not synced: it must outlive this process, but not the kernel. With the kernel
+// what was in the FIFO is gone as well, and load forgets the stream.
 type cursor struct {
 	file *os.File
 	buf  [cursorSize]byte // owned by the stream, and by its Writer's lock while that writes
@@ -189,6 +253,9 @@ func (c *cursor) set(i intent) error {
 	return nil
 }
 
+// nothing reports whether a file holds nothing yet: a power cut leaves NUL bytes.
+func nothing(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
+
 // get returns the last intent; ok is false where there is none.
 func (c *cursor) get() (i intent, ok bool, err error) {
 	n, err := c.file.ReadAt(c.buf[:], 0)
@@ -199,6 +266,9 @@ func (c *cursor) get() (i intent, ok bool, err error) {
 		return i, false, fmt.Errorf("read a stream's cursor: %w", err)
 	}
 	b := c.buf[:]
+	if nothing(b[:n]) {
+		return i, false, nil
+	}
 	if n < cursorSize || binary.LittleEndian.Uint32(b[cursorSize-4:]) != crc32.Checksum(b[:cursorSize-4], castagnoli) {
 		return i, false, errors.New("read a stream's cursor: it is damaged")
 	}
@@ -243,6 +313,9 @@ func (c *cursor) missing() (*record.Lost, error) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("read what is missing: %w", err)
+	}
+	if nothing(b[:]) {
+		return nil, nil
 	}
 	if binary.LittleEndian.Uint32(b[:]) != crc32.Checksum(b[4:], castagnoli) {
 		return nil, errors.New("read what is missing: it is damaged")

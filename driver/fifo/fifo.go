@@ -71,6 +71,23 @@ func knock(path string) error {
 	return unix.Close(fd)
 }
 
+// Abandoned reports whether no process has the FIFO at path open for writing:
+// nothing is in it then, and nobody will write to it. It takes nothing out.
+func Abandoned(path string) (bool, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, fmt.Errorf("open log FIFO %s: %w", path, err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	if err := knock(path); err != nil {
+		return false, fmt.Errorf("open log FIFO %s: %w", path, err)
+	}
+	if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err != nil || n > 0 {
+		return false, err // another reader keeps the pipe
+	}
+	return hungUp(fd)
+}
+
 // Close gives the FIFO up. What it holds stays for the next reader as long as
 // a writer keeps it open.
 func (r *Reader) Close() error { return errors.Join(r.poller.remove(r), unix.Close(r.fd)) }

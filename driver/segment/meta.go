@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"reflect"
@@ -204,11 +205,11 @@ var ErrNoMeta = errors.New("its description is lost or damaged")
 func (s *Spool) Restore(seg Segment, text io.Reader, packed [sha256.Size]byte) (*Meta, error) {
 	sum := sha256.New()
 	known := &Meta{First: seg.Name.Time}
-	if err := s.describeStream(seg.Dir, known); err != nil {
+	if err := s.describeStream(seg.Dir, nil, &known.Stream); err != nil {
 		return nil, err
 	}
 	scan := s.scanner(known)
-	m, err := s.describeText(seg.Dir, seg.Name, io.TeeReader(text, io.MultiWriter(sum, scan)), seg.Name.Time)
+	m, err := s.describeText(&known.Stream, seg.Name, io.TeeReader(text, io.MultiWriter(sum, scan)), seg.Name.Time)
 	if err != nil {
 		return nil, fmt.Errorf("restore the description of %s: %w", seg.Path(), err)
 	}
@@ -223,7 +224,10 @@ func (s *Spool) SaveMeta(seg Segment, m *Meta) error {
 }
 
 // describe reads a text file through and says what a seal would have known.
-func (s *Spool) describe(dir string, name Name) (*Meta, error) {
+func (s *Spool) describe(dir string, name Name) (*Meta, error) { return s.describeAs(nil, dir, name) }
+
+// describeAs is describe for a stream that is known, or nil.
+func (s *Spool) describeAs(of *Stream, dir string, name Name) (*Meta, error) {
 	file := path.Join(dir, name.String())
 	if name.State == Active {
 		file = path.Join(dir, name.Active)
@@ -237,7 +241,13 @@ func (s *Spool) describe(dir string, name Name) (*Meta, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.describeText(dir, name, f, fi.ModTime().UTC())
+	if of == nil {
+		of = &Stream{}
+		if err := s.describeStream(dir, f, of); err != nil {
+			return nil, err
+		}
+	}
+	m, err := s.describeText(of, name, f, fi.ModTime().UTC())
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
@@ -246,11 +256,8 @@ func (s *Spool) describe(dir string, name Name) (*Meta, error) {
 
 // describeText describes a text; written stands for the times that a raw text
 // does not keep.
-func (s *Spool) describeText(dir string, name Name, text io.Reader, written time.Time) (*Meta, error) {
-	m := &Meta{Reason: name.Reason, Seq: name.Seq}
-	if err := s.describeStream(dir, m); err != nil {
-		return nil, err
-	}
+func (s *Spool) describeText(of *Stream, name Name, text io.Reader, written time.Time) (*Meta, error) {
+	m := &Meta{Reason: name.Reason, Seq: name.Seq, Stream: *of}
 	format, _ := record.ParseFormat(m.Stream.Format)
 	if err := m.scan(text, format, s.detector(&m.Stream)); err != nil {
 		return nil, err
@@ -265,14 +272,34 @@ func (s *Spool) describeText(dir string, name Name, text io.Reader, written time
 	return m, nil
 }
 
-// describeStream fills in whose the segments of a directory are.
-func (s *Spool) describeStream(dir string, m *Meta) error {
-	err := s.readJSON(path.Join(dir, streamFile), &m.Stream)
-	if unreadable(err) {
+// describeStream reads whose the segments of a directory are. If the description
+// of the container is lost or damaged, that of one of its segments says it, and if
+// there is none, a text of the directory tells at least its format; text may be nil.
+func (s *Spool) describeStream(dir string, text io.ReaderAt, of *Stream) error {
+	err := s.readJSON(path.Join(dir, streamFile), of)
+	if err == nil || unreadable(err) {
 		return err
 	}
+	*of = Stream{Name: dir, Format: record.CRI.String()}
+	entries, err := s.readDir(dir)
 	if err != nil {
-		m.Stream = Stream{Name: dir, Format: record.CRI.String()}
+		return err
+	}
+	last := 0
+	for _, e := range entries {
+		var m Meta
+		n, ok := ParseName(strings.TrimPrefix(strings.TrimSuffix(e.Name(), metaSuffix), "."))
+		if ok && n.metaName() == e.Name() && n.Seq > last && s.readJSON(path.Join(dir, e.Name()), &m) == nil && m.Stream.Dir() == dir {
+			*of, last = m.Stream, n.Seq
+		}
+	}
+	if last > 0 || text == nil {
+		return nil
+	}
+	if format, ok := sniff(text, math.MaxInt64, record.CRI); ok {
+		of.Format = format.String()
+	} else if n, _ := text.ReadAt(make([]byte, 1), 0); n > 0 {
+		of.Format = record.Raw.String()
 	}
 	return nil
 }

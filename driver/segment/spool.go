@@ -17,7 +17,6 @@
 package segment
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,6 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -61,6 +59,8 @@ type Spool struct {
 	find detect.Detector
 	uid  int
 	gid  int
+
+	died map[string]bool // by directory; see Died; filled before Recover
 
 	seals   Seals // nil: nobody wants to know; set before the first
 	maxDisk int64
@@ -93,7 +93,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	if o.Detector == nil {
 		o.Detector = detect.Off{}
 	}
-	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}, sealed: map[Reason]int64{}}, nil
+	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{}}, nil
 }
 
 // Close gives the spool up. Its writers must be closed before.
@@ -256,6 +256,7 @@ func (s *Spool) Recover(resumed func(dir string) bool) error {
 		}
 		return errors.Join(errs...)
 	})
+	s.died = map[string]bool{} // what becomes active from here on was written by this kernel
 	return errors.Join(err, s.fillReserve(), s.Measure())
 }
 
@@ -293,7 +294,7 @@ func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
 // recoverActive seals what a crash left active.
 func (s *Spool) recoverActive(dir, active string) error {
 	file := path.Join(dir, active)
-	size, err := s.cutTornRecord(file)
+	size, err := s.cutTorn(file, s.died[dir])
 	if err != nil {
 		return fmt.Errorf("recover %s: %w", file, err)
 	}
@@ -313,45 +314,6 @@ func (s *Spool) recoverActive(dir, active string) error {
 	return s.seal(Segment{Dir: dir, Name: name}, m)
 }
 
-// cutTornRecord removes what stands behind the last newline and returns the
-// file's size. A torn record's bytes were still in the FIFO when it was
-// written, so cutting it loses nothing that could be completed. Raw text stays
-// as it is: it ends without a newline after each chunk of a long line, and such
-// chunks were taken out of the FIFO.
-func (s *Spool) cutTornRecord(file string) (int64, error) {
-	f, err := s.root.OpenFile(file, os.O_RDWR, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	end := fi.Size()
-	var of Stream
-	if err := s.readJSON(path.Join(path.Dir(file), streamFile), &of); unreadable(err) {
-		return 0, err
-	} else if of.Format == record.Raw.String() {
-		return end, nil
-	}
-	for buf := make([]byte, 32<<10); end > 0; {
-		b := buf[:min(int64(len(buf)), end)]
-		if _, err := f.ReadAt(b, end-int64(len(b))); err != nil {
-			return 0, err
-		}
-		if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
-			end += int64(i + 1 - len(b))
-			break
-		}
-		end -= int64(len(b))
-	}
-	if end == fi.Size() {
-		return end, nil
-	}
-	return end, errors.Join(f.Truncate(end), f.Sync())
-}
-
 // lastSeq returns the highest number in the directory, 0 where there is none.
 func (s *Spool) lastSeq(dir string) (int, error) {
 	entries, err := s.readDir(dir)
@@ -365,6 +327,22 @@ func (s *Spool) lastSeq(dir string) (int, error) {
 		}
 	}
 	return last, nil
+}
+
+// newest returns when the last sealed segment of a directory began, zero if there
+// is none.
+func (s *Spool) newest(dir string) time.Time {
+	entries, _ := s.readDir(dir) // without them nothing is known
+	var last Name
+	for _, e := range entries {
+		if n, ok := ParseName(e.Name()); ok && n.Seq >= last.Seq {
+			last = n
+		}
+	}
+	if last.Seq == 0 {
+		return time.Time{}
+	}
+	return last.Time.Add(time.Microsecond) // the name cuts what is less
 }
 
 // seal makes the active file the segment seg, whose bytes are synced:

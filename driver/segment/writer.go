@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -264,8 +265,9 @@ func (w *Writer) Sync() error {
 // is one. That process tried last to write size bytes at offset; a size of 0
 // says that no batch is in doubt. Resume returns whether all of these bytes are
 // in the spool; where not, none of them is. began is the time of the segment's
-// first record (nanoseconds since 1970), or 0 where that is not known: a raw
-// segment does not tell it.
+// first record (nanoseconds since 1970), or 0 where that is not known. It counts
+// for a raw segment alone, whose text does not tell it, and only if it is later than
+// what was sealed before: a power cut may leave the note of an earlier segment.
 //
 // Each stream of the container calls it, in any order, before one of them
 // appends. It may be repeated in a later life with the same answer, until the
@@ -290,11 +292,10 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 				err = errors.Join(err, f.Close())
 			}
 		}()
-		fi, err := f.Stat()
-		if err != nil {
+		_ = s.ensureStream(w.dir, &w.stream) // best effort: the disk may be full
+		if end, err = s.cutTorn(name, false); err != nil {
 			return false, err
 		}
-		end = fi.Size()
 	}
 	// A smaller file was begun after the batch's was sealed; a larger one has
 	// later batches, of another stream.
@@ -310,13 +311,15 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 	}
 	m := &Meta{}
 	if end > 0 {
-		if m, err = s.describe(w.dir, Name{Active: w.stream.ActiveName(), State: Active}); err != nil {
+		if m, err = s.describeAs(&w.stream, w.dir, Name{Active: w.stream.ActiveName(), State: Active}); err != nil {
 			return false, err
 		}
-		if size > 0 && end < offset && m.First.UnixNano() == began {
+		first := time.Unix(0, began).UTC()
+		same := first.Equal(m.First) || w.stream.Format == record.Syslog.String() && first.Truncate(time.Microsecond).Equal(m.First)
+		if size > 0 && end < offset && same {
 			written = false // it is the batch's own, and a disk that failed has cut it
 		}
-		if first := time.Unix(0, began).UTC(); began != 0 && first.Before(m.First) {
+		if began != 0 && (same || w.stream.Format == record.Raw.String() && first.Before(m.First) && s.newest(w.dir).Before(first)) {
 			m.First = first
 		}
 	}
@@ -345,7 +348,7 @@ func (w *Writer) Tail(n int, known int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	size, err := s.cutTornRecord(name)
+	size, err := s.cutTorn(name, false)
 	if err != nil || size <= known {
 		return nil, err
 	}
