@@ -32,12 +32,14 @@ const fileMode = 0o600
 type entry struct {
 	key   string // id and type: the file's name without its state
 	state state
-	at    time.Time // since when it is in that state
+	at    time.Time // since when it is in that state, as its name has it
+	mono  time.Time // the same on this process's monotonic clock, which no one sets; see clock
 	file  string    // the name that the file has on disk
 	size  int64
 	brief
 
 	sending   bool      // it is on its way: leave it alone
+	tried     bool      // by this process
 	failures  int       // attempts to tell it alone, in this process
 	notBefore time.Time // the next of them
 }
@@ -91,7 +93,26 @@ func (e *entry) wanted() string {
 
 // become changes the entry in memory; save makes it so on disk.
 func (e *entry) become(s state, at time.Time) {
-	e.state, e.at = s, at.UTC().Truncate(time.Millisecond)
+	e.state, e.at, e.mono = s, at.UTC().Truncate(time.Millisecond), at
+}
+
+// clock is since when the entry is in its state, as far as this process can measure:
+// the wall clock may have been set meanwhile.
+func (e *entry) clock() time.Time {
+	if e.mono.IsZero() {
+		return e.at
+	}
+	return e.mono
+}
+
+// loaded places an entry of an earlier process on this process's monotonic clock.
+// One that waits since a time that has not come yet waits since now.
+func (e *entry) loaded(now time.Time) {
+	since := e.at.Sub(now)
+	if e.state == waiting {
+		since = min(since, 0)
+	}
+	e.mono = now.Add(since)
 }
 
 var entryName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)\.(waiting|told|folded|given-up)-(\d{8}T\d{6}\.\d{3}Z)$`)

@@ -36,7 +36,7 @@ type plan struct {
 }
 
 func (q *queue) plan(now time.Time) (p plan) {
-	q.recent = slices.DeleteFunc(q.recent, func(e *entry) bool { return now.Sub(e.at) >= window })
+	q.recent = slices.DeleteFunc(q.recent, func(e *entry) bool { return now.Sub(e.clock()) >= window })
 	open := q.open(now)
 	var later []*entry
 	said := map[string]bool{} // kinds that the message tells of
@@ -78,7 +78,7 @@ func kind(e *entry, print string) string { return e.typ + " " + print }
 
 // tooNew reports a time that has not come yet: a clock was set back, and the
 // time counts for nothing.
-func tooNew(e *entry, now time.Time) bool { return e.at.Sub(now) > time.Second }
+func tooNew(e *entry, now time.Time) bool { return e.clock().Sub(now) > time.Second }
 
 // open tells when each kind was last told, of those told within the hour.
 func (q *queue) open(now time.Time) map[string]time.Time {
@@ -88,8 +88,8 @@ func (q *queue) open(now time.Time) map[string]time.Time {
 			continue
 		}
 		for _, f := range e.prints {
-			if k := kind(e, f); e.at.After(open[k]) {
-				open[k] = e.at
+			if k := kind(e, f); e.clock().After(open[k]) {
+				open[k] = e.clock()
 			}
 		}
 	}
@@ -112,14 +112,14 @@ func dueAt(e *entry, open map[string]time.Time) (due time.Time, repeated bool) {
 
 // allowed is when the next message may go out.
 func (q *queue) allowed(now time.Time) time.Time {
-	var sent []time.Time // of the hour; the entries of one message share their time
+	var sent []*entry // of the hour, one of each message: the entries of one share their time
 	for _, e := range q.recent {
-		if !tooNew(e, now) && (len(sent) == 0 || !sent[len(sent)-1].Equal(e.at)) {
-			sent = append(sent, e.at)
+		if !tooNew(e, now) && (len(sent) == 0 || !sent[len(sent)-1].at.Equal(e.at)) {
+			sent = append(sent, e)
 		}
 	}
 	if n := len(sent); n >= burst {
-		return sent[n-1].Add(spacing)
+		return sent[n-1].clock().Add(spacing)
 	}
 	return now
 }

@@ -81,6 +81,7 @@ func openQueue(cfg Config, t *Target) (*queue, error) {
 	now := time.Now()
 	for _, e := range all {
 		q.known[e.key] = e
+		e.loaded(now)
 		if e.state != waiting && (e.state != told || !t.folds || now.Sub(e.at) >= window) {
 			continue
 		}
@@ -121,6 +122,7 @@ func (q *queue) add(e *incident.Event, body []byte) error {
 	if file, ok := q.halfway[key]; ok {
 		added, _ = parseEntry(file) // the same file again, not a second one
 		added.brief, added.size = briefOf(e), int64(len(body))
+		added.loaded(time.Now())
 	}
 	if err := durable.WriteFile(q.dir, added.file, body, fileMode); err != nil {
 		q.halfway[key] = added.file
@@ -178,7 +180,7 @@ func (q *queue) take(now time.Time) (work []*entry, at time.Time) {
 		}
 	}
 	if len(q.waiting) > 0 {
-		again(q.waiting[0].at.Add(maxAge))
+		again(now.Add(max(maxAge-now.Sub(q.waiting[0].clock()), time.Minute))) // over, and not tried yet: look again
 	}
 	if len(q.unsaved) > 0 {
 		if q.save(nil); len(q.unsaved) > 0 {
@@ -260,6 +262,7 @@ func (q *queue) settle(work []*entry, err error, cut bool) {
 	now := time.Now()
 	for _, e := range work {
 		e.sending = false
+		e.tried = e.tried || !cut
 	}
 	if err == nil {
 		if q.failures > 0 {
@@ -273,9 +276,12 @@ func (q *queue) settle(work []*entry, err error, cut bool) {
 		q.counts.Told += int64(len(work))
 		q.counts.Folded += int64(len(work) - 1)
 		q.counts.LastTold, q.counts.LastError = now, nil
-		at := now.Truncate(time.Millisecond)
-		if n := len(q.recent); n > 0 && !at.After(q.recent[n-1].at) && !tooNew(q.recent[n-1], now) {
-			at = q.recent[n-1].at.Add(time.Millisecond) // a message is known by its time
+		at := now
+		if n := len(q.recent); n > 0 {
+			next := q.recent[n-1].at.Add(time.Millisecond) // a message is known by its time
+			if ahead := next.Sub(now.Truncate(time.Millisecond)); ahead > 0 && ahead <= time.Second {
+				at = now.Add(ahead)
+			}
 		}
 		q.finish(told, at, work...)
 		if q.target.folds {
@@ -341,21 +347,23 @@ func (q *queue) giveUp(now time.Time, all ...*entry) {
 	q.finish(givenUp, now, all...)
 }
 
-// bound gives up what waits for too long, and the oldest where too many wait.
+// bound gives up what waits for too long, and the oldest where too many wait. An
+// event of an earlier process is tried first: its age is as right as the clock.
 func (q *queue) bound(now time.Time) {
-	var over []*entry
+	var drop []*entry
 	n, bytes := len(q.waiting), q.bytes
 	for _, e := range q.waiting {
-		if n <= maxWaiting && bytes <= maxBytes && now.Sub(e.at) < maxAge {
+		over := n > maxWaiting || bytes > maxBytes
+		if !over && now.Sub(e.clock()) < maxAge {
 			break
 		}
-		if !e.sending {
-			over = append(over, e)
+		if !e.sending && (over || e.tried) {
+			drop = append(drop, e)
 			n, bytes = n-1, bytes-e.size
 		}
 	}
-	if len(over) > 0 {
-		q.giveUp(now, over...)
+	if len(drop) > 0 {
+		q.giveUp(now, drop...)
 	}
 }
 
@@ -381,16 +389,21 @@ func (q *queue) forget(now time.Time) {
 			kept = append(kept, e)
 		}
 	}
-	slices.SortFunc(kept, func(a, b *entry) int { return a.at.Compare(b.at) })
+	slices.SortFunc(kept, func(a, b *entry) int { return a.clock().Compare(b.clock()) })
 	for i, e := range kept {
+		if e.at.Sub(now) > window { // the clock was ahead: it counts from now on
+			e.become(e.state, now)
+			q.save([]*entry{e})
+			continue
+		}
 		switch {
-		case now.Sub(e.at) >= maxMemory || len(kept)-i > maxKept:
+		case now.Sub(e.clock()) >= maxMemory || len(kept)-i > maxKept:
 			if err := durable.Unlink(q.dir, e.file); err != nil && !errors.Is(err, os.ErrNotExist) {
 				q.log.Warn("prune the outbox", "err", err)
 				continue
 			}
 			delete(q.known, e.key)
-		case now.Sub(e.at) >= window && e.size > 0:
+		case now.Sub(e.clock()) >= window && e.size > 0:
 			if f, err := q.dir.OpenFile(e.file, os.O_WRONLY|os.O_TRUNC, 0); err == nil && f.Close() == nil {
 				e.size, e.brief = 0, brief{}
 			}
