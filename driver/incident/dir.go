@@ -220,10 +220,54 @@ func (d *Dir) Record(e Entry) (*Record, error) {
 	if err == nil && r.ID != e.ID {
 		err = errors.New("it names another incident")
 	}
+	if read := (*os.PathError)(nil); err != nil && !errors.As(err, &read) {
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read incident %s: %w", e.file(), err)
 	}
 	return r, nil
+}
+
+// ErrDamaged: an incident's file does not hold what it should. Its segments name it
+// all the same.
+var ErrDamaged = errors.New("the file is damaged")
+
+// Event reads the event of an incident that is built or uploaded, and its bytes.
+func (d *Dir) Event(e Entry) (*Event, []byte, error) {
+	event := &Event{}
+	data, err := d.Read(e)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read incident %s: %w", e.file(), err)
+	}
+	if err = json.Unmarshal(data, event); err == nil && event.ID != e.ID {
+		err = errors.New("it names another incident")
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read incident %s: %w: %w", e.file(), ErrDamaged, err)
+	}
+	return event, data, nil
+}
+
+// Forget removes an incident of which nothing is left to tell.
+func (d *Dir) Forget(e Entry) error { return d.remove(e) }
+
+// There returns since when an incident has been there, no later than now: the time
+// of its ID or, if that has not come yet because the clock was ahead, of its file. If
+// that has not come either the file gets the time now, as a segment's does.
+func (d *Dir) There(e Entry, now time.Time) time.Time {
+	if at, err := TimeOf(e.ID); err == nil && !at.After(now) {
+		return at
+	}
+	fi, err := d.root.Lstat(e.file())
+	if err != nil {
+		return now
+	}
+	if !fi.ModTime().After(now) {
+		return fi.ModTime()
+	}
+	_ = d.root.Chtimes(e.file(), now, now) // else the next call tries again
+	return now
 }
 
 // Read returns a file's bytes.

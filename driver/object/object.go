@@ -77,6 +77,13 @@ type Store interface {
 	List(ctx context.Context, prefix, after string) iter.Seq2[Entry, error]
 }
 
+// ClockSkew reports whether a store refused because its clock and this machine's
+// differ. A store may know how to sign by its own clock from then on.
+func ClockSkew(err error) bool {
+	var refusal interface{ ClockSkew() bool }
+	return errors.As(err, &refusal) && refusal.ClockSkew()
+}
+
 // Deleter is a [Store] that can delete. logfast deletes nothing but what a check
 // has put.
 type Deleter interface {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"time"
 
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -130,6 +131,25 @@ func (s *Spool) OpenSegment(seg Segment) (*os.File, error) {
 func (s *Spool) Size(seg Segment) int64 {
 	size, _ := s.sizeOf(seg)
 	return size
+}
+
+// There returns since when a segment has been there, no later than now: the time of
+// its name or, if that has not come yet because the clock was ahead, of its file. If
+// that has not come either the file gets the time now, so that the next process, too,
+// counts from the first time that it was seen with the clock set right.
+func (s *Spool) There(seg Segment, now time.Time) time.Time {
+	if !seg.Name.Time.After(now) {
+		return seg.Name.Time
+	}
+	fi, err := s.root.Lstat(seg.Path())
+	if err != nil || !fi.ModTime().After(now) {
+		if err != nil {
+			return now
+		}
+		return fi.ModTime()
+	}
+	_ = s.root.Chtimes(seg.Path(), now, now) // else the next call tries again
+	return now
 }
 
 // Uploaded turns a packed segment, whose object is confirmed, into an

@@ -32,6 +32,9 @@ type attempt struct {
 	notBefore time.Time
 }
 
+// errAgain: the incident was made anew, or has gone; look again.
+var errAgain = errors.New("it was made anew")
+
 // errWaiting: a member of the incident is not in the store yet.
 var errWaiting = errors.New("its segments are not all uploaded")
 
@@ -86,7 +89,12 @@ func (r *reporter) work(ctx context.Context) (wait time.Time) {
 			sooner(t.notBefore)
 			continue
 		}
-		if err := r.report(ctx, e); err != nil && !errors.Is(err, errWaiting) {
+		err := r.report(ctx, e)
+		if errors.Is(err, errAgain) {
+			notify(r.closed)
+			continue
+		}
+		if err != nil && !errors.Is(err, errWaiting) {
 			if ctx.Err() != nil {
 				return wait
 			}
@@ -128,13 +136,12 @@ func (r *reporter) report(ctx context.Context, e incident.Entry) error {
 		}
 		e.State = incident.Built
 	}
-	data, err := r.cfg.Incidents.Read(e)
+	event, data, err := r.cfg.Incidents.Event(e)
+	if errors.Is(err, incident.ErrDamaged) {
+		return r.restore(e, err)
+	}
 	if err != nil {
 		return inSpool(err)
-	}
-	event := &incident.Event{}
-	if err := json.Unmarshal(data, event); err != nil {
-		return inSpool(fmt.Errorf("read incident %s: %w", e.ID, err))
 	}
 	key, err := r.put(ctx, event, data)
 	if err != nil {
@@ -157,9 +164,59 @@ func (r *reporter) report(ctx context.Context, e incident.Entry) error {
 // build makes the event of an incident that is closed.
 func (r *reporter) build(e incident.Entry) error {
 	record, err := r.cfg.Incidents.Record(e)
+	if errors.Is(err, incident.ErrDamaged) {
+		return r.restore(e, err)
+	}
 	if err != nil {
 		return inSpool(err)
 	}
+	return r.buildOf(e, record)
+}
+
+// restore makes the event of an incident anew whose file is damaged, under its ID,
+// of the segments that name it. If none is left there is nothing to tell.
+func (r *reporter) restore(e incident.Entry, damage error) error {
+	at, _ := incident.TimeOf(e.ID) // a file without a time is none of the directory's
+	record := &incident.Record{
+		ID: e.ID, Scope: "host", Name: "host", First: at, Last: at, Closed: incident.ClosedRecover, At: time.Now().UTC(),
+	}
+	all, err := r.cfg.Spool.List()
+	if err != nil {
+		return inSpool(err)
+	}
+	for _, seg := range all {
+		m, err := r.cfg.Spool.Look(seg)
+		if err != nil || m.Event != e.ID {
+			continue
+		}
+		record.Members = append(record.Members, incident.Member{Dir: seg.Dir, Stem: seg.Name.Stem()})
+		record.Host = m.Stream.Host
+		if m.LastError.After(record.Last) {
+			record.Last = m.LastError
+		}
+	}
+	if len(record.Members) == 0 {
+		r.cfg.Log.Error("an incident is lost: its file is damaged, and none of its segments is in the spool any more; its log objects are in the store",
+			"incident", e.ID, "err", damage)
+		return r.forget(e)
+	}
+	r.cfg.Log.Error("an incident is made anew from its segments", "incident", e.ID, "segments", len(record.Members), "err", damage)
+	if err := r.buildOf(e, record); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// forget removes what is left of an incident.
+func (r *reporter) forget(e incident.Entry) error {
+	if err := r.cfg.Incidents.Forget(e); err != nil {
+		return inSpool(err)
+	}
+	return errAgain
+}
+
+// buildOf makes the event of a record's incident.
+func (r *reporter) buildOf(e incident.Entry, record *incident.Record) error {
 	record.Missing = 0
 	var parts []incident.Part
 	for _, m := range record.Members {
@@ -262,8 +319,7 @@ func (s *Shipper) pruneIncidents() (needed func(segment.Segment) bool) {
 		case incident.Open, incident.Closing:
 			unbuilt[e.ID] = true
 		case incident.Uploaded:
-			at, err := incident.TimeOf(e.ID)
-			if err == nil && time.Since(at) < s.cfg.Keep {
+			if now := time.Now(); now.Sub(s.cfg.Incidents.There(e, now)) < s.cfg.Keep {
 				continue
 			}
 			if err := s.cfg.Incidents.Delete(e.ID); err != nil {

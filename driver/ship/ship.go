@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -137,10 +138,8 @@ func (s *Shipper) prune(ctx context.Context) {
 		if err != nil {
 			s.cfg.Log.Error("list the spool", "err", err)
 		}
-		over := func(g segment.Segment) bool { return time.Since(g.Name.Time) >= s.cfg.Keep }
 		needed := s.pruneIncidents()
-		all = append(again, all[:sort.Search(len(all), func(i int) bool { return !over(all[i]) })]...)
-		again = nil
+		all, again = append(again, s.over(all, time.Now())...), nil
 		for _, seg := range all {
 			if ctx.Err() != nil {
 				return
@@ -159,4 +158,19 @@ func (s *Shipper) prune(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// over returns those of the uploaded segments, sorted by time, whose time is over.
+// A segment of the future, of a clock that was ahead, counts from when it was seen.
+func (s *Shipper) over(all []segment.Segment, now time.Time) (over []segment.Segment) {
+	first := func(is func(segment.Segment) bool) int {
+		return sort.Search(len(all), func(i int) bool { return is(all[i]) })
+	}
+	over = slices.Clone(all[:first(func(g segment.Segment) bool { return now.Sub(g.Name.Time) < s.cfg.Keep })])
+	for _, g := range all[first(func(g segment.Segment) bool { return g.Name.Time.After(now) }):] {
+		if now.Sub(s.cfg.Spool.There(g, now)) >= s.cfg.Keep {
+			over = append(over, g)
+		}
+	}
+	return over
 }

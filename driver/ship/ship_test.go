@@ -104,7 +104,7 @@ func newBench(t testing.TB, keep time.Duration) *bench {
 // seal leaves a segment of one line, n seconds young, in the spool.
 func (b *bench) seal(name string, n int, reason segment.Reason) string {
 	b.Helper()
-	w := b.spool.Writer(segment.Stream{ID: strings.Repeat("ab", 32), Name: name, Format: "cri", Image: "image"})
+	w := b.spool.Writer(segment.Stream{ID: strings.Repeat("ab", 32), Name: name, Host: "h", Format: "cri", Image: "image"})
 	at := time.Now().Add(time.Duration(n) * time.Second)
 	text := at.UTC().Format(time.RFC3339Nano) + " stdout F " + cmp.Or(b.line, name+fmt.Sprint(n)) + "\n"
 	if _, err := w.Append(&segment.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {

@@ -25,13 +25,15 @@ const uploads = 4
 type uploader struct {
 	*Shipper
 	queue   queue
-	out     outage // of the store
-	busy    int    // puts under way
+	out     outage    // of the store
+	busy    int       // puts under way
+	skewed  time.Time // when the store refused first because of the clocks, since it took something last
 	results chan result
 }
 
 type result struct {
 	job  *job
+	from time.Time
 	took time.Duration
 	err  error
 }
@@ -85,7 +87,7 @@ func (u *uploader) dispatch(ctx context.Context) time.Time {
 		u.busy++
 		go func() {
 			err := u.put(ctx, j)
-			u.results <- result{j, time.Since(now), err}
+			u.results <- result{j, now, time.Since(now), err}
 		}()
 	}
 }
@@ -98,7 +100,7 @@ func (u *uploader) settle(r result) {
 		if u.out.failures > 0 {
 			log.Info("the store answers again", "failures", u.out.failures)
 		}
-		u.out = outage{}
+		u.out, u.skewed = outage{}, time.Time{}
 		u.queue.done(j)
 		u.moved()
 		notify(u.closed)
@@ -127,8 +129,14 @@ func (u *uploader) settle(r result) {
 		log.Error("upload failed; will try again", "attempt", j.attempts, "err", r.err)
 		return
 	}
-	u.refused(r.err)
 	pause := u.out.failed(now, u.pace)
+	if u.clockWasSet(&r, now) {
+		u.count(ResultFailed, 0)
+		log.Warn("the store refuses because its clock and this machine's differ; the next attempt goes by the store's clock",
+			"next", pause.Round(time.Millisecond), "err", r.err)
+		return
+	}
+	u.refused(r.err)
 	log = log.With("attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", r.err)
 	if errors.Is(r.err, object.ErrBlocked) {
 		u.count(ResultBlocked, 0)
@@ -137,6 +145,18 @@ func (u *uploader) settle(r result) {
 	}
 	u.count(ResultFailed, 0)
 	log.Warn("upload failed; will try again")
+}
+
+// clockWasSet reports whether a refusal only tells that a clock was set: it is about
+// the clocks, and no attempt that began after the first such refusal had it as well.
+func (u *uploader) clockWasSet(r *result, now time.Time) bool {
+	if !object.ClockSkew(r.err) {
+		return false
+	}
+	if u.skewed.IsZero() {
+		u.skewed = now
+	}
+	return !r.from.After(u.skewed)
 }
 
 // errLocal marks a failure that says nothing about the store.

@@ -131,6 +131,9 @@ func (f *failure) remedy() string {
 	return ""
 }
 
+// ClockSkew is for [object.ClockSkew].
+func (f *failure) ClockSkew() bool { return f.code == "RequestTimeTooSkewed" }
+
 func (f *failure) Unwrap() error { return f.cause }
 
 // kind is the error of package object that a failure is; nil means that it may
