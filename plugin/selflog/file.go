@@ -1,6 +1,7 @@
 package selflog
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // The file's name below the spool, and that of the one before it.
@@ -36,6 +39,9 @@ type File struct {
 // does not end in a line with one of last, which say that a process ends by itself.
 func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bool, err error) {
 	file = &File{root: root, uid: uid, gid: gid}
+	if err := file.repair(); err != nil {
+		return nil, false, fmt.Errorf("take the NUL bytes of a power cut out of logfast's own log: %w", err)
+	}
 	if err := file.open(); err != nil {
 		return nil, false, fmt.Errorf("open logfast's own log: %w", err)
 	}
@@ -45,6 +51,34 @@ func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bo
 	}
 	ended = line == "" || slices.ContainsFunc(last, func(s string) bool { return strings.Contains(line, s) })
 	return file, ended, nil
+}
+
+// repair takes the NUL bytes out that a power cut leaves, and ends a line that was
+// cut off, so that tools read the file as text. The repaired file replaces the other
+// at once: a crash leaves one of the two.
+func (f *File) repair() error {
+	fi, err := f.root.Lstat(FileName)
+	if errors.Is(err, os.ErrNotExist) || err == nil && (!fi.Mode().IsRegular() || fi.Size() > 2*maxFile) {
+		return nil // open says what is wrong
+	}
+	if err != nil {
+		return err
+	}
+	text, err := f.root.ReadFile(FileName)
+	if err != nil {
+		return err
+	}
+	torn := len(text) > 0 && text[len(text)-1] != '\n'
+	if !torn && bytes.IndexByte(text, 0) < 0 {
+		return nil
+	}
+	var whole []byte
+	for part := range bytes.FieldsFuncSeq(text, func(r rune) bool { return r == 0 }) {
+		if whole = append(whole, part...); whole[len(whole)-1] != '\n' {
+			whole = append(whole, '\n')
+		}
+	}
+	return durable.WriteFile(f.root, FileName, whole, 0o640)
 }
 
 // LastLine returns the last line of what is in the file, "" for none. It looks at

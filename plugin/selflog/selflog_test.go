@@ -225,3 +225,33 @@ func TestNothingIsWrittenThroughALink(t *testing.T) {
 		t.Error("it was written")
 	}
 }
+
+// TestFile_AfterAPowerCut opens files that a power cut has left NUL bytes in.
+func TestFile_AfterAPowerCut(t *testing.T) {
+	nul := strings.Repeat("\x00", 700)
+	for name, tt := range map[string]struct{ was, want string }{
+		"NUL bytes at the end":        {"one\n" + nul, "one\n"},
+		"half a line and NUL bytes":   {"one\ntw" + nul, "one\ntw\n"},
+		"half a line":                 {"one\ntw", "one\ntw\n"},
+		"NUL bytes of an earlier cut": {"one\ntw" + nul + "three\n", "one\ntw\nthree\n"},
+		"NUL bytes alone":             {nul, ""},
+		"nothing":                     {"", ""},
+		"whole":                       {"one\n", "one\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, dir, open := kept(t)
+			if err := os.WriteFile(filepath.Join(dir, FileName), []byte(tt.was), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			f, _ := open()
+			l.Info("next")
+			l.Keep(nil)
+			f.Close()
+			b, err := os.ReadFile(filepath.Join(dir, FileName))
+			rest, ok := strings.CutPrefix(string(b), tt.want)
+			if err != nil || !ok || strings.Count(rest, "\n") != 1 || !strings.Contains(rest, "msg=next") {
+				t.Errorf("%q, want %q and a line, %v", b, tt.want, err)
+			}
+		})
+	}
+}
