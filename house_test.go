@@ -38,7 +38,7 @@ var floors = map[string]int{
 	"driver":                   4,
 	"internal/show":            0,
 	"internal/sum":             0,
-	"plugin/selflog":           1,
+	"plugin/selflog":           0,
 	"plugin/control":           1,
 	"plugin/metrics":           2,
 	"plugin":                   5,

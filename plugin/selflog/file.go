@@ -9,8 +9,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-
-	"github.com/logfast/logfast/internal/durable"
 )
 
 // The file's name below the spool, and that of the one before it.
@@ -55,7 +53,7 @@ func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bo
 
 // repair takes the NUL bytes out that a power cut leaves, and ends a line that was
 // cut off, so that tools read the file as text. The repaired file replaces the other
-// at once: a crash leaves one of the two.
+// at once. It is not synced: the log is no more than a help.
 func (f *File) repair() error {
 	fi, err := f.root.Lstat(FileName)
 	if errors.Is(err, os.ErrNotExist) || err == nil && (!fi.Mode().IsRegular() || fi.Size() > 2*maxFile) {
@@ -78,7 +76,11 @@ func (f *File) repair() error {
 			whole = append(whole, '\n')
 		}
 	}
-	return durable.WriteFile(f.root, FileName, whole, 0o640)
+	const temp = FileName + ".tmp"
+	if err := f.root.WriteFile(temp, whole, 0o640); err != nil {
+		return errors.Join(err, f.root.Remove(temp))
+	}
+	return f.root.Rename(temp, FileName)
 }
 
 // LastLine returns the last line of what is in the file, "" for none. It looks at
