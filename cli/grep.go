@@ -107,6 +107,8 @@ type grep struct {
 	named         map[string]bool // segments of which the name was printed
 	printed       bool            // a group was
 	containers    map[string]*surroundings
+	held          int  // bytes of the lines in containers
+	dropped       bool // it was said that lines before a match may be missing
 }
 
 // surroundings are the last lines of one container.
@@ -116,8 +118,13 @@ type surroundings struct {
 	recent []archive.Line // those after that: they may come before a match
 }
 
-// maxGroup is how many lines are kept to be printed together.
-const maxGroup = 10_000
+// What is kept of lines that may be printed together: so many lines of a group,
+// and of all containers so many bytes.
+const (
+	maxGroup = 10_000
+	maxHeld  = 16 << 20
+	lineSize = 128 // what a line takes besides its text, about
+)
 
 func (g *grep) line(l *archive.Line) error {
 	if l.Match {
@@ -134,6 +141,7 @@ func (g *grep) line(l *archive.Line) error {
 	}
 	kept := *l
 	kept.Raw, kept.Text = slices.Clone(l.Raw), slices.Clone(l.Text)
+	g.held += lineBytes(&kept)
 	switch {
 	case l.Match:
 		s.group, s.recent, s.want = append(append(s.group, s.recent...), kept), nil, g.after
@@ -141,15 +149,41 @@ func (g *grep) line(l *archive.Line) error {
 		s.group, s.want = append(s.group, kept), s.want-1
 	default:
 		if s.recent = append(s.recent, kept); len(s.recent) <= g.before {
+			g.bound(s)
 			return nil
 		}
-		s.recent = s.recent[1:]
+		g.drop(s, 1)
 		return g.close(s) // the next match is too far away to belong to it
 	}
-	if len(s.group) > maxGroup {
+	if len(s.group) > maxGroup || g.held > maxHeld {
 		return g.close(s)
 	}
 	return nil
+}
+
+// lineBytes is about what a line takes, in bytes.
+func lineBytes(l *archive.Line) int { return len(l.Raw) + len(l.Text) + lineSize }
+
+// drop drops the first lines of recent.
+func (g *grep) drop(s *surroundings, n int) {
+	for i := range s.recent[:n] {
+		g.held -= lineBytes(&s.recent[i])
+		s.recent[i] = archive.Line{}
+	}
+	s.recent = s.recent[n:]
+}
+
+// bound drops lines that may stand before a match to come, if all that are kept
+// take too much.
+func (g *grep) bound(s *surroundings) {
+	if g.held <= maxHeld || len(s.recent) == 0 {
+		return
+	}
+	g.drop(s, (len(s.recent)+1)/2)
+	if !g.dropped {
+		g.dropped = true
+		g.screen.say("the lines before a match are very long: fewer of them are shown than -B and -C ask for")
+	}
 }
 
 // close prints a group that is complete.
@@ -170,6 +204,7 @@ func (g *grep) close(s *surroundings) error {
 // parts has separators between them.
 func (g *grep) print(s *surroundings) error {
 	for i := range s.group {
+		g.held -= lineBytes(&s.group[i])
 		if err := g.write(&s.group[i]); err != nil {
 			return err
 		}

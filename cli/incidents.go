@@ -39,11 +39,14 @@ The exit status is 0, 1 where something failed or could not be read, 130 after ^
 // Run executes the command.
 func (c *incidentsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 	return c.with(app, stdin, &c.queryFlags, 1, func(d *desk) error {
-		events, err := d.Incidents(d.ctx, d.query)
-		if err != nil {
+		found := archive.Groups{Query: d.query}
+		if err := d.EachIncident(d.ctx, d.query, found.Add); err != nil {
 			return err
 		}
-		groups := archive.Groups(events, d.query)
+		if found.Unlisted > 0 {
+			d.screen.say("%d errors are of further kinds: only %d kinds are listed. Choose fewer with --since, --app or --host", found.Unlisted, archive.MaxGroups)
+		}
+		groups := found.List()
 		if c.JSON {
 			e := newEncoder(d.screen)
 			for _, g := range groups {
@@ -286,6 +289,10 @@ func (v *incidentView) context(p *printer, key string) {
 		if marked[l.Line] != nil {
 			mark = '>'
 		}
-		p.f("%c %7d  %s\n", mark, l.Line, lineText(l.Text))
+		more := ""
+		if l.Cut {
+			more = "…"
+		}
+		p.f("%c %7d  %s%s\n", mark, l.Line, lineText(l.Text), more)
 	}
 }

@@ -10,6 +10,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(childMemory) != "" {
+		os.Exit(child())
+	}
 	testscript.Main(m, map[string]func(){
 		"logfast": func() { os.Exit(Run(os.Args[1:], os.Stdout, os.Stderr)) },
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/sum"
 )
 
 // notAFrame is the reason of a Lost where the FIFO held bytes that no log frame
@@ -27,6 +28,17 @@ type counts struct {
 
 type loss struct{ lines, bytes atomic.Int64 }
 
+// lose adds counts that may be any: those of a segment that is discarded are read
+// from its description.
+func (l *loss) lose(lines, bytes int64) {
+	add := func(to *atomic.Int64, n int64) {
+		for was := to.Load(); !to.CompareAndSwap(was, sum.Add(was, n)); was = to.Load() {
+		}
+	}
+	add(&l.lines, lines)
+	add(&l.bytes, bytes)
+}
+
 // wrote counts a batch that is in the segment.
 func (c *counts) wrote(w *workspace) {
 	b := &w.batch
@@ -44,8 +56,7 @@ func (c *counts) wrote(w *workspace) {
 // lose counts lines and bytes that are lost for one of LossReasons.
 func (c *counts) lose(reason string, lines, bytes int64) {
 	if i := slices.Index(LossReasons, reason); i >= 0 {
-		c.lost[i].lines.Add(lines)
-		c.lost[i].bytes.Add(bytes)
+		c.lost[i].lose(lines, bytes)
 	}
 }
 
@@ -75,8 +86,8 @@ func (c *counts) addTo(t *Counts) {
 	}
 	for i := range c.lost {
 		t.Lost[i].Reason = LossReasons[i]
-		t.Lost[i].Lines += c.lost[i].lines.Load()
-		t.Lost[i].Bytes += c.lost[i].bytes.Load()
+		t.Lost[i].Lines = sum.Add(t.Lost[i].Lines, c.lost[i].lines.Load())
+		t.Lost[i].Bytes = sum.Add(t.Lost[i].Bytes, c.lost[i].bytes.Load())
 	}
 }
 
@@ -87,8 +98,7 @@ func (c *counts) fold(of *counts) {
 	c.errors.Add(of.errors.Load())
 	c.resyncs.Add(of.resyncs.Load())
 	for i := range c.lost {
-		c.lost[i].lines.Add(of.lost[i].lines.Load())
-		c.lost[i].bytes.Add(of.lost[i].bytes.Load())
+		c.lost[i].lose(of.lost[i].lines.Load(), of.lost[i].bytes.Load())
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/sum"
 )
 
 // ByKey returns the segments of certain objects, in the order of time: from the
@@ -79,11 +81,22 @@ func named(s *Segment, names []string) string {
 // Numbered is a line of a segment's text, as it is stored.
 type Numbered struct {
 	Line int64  `json:"line"` // from 1
-	Text string `json:"text"`
+	Text string `json:"text"` // at most MaxAroundLine bytes
+	Cut  bool   `json:"cut,omitempty"`
 }
 
+// The bounds of what Around returns, in bytes.
+const (
+	MaxAroundLine = 64 << 10
+	maxAround     = 16 << 20
+)
+
+// ErrTooMuch: the lines around some lines are more than Around returns.
+var ErrTooMuch = fmt.Errorf("they have more than %d MiB; ask for fewer lines before and after", maxAround>>20)
+
 // Around returns the lines of an object around some of its lines, in their
-// order and each once: context of them before and after each.
+// order and each once: context of them before and after each. Lines that the
+// object does not have are left out.
 func (a *Archive) Around(ctx context.Context, key string, lines []int64, context int64) ([]Numbered, error) {
 	l, err := a.ByKey(ctx, []string{key})
 	if err != nil {
@@ -95,42 +108,69 @@ func (a *Archive) Around(ctx context.Context, key string, lines []int64, context
 		return nil, err
 	}
 	defer body.Close()
-	last := int64(0)
-	wanted := map[int64]bool{}
-	for _, line := range lines {
-		for n := max(1, line-context); n <= line+context; n++ {
-			wanted[n] = true
-			last = max(last, n)
-		}
+	found, err := around(until{ctx, body}, lines, context)
+	if err != nil {
+		err = fmt.Errorf("read %s: %w", key, err)
 	}
-	var found []Numbered
-	r := bufio.NewReaderSize(body, 64<<10)
-	for n := int64(1); n <= last; n++ {
-		text, err := readLine(r, wanted[n])
-		if err != nil && !errors.Is(err, io.EOF) {
-			return found, fmt.Errorf("read %s: %w", key, err)
-		}
-		if wanted[n] && (err == nil || len(text) > 0) {
-			found = append(found, Numbered{n, string(text)})
-		}
-		if err != nil {
-			break
+	return found, err
+}
+
+// around reads the lines around some lines.
+func around(text io.Reader, lines []int64, context int64) (found []Numbered, err error) {
+	lines = slices.DeleteFunc(slices.Clone(lines), func(n int64) bool { return n < 1 })
+	slices.Sort(lines)
+	r := bufio.NewReaderSize(text, 64<<10)
+	n, size := int64(0), 0
+	for _, at := range lines {
+		// The numbers come from others: neither sum nor difference may overflow.
+		from, to := max(1, at-min(context, at-1)), sum.Add(at, context)
+		for n < to {
+			n++
+			line, more, err := readLine(r, n >= from)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return found, err
+			}
+			if n >= from && (err == nil || len(line) > 0) {
+				if size += len(line) + 64; size > maxAround {
+					return found, ErrTooMuch
+				}
+				found = append(found, Numbered{n, string(line), more})
+			}
+			if err != nil {
+				return found, nil
+			}
 		}
 	}
 	return found, nil
 }
 
-// readLine reads a line, and keeps what it may of it if it is wanted.
-func readLine(r *bufio.Reader, wanted bool) (line []byte, err error) {
+// readLine reads a line, and keeps the beginning of it if it is wanted.
+func readLine(r *bufio.Reader, wanted bool) (line []byte, more bool, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
-		if wanted && len(line) < maxLine {
-			line = append(line, part...)
+		whole := !errors.Is(err, bufio.ErrBufferFull)
+		part = bytes.TrimSuffix(part, newline)
+		if wanted {
+			fits := min(len(part), MaxAroundLine-len(line))
+			line, more = append(line, part[:fits]...), more || fits < len(part)
 		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return bytes.TrimSuffix(line, newline), err
+		if whole {
+			return line, more, err
 		}
 	}
+}
+
+// until is a reader that ends with a context: a text may be very long.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u until) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
 }
 
 // LastLine is segment.LatestLine for a whole segment: no line of it is later.

@@ -97,7 +97,7 @@ func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) 
 		return nil, err
 	}
 	if !s.described {
-		s.describe(attrs)
+		a.describe(s, attrs)
 	}
 	if f, ok := body.(*os.File); ok {
 		return f, nil

@@ -44,7 +44,12 @@ func (l *List) Follow(ctx context.Context, q Query, sel Selection, f func(*Line)
 			s.file = nil // the follower's now
 		}
 	}
-	return w.run(ctx)
+	err := w.run(ctx)
+	var out *outputError
+	if errors.As(err, &out) {
+		return out.error
+	}
+	return err
 }
 
 // follower looks again and again. It belongs to one goroutine.
@@ -57,7 +62,13 @@ type follower struct {
 	dirs  map[string]*followed
 	from  time.Time // objects of segments that ended before this are not looked for
 	lines []Line    // that have come and are not given out yet
+	size  int       // bytes of lines
+	came  bool      // something has, since it was looked at last
 }
+
+// maxKept is how much text a follower keeps, in bytes, to bring it into the order
+// of time. A follower that has more to tell gives it out in parts.
+const maxKept = 8 << 20
 
 // followed is one directory of the spool.
 type followed struct {
@@ -67,7 +78,7 @@ type followed struct {
 	seq   int // its number once it is sealed; 0: unknown
 	at    int64
 	scan  *scanner
-	out   *batch
+	err   error // of giving lines out
 }
 
 func (w *follower) close() {
@@ -80,23 +91,30 @@ func (w *follower) close() {
 
 func (w *follower) run(ctx context.Context) error {
 	spool, store := spoolSoon, storeSoon
+	var ended *outputError
 	asked := time.Now()
 	for {
 		if w.a.cfg.Spool != nil {
-			if err := w.lookAtSpool(ctx); err != nil {
+			if err := w.lookAtSpool(ctx); errors.As(err, &ended) {
+				return ended
+			} else if err != nil {
 				w.a.note("the spool", err)
 			}
 		}
-		spool = pace(spool, len(w.lines) > 0, spoolSoon, spoolLate)
+		spool = pace(spool, w.came || len(w.lines) > 0, spoolSoon, spoolLate)
+		w.came = false
 		if err := w.give(); err != nil {
 			return err
 		}
 		if w.a.cfg.Store != nil && time.Since(asked) >= store {
-			if err := w.lookAtStore(ctx); err != nil && ctx.Err() == nil {
+			if err := w.lookAtStore(ctx); errors.As(err, &ended) {
+				return ended
+			} else if err != nil && ctx.Err() == nil {
 				w.a.note("the store", err)
 			}
 			asked = time.Now()
-			store = pace(store, len(w.lines) > 0, storeSoon, storeLate)
+			store = pace(store, w.came || len(w.lines) > 0, storeSoon, storeLate)
+			w.came = false
 			if err := w.give(); err != nil {
 				return err
 			}
@@ -122,23 +140,31 @@ func pace(now time.Duration, came bool, soon, late time.Duration) time.Duration 
 
 // give gives out what has come.
 func (w *follower) give() error {
+	w.came = w.came || len(w.lines) > 0
 	sortLines(w.lines)
 	for i := range w.lines {
 		if err := w.f(&w.lines[i]); err != nil {
-			return err
+			return &outputError{err}
 		}
 	}
-	w.lines = w.lines[:0]
+	clear(w.lines)
+	w.lines, w.size = w.lines[:0], 0
 	return nil
 }
 
-// keep copies a line for give.
+// keep copies a line for give, which it calls when there is much.
 func (w *follower) keep(line *Line) error {
 	kept := *line
 	kept.Raw, kept.Text = slices.Clone(line.Raw), slices.Clone(line.Text)
 	w.lines = append(w.lines, kept)
+	if w.size += len(line.Raw) + len(line.Text) + lineSize; w.size > maxKept {
+		return w.give()
+	}
 	return nil
 }
+
+// lineSize is what a line takes besides its text, in bytes, about.
+const lineSize = 128
 
 func (w *follower) lookAtSpool(ctx context.Context) error {
 	dirs, err := w.a.cfg.Spool.Dirs()
@@ -235,9 +261,12 @@ func (d *followed) take(w *follower, s *Segment, f *os.File, from int64) {
 		sel: &w.sel, seg: s, size: blockSize, later: from > 0,
 		fresh: func() *batch { return &batch{} },
 		read:  func(int) {},
-		send:  func(_ context.Context, b *batch, _ bool) bool { d.out = b; return true },
+		send: func(_ context.Context, b *batch, _ bool) bool {
+			d.err = errors.Join(d.err, w.drain(s, b))
+			return true
+		},
 	}
-	d.scan.begin()
+	d.scan.begin(context.Background())
 }
 
 // unlinked reports whether the segment's file has no name any more.
@@ -284,7 +313,10 @@ func (d *followed) grown(w *follower) error {
 		}
 		d.scan.sniff(buf[:end])
 		d.scan.records(buf[:end])
-		d.drain(w)
+		d.scan.flush(context.Background(), true)
+		if d.err != nil {
+			return d.err
+		}
 		d.at += int64(end)
 	}
 	return nil
@@ -301,26 +333,30 @@ func (d *followed) ended(w *follower) error {
 		}
 	}
 	d.scan.rest()
-	d.drain(w)
-	err = errors.Join(err, d.file.Close())
+	d.scan.flush(context.Background(), true)
+	err = errors.Join(err, d.err, d.file.Close())
 	d.seg, d.file = nil, nil
 	return err
 }
 
-// drain takes the lines that the scanner has found.
-func (d *followed) drain(w *follower) {
-	d.scan.flush(context.Background(), true)
-	if d.out == nil {
-		return
-	}
-	for _, r := range d.out.refs {
+// drain takes the lines that a scanner has found.
+func (w *follower) drain(of *Segment, b *batch) error {
+	for _, r := range b.refs {
 		if r.match || w.sel.All {
-			_ = w.keep(&Line{Segment: d.seg, Time: time.Unix(0, r.time), Stream: r.stream, // it never fails
-				Raw: d.out.buf[r.raw:r.rawEnd], Text: d.out.buf[r.text:r.textEnd], Match: r.match})
+			if err := w.keep(&Line{Segment: of, Time: time.Unix(0, r.time), Stream: r.stream,
+				Raw: b.buf[r.raw:r.rawEnd], Text: b.buf[r.text:r.textEnd], Match: r.match}); err != nil {
+				return err
+			}
 		}
 	}
-	d.out = nil
+	return nil
 }
+
+// outputError is an error of the function that lines are given to: it ends the
+// follower.
+type outputError struct{ error }
+
+func (e *outputError) Unwrap() error { return e.error }
 
 // lookAtStore reads the objects that are new, but for those of containers that
 // the spool has: these were read there.
@@ -359,7 +395,16 @@ func (w *follower) lookAtStore(ctx context.Context) error {
 		}
 	}
 	sortByTime(wanted)
-	return w.a.Read(ctx, wanted, w.sel, w.keep)
+	if err := w.give(); err != nil {
+		return err
+	}
+	w.came = w.came || len(wanted) > 0
+	return w.a.Read(ctx, wanted, w.sel, func(line *Line) error { // they are in the order of time
+		if err := w.f(line); err != nil {
+			return &outputError{err}
+		}
+		return nil
+	})
 }
 
 // local reports whether the spool has the segment's container.

@@ -1,9 +1,7 @@
 package archive
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,16 +26,27 @@ const (
 	// incidentDir is the spool's own directory of incidents.
 	incidentDir = ".incidents"
 
-	// maxIncident is the largest object that may be an incident, in bytes.
-	maxIncident = 8 << 20
-
 	fetched = 16 // incidents that are fetched at once
+
+	// usual is the size up to which several incidents are fetched at once, in
+	// bytes. Larger ones are fetched one at a time.
+	usual = 256 << 10
 )
 
-// Incidents returns the incidents that overlap the query's range and concern its
-// hosts and apps, of the store and of the spool, each once, sorted by the time
-// of the last error.
-func (a *Archive) Incidents(ctx context.Context, q Query) ([]*incident.Event, error) {
+// source is where an incident can be read.
+type source struct {
+	id    string // of the incident, as its name says
+	name  string // the object's key, or the file in the spool
+	size  int64
+	spool bool
+}
+
+// EachIncident calls f for the incidents that overlap the query's range and
+// concern its hosts and apps, of the store and of the spool, each once. The calls
+// are one at a time, in no order, and f keeps no more of the event than it needs:
+// an event is not kept. An incident that is not valid is left out, and the
+// archive's Warn is called.
+func (a *Archive) EachIncident(ctx context.Context, q Query, f func(*incident.Event)) error {
 	var prefixes []string
 	if !q.Since.IsZero() {
 		until := time.Now()
@@ -52,11 +61,28 @@ func (a *Archive) Incidents(ctx context.Context, q Query) ([]*incident.Event, er
 			}
 		}
 	}
-	all, err := a.incidents(ctx, prefixes)
+	all, err := a.sources(ctx, prefixes)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return slices.DeleteFunc(all, func(e *incident.Event) bool { return !q.concerns(&e.Data) }), nil
+	var large, decoding sync.Mutex
+	byID := slices.Collect(maps.Values(all))
+	return together(ctx, len(byID), fetched, func(ctx context.Context, i int) error {
+		if slices.ContainsFunc(byID[i], func(s source) bool { return s.size > usual }) {
+			large.Lock()
+			defer large.Unlock()
+		}
+		e, err := a.incident(ctx, byID[i], &decoding)
+		if e == nil || err != nil {
+			return err
+		}
+		if q.concerns(&e.Data) {
+			decoding.Lock()
+			defer decoding.Unlock()
+			f(e)
+		}
+		return nil
+	})
 }
 
 // concerns reports whether an incident is wanted.
@@ -79,95 +105,114 @@ func (q *Query) concerns(i *incident.Incident) bool {
 			}))
 }
 
-// incidents reads the incidents below the prefixes; none: all of them.
-func (a *Archive) incidents(ctx context.Context, prefixes []string) ([]*incident.Event, error) {
-	byID := map[string]*incident.Event{}
-	var mu sync.Mutex // owns byID
-	add := func(data []byte) {
-		e := parseIncident(data)
-		if e == nil {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if have := byID[e.Data.ID]; have == nil || have.Type == incident.TypeOpened {
-			byID[e.Data.ID] = e
-		}
-	}
+// sources finds the incidents of the spool and, below the prefixes, of the store;
+// no prefix: all of them. They are found by name, so that none is read that is not
+// wanted. Those of one ID are together, the spool's first.
+func (a *Archive) sources(ctx context.Context, prefixes []string) (map[string][]source, error) {
+	all := map[string][]source{}
 	if a.cfg.Spool != nil {
-		files, err := a.cfg.Spool.ReadHidden(incidentDir, ".json")
+		files, err := a.cfg.Spool.Hidden(incidentDir)
 		if err != nil && !errors.Is(err, fs.ErrPermission) { // it is root's alone, and the store has most
 			a.warn(incidentDir, err)
 		}
-		for _, data := range files {
-			add(data)
+		for name, size := range files {
+			id := strings.TrimSuffix(strings.TrimSuffix(name, ".json"), ".uploaded")
+			if path.Ext(name) == ".json" && incident.IsID(id) {
+				all[id] = append(all[id], source{id: id, name: path.Join(incidentDir, name), size: size, spool: true})
+			}
 		}
 	}
-	if a.cfg.Store != nil {
-		if err := a.fetchIncidents(ctx, prefixes, add); err != nil {
-			return nil, err
-		}
+	if a.cfg.Store == nil {
+		return all, nil
 	}
-	return slices.SortedFunc(maps.Values(byID), func(x, y *incident.Event) int {
-		return cmp.Or(x.Data.Last.Compare(y.Data.Last), strings.Compare(x.Data.ID, y.Data.ID))
-	}), nil
-}
-
-func (a *Archive) fetchIncidents(ctx context.Context, prefixes []string, add func([]byte)) error {
 	if len(prefixes) == 0 {
 		prefixes = []string{incidents}
 	}
-	var mu sync.Mutex
-	var keys []string // owned by mu
+	var mu sync.Mutex // owns all
 	err := together(ctx, len(prefixes), listings, func(ctx context.Context, i int) error {
 		return a.entries(ctx, prefixes[i], func(e object.Entry) bool {
-			if path.Ext(e.Key) == ".json" && e.Size <= maxIncident {
+			// Others may have JSON there: it is called otherwise.
+			if id, ok := strings.CutSuffix(path.Base(e.Key), ".json"); ok && incident.IsID(id) {
 				mu.Lock()
-				keys = append(keys, e.Key)
+				all[id] = append(all[id], source{id: id, name: e.Key, size: e.Size})
 				mu.Unlock()
 			}
 			return true
 		})
 	})
-	if err != nil {
-		return err
-	}
-	return together(ctx, len(keys), fetched, func(ctx context.Context, i int) error {
-		data, err := a.small(ctx, keys[i])
-		if errors.Is(err, object.ErrNotFound) {
-			return nil // deleted since it was listed
-		}
-		if err != nil {
-			return err
-		}
-		add(data)
-		return nil
-	})
+	return all, err
 }
 
-// small reads a small object.
-func (a *Archive) small(ctx context.Context, key string) (data []byte, err error) {
-	err = retry(ctx, func() error {
-		body, _, err := a.cfg.Store.Get(ctx, key)
+// incident reads an incident that has one ID: of several sources the first whose
+// event is closed, and else an early notice. It is nil if there is none any more,
+// or none that is valid, which was said.
+func (a *Archive) incident(ctx context.Context, from []source, decoding *sync.Mutex) (*incident.Event, error) {
+	var early *incident.Event
+	for _, s := range from {
+		e, err := a.event(ctx, s, decoding)
+		var invalid *incident.InvalidError
+		switch {
+		case errors.As(err, &invalid):
+			a.warn(s.name, err)
+		case errors.Is(err, object.ErrNotFound), errors.Is(err, fs.ErrNotExist): // deleted since it was listed
+		case err != nil:
+			return nil, err
+		case e.Type == incident.TypeShipped:
+			return e, nil
+		default:
+			early = e
+		}
+	}
+	return early, nil
+}
+
+// event reads and checks one event. Decoding takes more memory than the text does,
+// so it is done one at a time.
+func (a *Archive) event(ctx context.Context, s source, decoding *sync.Mutex) (*incident.Event, error) {
+	data, err := a.small(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	decoding.Lock()
+	defer decoding.Unlock()
+	e, err := incident.Decode(data)
+	if err == nil && e.ID != s.id {
+		err = incident.Invalid("its id is " + e.ID + ", and its name is of another")
+	}
+	return e, err
+}
+
+// small reads an encoded event, but not much more than its size was when it was
+// found.
+func (a *Archive) small(ctx context.Context, s source) ([]byte, error) {
+	limit := min(max(s.size, usual), incident.MaxEvent) + 1
+	if s.spool {
+		f, err := a.cfg.Spool.OpenHidden(s.name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(io.LimitReader(f, limit))
+	}
+	if s.size > incident.MaxEvent {
+		return nil, incident.Invalid(fmt.Sprintf("it has %d bytes, more than %d", s.size, incident.MaxEvent))
+	}
+	var data []byte
+	err := retry(ctx, func() error {
+		body, _, err := a.cfg.Store.Get(ctx, s.name)
 		if err != nil {
 			return err
 		}
 		defer body.Close()
-		if data, err = io.ReadAll(io.LimitReader(body, maxIncident)); err != nil {
-			return fmt.Errorf("get %s: %w", key, err)
+		if data, err = io.ReadAll(io.LimitReader(body, limit)); err != nil {
+			return fmt.Errorf("get %s: %w", s.name, err)
 		}
 		return nil
 	})
-	return data, err
-}
-
-// parseIncident returns nil for what is no incident: others may have JSON there.
-func parseIncident(data []byte) *incident.Event {
-	e := &incident.Event{}
-	if json.Unmarshal(data, e) != nil || e.Data.ID == "" || e.Type != incident.TypeShipped && e.Type != incident.TypeOpened {
-		return nil
+	if err == nil && int64(len(data)) == limit {
+		err = incident.Invalid(fmt.Sprintf("it has more than %d bytes", limit-1))
 	}
-	return e
+	return data, err
 }
 
 // UnknownError says that no one incident has an id.
@@ -193,64 +238,67 @@ var idDay = regexp.MustCompile(`^(\d{8})T?`)
 // Incident returns the one incident whose id begins so. The error is an
 // *UnknownError where there is none, or more than one.
 func (a *Archive) Incident(ctx context.Context, id string) (*incident.Event, error) {
-	// The id begins with a day, which spares reading all.
+	// The id begins with a day, which spares listing all.
 	if m := idDay.FindStringSubmatch(id); m != nil {
 		if day, err := time.Parse("20060102", m[1]); err == nil {
 			var prefixes []string
 			for _, day := range days(day.AddDate(0, 0, -1), day.AddDate(0, 0, 1)) {
 				prefixes = append(prefixes, incidents+"dt="+day+"/")
 			}
-			near, err := a.incidents(ctx, prefixes)
+			near, err := a.sources(ctx, prefixes)
 			if err != nil {
 				return nil, err
 			}
-			if e, err := pick(near, id); e != nil || err != nil && err.Many {
-				return e, errorOrNil(err)
+			if found, unknown := pick(near, id); unknown == nil || unknown.Many {
+				return a.picked(ctx, near[found], unknown)
 			}
 		}
 	}
-	all, err := a.incidents(ctx, nil)
+	all, err := a.sources(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	e, unknown := pick(all, id)
-	return e, errorOrNil(unknown)
+	found, unknown := pick(all, id)
+	return a.picked(ctx, all[found], unknown)
 }
 
-func errorOrNil(err *UnknownError) error {
-	if err == nil {
-		return nil
+// picked reads the one incident that was asked for.
+func (a *Archive) picked(ctx context.Context, from []source, unknown *UnknownError) (*incident.Event, error) {
+	if unknown != nil {
+		return nil, unknown
 	}
-	return err
+	var decoding sync.Mutex
+	e, err := a.incident(ctx, from, &decoding)
+	if err == nil && e == nil {
+		err = fmt.Errorf("incident %s cannot be shown: it was deleted, or it is not valid", from[0].id)
+	}
+	return e, err
 }
 
 // maxNear is how many ids a message names.
 const maxNear = 5
 
-func pick(all []*incident.Event, id string) (*incident.Event, *UnknownError) {
-	var begin []*incident.Event
-	for _, e := range all {
-		if e.Data.ID == id {
-			return e, nil
-		}
-		if id != "" && strings.HasPrefix(e.Data.ID, id) {
-			begin = append(begin, e)
+// pick returns the one id that is meant.
+func pick(all map[string][]source, id string) (string, *UnknownError) {
+	if all[id] != nil {
+		return id, nil
+	}
+	ids := slices.Sorted(maps.Keys(all))
+	var begin []string
+	for _, other := range ids {
+		if id != "" && strings.HasPrefix(other, id) {
+			begin = append(begin, other)
 		}
 	}
 	if len(begin) == 1 {
 		return begin[0], nil
 	}
-	unknown := &UnknownError{ID: id, Many: len(begin) > 1}
+	unknown := &UnknownError{ID: id, Near: begin, Many: len(begin) > 1}
 	if !unknown.Many {
-		begin = slices.SortedStableFunc(slices.Values(all), func(x, y *incident.Event) int {
-			return common(y.Data.ID, id) - common(x.Data.ID, id)
-		})
-		begin = begin[:min(len(begin), maxNear)]
+		slices.SortStableFunc(ids, func(x, y string) int { return common(y, id) - common(x, id) })
+		unknown.Near = ids[:min(len(ids), maxNear)]
 	}
-	for _, e := range begin {
-		unknown.Near = append(unknown.Near, e.Data.ID)
-	}
-	return nil, unknown
+	return "", unknown
 }
 
 // common counts the bytes that two texts begin with alike.
@@ -260,47 +308,4 @@ func common(a, b string) int {
 		n++
 	}
 	return n
-}
-
-// Group is the errors of one kind, in all incidents that had them.
-type Group struct {
-	incident.Fingerprint          // First, Last and Errors are of all of them
-	Hosts                []string `json:"hosts"`
-	Incidents            []string `json:"incidents"` // their ids, the latest last
-}
-
-// Groups folds incidents by fingerprint; the one that was seen last comes first.
-// Where the query names apps, only errors of these are in them.
-func Groups(events []*incident.Event, q Query) []*Group {
-	byID := map[string]*Group{}
-	for _, e := range events {
-		for _, f := range e.Data.Fingerprints {
-			if len(q.Apps) > 0 && !anyOf(q.Apps, f.App) {
-				continue
-			}
-			g := byID[f.ID]
-			if g == nil {
-				g = &Group{Fingerprint: f}
-				g.Errors = 0
-				byID[f.ID] = g
-			}
-			g.Errors += f.Errors
-			if f.First.Before(g.First) {
-				g.First = f.First
-			}
-			if f.Last.After(g.Last) {
-				g.Last = f.Last
-			}
-			if !slices.Contains(g.Hosts, e.Data.Host) {
-				g.Hosts = append(g.Hosts, e.Data.Host)
-			}
-			g.Incidents = append(g.Incidents, e.Data.ID)
-		}
-	}
-	for _, g := range byID {
-		slices.Sort(g.Hosts)
-	}
-	return slices.SortedFunc(maps.Values(byID), func(x, y *Group) int {
-		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.ID, y.ID))
-	})
 }

@@ -325,6 +325,15 @@ func (l *List) Describe(ctx context.Context) error {
 	return nil
 }
 
+// describe completes a segment, and says what of its metadata is left out.
+func (a *Archive) describe(s *Segment, attrs object.Attributes) (ours bool) {
+	ours, err := s.describe(attrs)
+	if err != nil && ours {
+		a.note(s.Key, err)
+	}
+	return ours
+}
+
 // ask reads the attributes of those objects of which it has not been done yet.
 func (a *Archive) ask(ctx context.Context, segments []*Segment) error {
 	var open []*Segment
@@ -347,7 +356,7 @@ func (a *Archive) ask(ctx context.Context, segments []*Segment) error {
 		case err != nil:
 			return err
 		default:
-			s.foreign = !s.describe(attrs)
+			s.foreign = !a.describe(s, attrs)
 		}
 		return nil
 	})

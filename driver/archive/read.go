@@ -52,6 +52,8 @@ type merger struct {
 	next    int           // no segment before this is still to be started
 	waiting int           // segments that are being read and not asked for yet
 	size    int           // of a block
+	most    int           // of a line that is put together
+	held    int           // bytes of all held lines
 	heap    []*cursor     // by key: the least first
 	line    Line
 	pool    sync.Pool
@@ -92,6 +94,7 @@ func (m *merger) run(ctx context.Context) error {
 	// A segment being read holds a block, up to three batches and what gzip
 	// looks back on.
 	m.size = min(blockSize, max(minBlock, blocks/4/max(1, len(cursors))))
+	m.most = min(maxLine, max(minLine, blocks/max(1, len(cursors))))
 	for _, c := range cursors {
 		slices.SortStableFunc(c.segments, func(i, j int) int { return m.all[i].order - m.all[j].order })
 		c.key = m.all[c.segments[0]].First.UnixNano()
@@ -197,7 +200,7 @@ func (m *merger) launch(ctx context.Context, i int) {
 	m.waiting++
 	seg := m.all[i]
 	s := &scanner{
-		sel: m.sel, seg: seg, size: m.size, fresh: m.fresh,
+		sel: m.sel, seg: seg, size: m.size, most: m.most, fresh: m.fresh,
 		read: func(n int) { m.a.progress.Bytes.Add(int64(n)) },
 		send: func(ctx context.Context, b *batch, wait bool) bool {
 			if !wait {
@@ -245,17 +248,20 @@ func (m *merger) give(c *cursor, r *ref) error {
 		} else {
 			if h.seg.Stream.Format != record.Raw.String() {
 				h.raw = append(h.raw, '\n')
+				m.held++
 			}
 			h.raw, h.text = append(h.raw, raw...), append(h.text, text...)
+			m.held += len(raw) + len(text)
 			h.match = m.sel.match(h.text)
-			if r.open && len(h.text) < maxLine {
+			if r.open && len(h.text) < m.most && len(h.raw) < 2*m.most {
 				h.seg = seg // and it may go on again
 				return nil
 			}
 			return m.let(c, r.stream)
 		}
 	}
-	if r.open && seg.Reason != segment.Stop && len(c.segments) > 1 {
+	if r.open && seg.Reason != segment.Stop && len(c.segments) > 1 && m.held < blocks {
+		m.held += len(raw) + len(text)
 		c.held[r.stream] = &heldLine{seg, at, slices.Clone(raw), slices.Clone(text), match}
 		return nil
 	}
@@ -273,6 +279,7 @@ func (m *merger) let(c *cursor, stream record.Stream) error {
 		return nil
 	}
 	c.held[stream] = nil
+	m.held -= len(h.raw) + len(h.text)
 	return m.out(h.seg, h.time, stream, h.raw, h.text, h.match)
 }
 
@@ -292,6 +299,9 @@ func (m *merger) fresh() *batch {
 }
 
 func (m *merger) recycle(b *batch) {
+	if cap(b.buf) > 4*m.size {
+		return // it had a long line, as few have
+	}
 	b.buf, b.refs = b.buf[:0], b.refs[:0]
 	m.pool.Put(b)
 }

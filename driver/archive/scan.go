@@ -51,9 +51,15 @@ const (
 	// become smaller.
 	blocks = 64 << 20
 
-	// maxLine is the longest line that is put together, in bytes: a longer
-	// one is cut.
+	// maxLine is the longest line that is put together, in bytes of what the
+	// program wrote: a longer one goes on as a line of its own. minLine is the
+	// same if many segments are read at the same time.
 	maxLine = 1 << 20
+	minLine = 64 << 10
+
+	// maxRefs is how many lines a batch has: of short lines, what is noted
+	// about them takes more memory than their bytes.
+	maxRefs = 8 << 10
 
 	// longPiece is what Docker cuts a long line into, in bytes.
 	longPiece = 16 << 10
@@ -84,7 +90,9 @@ type scanner struct {
 	since  int64
 	until  int64
 	size   int // of a block
+	most   int // bytes of a line that are put together
 
+	ctx    context.Context // of the scan, for batches that are sent in the middle of a block
 	out    *batch
 	send   func(ctx context.Context, b *batch, wait bool) bool // false: it was not taken
 	fresh  func() *batch
@@ -107,7 +115,11 @@ type join struct {
 var errEnough = errors.New("enough")
 
 // begin makes the scanner ready.
-func (s *scanner) begin() {
+func (s *scanner) begin(ctx context.Context) {
+	s.ctx = ctx
+	if s.most == 0 {
+		s.most = maxLine
+	}
 	s.since, s.until = math.MinInt64, math.MaxInt64
 	if !s.sel.Since.IsZero() {
 		s.since = s.sel.Since.UnixNano()
@@ -124,7 +136,7 @@ func (s *scanner) begin() {
 
 // scan reads text to its end.
 func (s *scanner) scan(ctx context.Context, r io.Reader) error {
-	s.begin()
+	s.begin(ctx)
 	err := s.blocks(ctx, r)
 	if errors.Is(err, errEnough) {
 		err = nil
@@ -149,12 +161,12 @@ func (s *scanner) blocks(ctx context.Context, r io.Reader) error {
 			return gone // whoever asked has
 		}
 		end := bytes.LastIndexByte(buf[:n], '\n') + 1
-		if end == 0 && err == nil && len(buf) < maxLine {
+		if end == 0 && err == nil && len(buf) < s.most {
 			buf = append(buf, make([]byte, len(buf))...)
 			continue
 		}
 		if end == 0 && err == nil {
-			end = n // no line is longer
+			end = n // the rest is a line of its own
 		}
 		if end > 0 {
 			if !s.later {
@@ -328,7 +340,8 @@ func (s *scanner) piece(raw, text []byte, at int64, stream record.Stream, more b
 		j.raw = append(j.raw, '\n')
 	}
 	j.raw, j.text = append(j.raw, raw...), append(j.text, text...)
-	if !more || len(j.text) >= maxLine {
+	// Records of few bytes, or none, are longer than their text.
+	if !more || len(j.text) >= s.most || len(j.raw) >= 2*s.most {
 		s.line(j.raw, j.text, j.time, stream, false)
 		j.raw, j.text = j.raw[:0], j.text[:0]
 	}
@@ -373,7 +386,9 @@ func (s *scanner) emit(raw, text []byte, r ref) {
 		b.buf = append(b.buf, text...)
 		r.textEnd = uint32(len(b.buf))
 	}
-	b.refs = append(b.refs, r)
+	if b.refs = append(b.refs, r); len(b.refs) >= maxRefs || len(b.buf) >= 2*s.size {
+		s.flush(s.ctx, true)
+	}
 }
 
 // flush hands the batch over: when it is full, at the end, or when somebody

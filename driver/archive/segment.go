@@ -1,14 +1,19 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -89,13 +94,33 @@ func fromKey(keys *segment.KeyReader, e object.Entry) *Segment {
 	return s
 }
 
-// describe adds what the store keeps beside an object. It reports whether logfast
-// wrote the object, as far as one can tell.
-func (s *Segment) describe(attrs object.Attributes) bool {
+// What metadata may say. Names are cut to 256 bytes before they are put there.
+const maxName = 1 << 10
+
+var (
+	idPattern     = regexp.MustCompile(`^[0-9a-f]{1,64}$`)
+	reasonPattern = regexp.MustCompile(`^[a-z-]{1,32}$`)
+)
+
+// describe adds what the store keeps beside an object. ours reports whether logfast
+// wrote the object, as far as one can tell; the error says what in the metadata
+// cannot be, which is left out.
+func (s *Segment) describe(attrs object.Attributes) (ours bool, err error) {
 	s.described = true
 	m := attrs.Metadata
+	var wrong []error
+	bad := func(name string) {
+		wrong = append(wrong, fmt.Errorf("its metadata says %s=%.80q, which cannot be", name, m[name]))
+	}
 	text := func(to *string, name string) {
-		if m[name] != "" {
+		switch {
+		case m[name] == "":
+		case len(m[name]) > maxName,
+			name == "container-id" && !idPattern.MatchString(m[name]),
+			name == "reason" && !reasonPattern.MatchString(m[name]),
+			name == "format" && !slices.Contains(record.Formats(), m[name]):
+			bad(name)
+		default:
 			*to = m[name]
 		}
 	}
@@ -108,16 +133,55 @@ func (s *Segment) describe(attrs object.Attributes) bool {
 	text(&s.Stream.Format, "format")
 	text((*string)(&s.Reason), "reason")
 	for name, to := range map[string]*time.Time{"first-time": &s.First, "last-time": &s.Last} {
-		if at, err := time.Parse(time.RFC3339Nano, m[name]); err == nil {
+		switch at, err := time.Parse(time.RFC3339Nano, m[name]); {
+		case m[name] == "":
+		case err != nil || !incident.Sane(at):
+			bad(name)
+		default:
 			*to = at
 		}
 	}
-	for name, to := range map[string]*int64{"lines": &s.Lines, "bytes": &s.Bytes, "errors": &s.Errors} {
-		if n, err := strconv.ParseInt(m[name], 10, 64); err == nil {
-			*to = n
+	counts := map[string]int64{"lines": -1, "bytes": -1, "errors": -1}
+	for name := range counts {
+		n, err := strconv.ParseInt(m[name], 10, 64)
+		if err == nil {
+			counts[name] = n
+		} else if m[name] != "" {
+			bad(name)
 		}
 	}
-	return s.keyed != nil || m["container-id"] != "" && m["first-time"] != ""
+	if err := possible(counts["lines"], counts["bytes"], counts["errors"], attrs.Size); err != nil {
+		wrong = append(wrong, fmt.Errorf("its metadata cannot be: %w", err))
+	} else {
+		s.Lines, s.Bytes, s.Errors = known(counts["lines"], s.Lines), known(counts["bytes"], s.Bytes), known(counts["errors"], s.Errors)
+	}
+	return s.keyed != nil || s.Stream.ID != "" && !s.First.IsZero(), errors.Join(wrong...)
+}
+
+// known returns a count, or if it is not known what is known already.
+func known(n, before int64) int64 {
+	if n < 0 {
+		return before
+	}
+	return n
+}
+
+// ratio is how many times as long as a packed text its text can be: RFC 1951 allows
+// 258 bytes for two bits.
+const ratio = 1032
+
+// possible says what of the counts of an object's text cannot be; -1 is not known.
+func possible(lines, bytes, errs, size int64) error {
+	if bytes < 0 && size > 0 {
+		bytes = size * ratio
+	}
+	if bytes < 0 {
+		bytes = max(lines, errs, 0) // as many as need be: neither is known
+	}
+	if size > 0 && bytes/ratio > size {
+		return fmt.Errorf("%d bytes of text do not fit into an object of %d bytes", bytes, size)
+	}
+	return segment.CheckCounts(max(lines, 0), bytes, max(errs, 0))
 }
 
 // fromSpool makes a segment of a file; m is what is kept about it.

@@ -48,8 +48,8 @@ func (s *stamps) parse(b []byte) (int64, bool) {
 	}
 	if !s.set || string(b[:len(secondLayout)]) != string(s.text[:]) {
 		at, err := time.Parse(secondLayout, string(b[:len(secondLayout)]))
-		if err != nil {
-			return 0, false
+		if err != nil || at.Year() < 1900 || at.Year() > 2200 {
+			return 0, false // package record knows the others
 		}
 		copy(s.text[:], b)
 		s.second, s.set = at.Unix(), true

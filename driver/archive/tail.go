@@ -1,8 +1,11 @@
 package archive
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -53,9 +56,9 @@ func (a *Archive) windows(q *Query) []time.Duration {
 // does not matter, the counts of lines tell how far back they can be; a line
 // may be of several records, so that is a guess to begin with.
 func (l *List) tail(ctx context.Context, q Query, sel Selection, n int) (*ring, error) {
-	for need := int64(n); ; need *= 8 {
+	for need := int64(n); ; need = min(8*need, math.MaxInt64/8) {
 		from := time.Time{}
-		if !sel.filters() && q.Until.IsZero() {
+		if !sel.filters() && q.Until.IsZero() && need < maxNeed {
 			var err error
 			if from, err = l.begins(ctx, need); err != nil {
 				return nil, err
@@ -74,12 +77,15 @@ func (l *List) tail(ctx context.Context, q Query, sel Selection, n int) (*ring, 
 				}
 			}
 		}
-		last := newRing(n)
+		last := &ring{most: n}
 		err := l.a.Read(ctx, segments, some, func(line *Line) error {
 			last.add(line)
 			return nil
 		})
-		if err != nil || last.n >= n || from.IsZero() {
+		if err != nil || last.n >= n || last.full || from.IsZero() {
+			if last.full {
+				l.a.note("tail", fmt.Errorf("only the last %d lines are shown: they have %d MiB. Print more with logfast cat --since", last.n, maxRing>>20))
+			}
 			return last, err
 		}
 	}
@@ -98,7 +104,7 @@ func (l *List) begins(ctx context.Context, need int64) (time.Time, error) {
 			if s.Active && s.Lines < 0 {
 				s.Lines = countLines(s.file, s.Size)
 			}
-			if need -= max(s.Lines, 0); need <= 0 {
+			if need -= max(s.Lines, 0); need <= 0 { // neither is below 0 before
 				// A line may lie before the first of its segment.
 				return s.First.Add(-slack), nil
 			}
@@ -108,32 +114,71 @@ func (l *List) begins(ctx context.Context, need int64) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// ring keeps the last lines that were added.
+// maxNeed is how many records are looked for by the counts of the segments; a
+// store may have any counts.
+const maxNeed = 1 << 40
+
+// maxRing is how much text a ring keeps, in bytes.
+const maxRing = 32 << 20
+
+// ring keeps the last lines that were added, as many as are wanted and fit.
 type ring struct {
+	most  int // lines that are wanted
 	lines []Line
 	n     int // lines that it has
-	next  int
+	next  int // in lines, once it has as many as are wanted
+	size  int // bytes
+	full  bool
 }
 
-func newRing(n int) *ring { return &ring{lines: make([]Line, n)} }
-
 func (r *ring) add(line *Line) {
-	if len(r.lines) == 0 {
+	if r.most == 0 {
 		return
 	}
-	to := &r.lines[r.next]
-	raw, text := to.Raw[:0], to.Text[:0]
-	raw, text = append(raw, line.Raw...), append(text, line.Text...)
-	*to = *line
-	to.Raw, to.Text = raw, text
+	kept := *line
+	kept.Raw = slices.Clone(line.Raw)
+	if kept.Text = slices.Clone(line.Text); bytes.HasSuffix(kept.Raw, kept.Text) {
+		kept.Text = kept.Raw[len(kept.Raw)-len(kept.Text):]
+	}
+	r.size += kept.size()
+	if r.n == r.most {
+		r.drop()
+	}
+	for r.size > maxRing && r.n > 0 {
+		r.full = true
+		r.drop()
+	}
+	if r.n < len(r.lines) {
+		r.lines[(r.next+r.n)%len(r.lines)] = kept
+		r.n++
+		return
+	}
+	if r.next > 0 {
+		r.lines, r.next = slices.Concat(r.lines[r.next:], r.lines[:r.next]), 0
+	}
+	r.lines = append(r.lines, kept)
+	r.n++
+}
+
+// size is what a line takes, in bytes, about.
+func (l *Line) size() int {
+	n := len(l.Raw) + lineSize
+	if at := len(l.Raw) - len(l.Text); at < 0 || len(l.Text) > 0 && &l.Raw[at] != &l.Text[0] {
+		n += len(l.Text) // it is not a part of Raw
+	}
+	return n
+}
+
+// drop drops the oldest line.
+func (r *ring) drop() {
+	r.size -= r.lines[r.next].size()
+	r.lines[r.next] = Line{}
 	r.next = (r.next + 1) % len(r.lines)
-	r.n = min(r.n+1, len(r.lines))
+	r.n--
 }
 
 // at returns the i-th oldest.
-func (r *ring) at(i int) *Line {
-	return &r.lines[(r.next-r.n+i+len(r.lines))%len(r.lines)]
-}
+func (r *ring) at(i int) *Line { return &r.lines[(r.next+i)%len(r.lines)] }
 
 // sortLines sorts lines by time; those of one moment stay as they are.
 func sortLines(lines []Line) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/logfast/logfast/internal/sum"
 )
 
 // Part is one segment's share of an incident.
@@ -32,15 +34,15 @@ func Build(r *Record, parts []Part) *Event {
 			in.Containers = append(in.Containers, p.Container)
 		}
 		in.Objects = append(in.Objects, p.Object)
-		in.Lines += p.Object.Lines
-		in.Bytes += p.Object.Bytes
-		in.Lost += p.LostLines
+		in.Lines = sum.Add(in.Lines, p.Object.Lines)
+		in.Bytes = sum.Add(in.Bytes, p.Object.Bytes)
+		in.Lost = sum.Add(in.Lost, p.LostLines)
 		f := p.Findings
 		if f != nil {
-			in.Lost += f.Lost
+			in.Lost = sum.Add(in.Lost, f.Lost)
 		}
 		if f == nil || f.Errors == 0 {
-			in.add(0, p.Object.Errors+p.LostErrors) // capture knew of them, and the text does not
+			in.add(0, sum.Add(p.Object.Errors, p.LostErrors)) // capture knew of them, and the text does not
 			continue
 		}
 		for status, n := range f.ByStatus {
@@ -53,7 +55,7 @@ func Build(r *Record, parts []Part) *Event {
 		if f.Last.After(last) {
 			last = f.Last
 		}
-		in.Unlisted += f.Unlisted
+		in.Unlisted = sum.Add(in.Unlisted, f.Unlisted)
 		for _, print := range f.Fingerprints {
 			in.merge(prints, print)
 		}
@@ -76,7 +78,7 @@ func Build(r *Record, parts []Part) *Event {
 	slices.SortFunc(in.Fingerprints, func(a, b Fingerprint) int { return byErrors(&a, &b) })
 	for len(in.Fingerprints) > MaxFingerprints {
 		last := len(in.Fingerprints) - 1
-		in.Unlisted += in.Fingerprints[last].Errors
+		in.Unlisted = sum.Add(in.Unlisted, in.Fingerprints[last].Errors)
 		in.Fingerprints = in.Fingerprints[:last]
 	}
 	slices.SortFunc(in.Objects, func(a, b Object) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Key, b.Key)) })
@@ -136,7 +138,7 @@ func envelope(kind string, at time.Time, in Incident) *Event {
 func (in *Incident) subject() string {
 	errors := map[string]int64{}
 	for _, p := range in.Fingerprints {
-		errors[p.App] += p.Errors
+		errors[p.App] = sum.Add(errors[p.App], p.Errors)
 	}
 	best := ""
 	for app, n := range errors {
@@ -151,14 +153,14 @@ func (in *Incident) subject() string {
 }
 
 func (in *Incident) add(status int, n int64) {
-	if n == 0 {
+	if n <= 0 {
 		return
 	}
-	in.Errors += n
+	in.Errors = sum.Add(in.Errors, n)
 	if in.ByStatus == nil {
 		in.ByStatus = map[string]int64{}
 	}
-	in.ByStatus[strconv.Itoa(status)] += n
+	in.ByStatus[strconv.Itoa(status)] = sum.Add(in.ByStatus[strconv.Itoa(status)], n)
 }
 
 func (in *Incident) merge(prints map[string]*Fingerprint, p Fingerprint) {
@@ -167,7 +169,7 @@ func (in *Incident) merge(prints map[string]*Fingerprint, p Fingerprint) {
 		prints[p.ID] = &p
 		return
 	}
-	was.Errors += p.Errors
+	was.Errors = sum.Add(was.Errors, p.Errors)
 	if p.First.Before(was.First) {
 		was.First = p.First
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/internal/sum"
 )
 
 // Findings are what a scan of one segment's text has found. They are kept with
@@ -171,7 +172,9 @@ func (s *Scanner) look(l *lane, from record.Stream, line, text []byte) {
 	if m, found := s.cfg.Detect.Detect(text); found {
 		s.found(l, from, line, text, &m)
 	}
-	s.findings.Lost += record.LostLines(text)
+	if lost := record.LostLines(text); lost > 0 {
+		s.findings.Lost = sum.Add(s.findings.Lost, lost) // a program may print any number
+	}
 }
 
 func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detect.Match) {

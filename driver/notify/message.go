@@ -15,6 +15,7 @@ import (
 
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/internal/show"
+	"github.com/logfast/logfast/internal/sum"
 )
 
 // message is what one attempt brings to a target.
@@ -79,7 +80,7 @@ func group(work []*entry) []*kindOf {
 			byKind[k] = &kindOf{}
 		}
 		byKind[k].entries = append(byKind[k].entries, e)
-		byKind[k].errors += e.errors
+		byKind[k].errors = sum.Add(byKind[k].errors, e.errors)
 	}
 	groups := slices.Collect(maps.Values(byKind))
 	for _, g := range groups {
@@ -208,24 +209,24 @@ func (g *kindOf) did() string {
 
 // counts are the errors of a kind by status, most first.
 func (g *kindOf) counts() string {
-	sum := map[string]int64{}
+	byStatus := map[string]int64{}
 	for _, e := range g.entries {
 		for status, n := range e.byStatus {
-			sum[status] += n
+			byStatus[status] = sum.Add(byStatus[status], n)
 		}
 	}
-	statuses := slices.SortedFunc(maps.Keys(sum), func(a, b string) int {
-		return cmp.Or(cmp.Compare(sum[b], sum[a]), strings.Compare(a, b))
+	statuses := slices.SortedFunc(maps.Keys(byStatus), func(a, b string) int {
+		return cmp.Or(cmp.Compare(byStatus[b], byStatus[a]), strings.Compare(a, b))
 	})
 	var parts []string
 	for _, s := range statuses {
 		if s == "0" {
-			parts = append(parts, fmt.Sprintf("%d without a status", sum[s]))
+			parts = append(parts, fmt.Sprintf("%d without a status", byStatus[s]))
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%d × %s", sum[s], clean(s)))
+		parts = append(parts, fmt.Sprintf("%d × %s", byStatus[s], clean(s)))
 	}
-	if len(parts) == 0 || len(parts) == 1 && sum["0"] > 0 {
+	if len(parts) == 0 || len(parts) == 1 && byStatus["0"] > 0 {
 		return fmt.Sprint(g.errors)
 	}
 	return fmt.Sprintf("%d: %s", g.errors, strings.Join(parts, ", "))

@@ -21,6 +21,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -248,13 +249,20 @@ func parseSyslog(line []byte, r *Record) error {
 	return r.set(fields[1], stream, more, fields[7])
 }
 
+// inRange reports whether nanoseconds since 1970 of a time fit into 64 bits, which
+// those of all records that logfast writes do.
+func inRange(second int64) bool {
+	const most = math.MaxInt64/1_000_000_000 - 1
+	return -most <= second && second <= most
+}
+
 func (r *Record) set(stamp, stream []byte, more bool, text []byte) error {
 	s, ok := ParseStream(stream)
 	if !ok {
 		return ErrSyntax
 	}
 	t, err := time.Parse(time.RFC3339Nano, string(stamp))
-	if err != nil {
+	if err != nil || !inRange(t.Unix()) {
 		return ErrSyntax
 	}
 	*r = Record{Time: t.UnixNano(), Stream: s, More: more, Text: text}

@@ -13,6 +13,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/sum"
 )
 
 // ErrFull: the spool has no room, and nothing in it may be given up.
@@ -185,7 +186,7 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 		m.Lost = &record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last}
 	}
 	text := m.lostText()
-	m.LostErrors += m.Errors
+	m.LostErrors = sum.Add(m.LostErrors, m.Errors)
 	m.Lines, m.Bytes, m.Errors, m.SHA256, m.SHA256Object, m.Index = 1, int64(len(text)), 0, "", "", nil
 	m.LastError = time.Time{}
 	if err := s.SaveMeta(seg, m); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/logfast/logfast/driver/incident"
 )
 
 // Reading keys: what a template's key says of its segment, and which prefix
@@ -126,6 +128,9 @@ func (r *KeyReader) Read(key string) (m Meta, ok bool) {
 	}
 	if m.First.IsZero() {
 		m.First = day
+	}
+	if !incident.Sane(m.First) {
+		return Meta{}, false // no clock of a host had that time
 	}
 	m.Key = key
 	return m, true

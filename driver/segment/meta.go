@@ -156,6 +156,9 @@ func (s *Spool) writeJSON(name string, v any) error {
 }
 
 func (s *Spool) readJSON(name string, v any) error {
+	if fi, err := s.root.Lstat(name); err == nil && fi.Size() > maxJSON {
+		return fmt.Errorf("read %s: it has %d bytes, more than %d", name, fi.Size(), maxJSON)
+	}
 	data, err := s.root.ReadFile(name)
 	if err != nil {
 		return err
@@ -180,8 +183,10 @@ func (s *Spool) Meta(seg Segment) (*Meta, error) {
 	m := &Meta{}
 	name := path.Join(seg.Dir, seg.Name.metaName())
 	err := s.readJSON(name, m)
-	if err == nil && m.Key == "" {
-		err = fmt.Errorf("read %s: no key", name)
+	if err == nil {
+		if wrong := m.check(seg.Name); wrong != nil {
+			err = fmt.Errorf("read %s: %w", name, wrong)
+		}
 	}
 	switch {
 	case err == nil:
@@ -277,7 +282,7 @@ func (s *Spool) describeText(of *Stream, name Name, text io.Reader, written time
 // there is none, a text of the directory tells at least its format; text may be nil.
 func (s *Spool) describeStream(dir string, text io.ReaderAt, of *Stream) error {
 	err := s.readJSON(path.Join(dir, streamFile), of)
-	if err == nil || unreadable(err) {
+	if err == nil && of.check() == nil || unreadable(err) {
 		return err
 	}
 	*of = Stream{Name: dir, Format: record.CRI.String()}
@@ -289,7 +294,7 @@ func (s *Spool) describeStream(dir string, text io.ReaderAt, of *Stream) error {
 	for _, e := range entries {
 		var m Meta
 		n, ok := ParseName(strings.TrimPrefix(strings.TrimSuffix(e.Name(), metaSuffix), "."))
-		if ok && n.metaName() == e.Name() && n.Seq > last && s.readJSON(path.Join(dir, e.Name()), &m) == nil && m.Stream.Dir() == dir {
+		if ok && n.metaName() == e.Name() && n.Seq > last && s.readJSON(path.Join(dir, e.Name()), &m) == nil && m.Stream.Dir() == dir && m.Stream.check() == nil {
 			*of, last = m.Stream, n.Seq
 		}
 	}

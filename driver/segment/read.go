@@ -227,11 +227,14 @@ func (s *Spool) openRegular(name string) (*os.File, error) {
 func (s *Spool) Look(seg Segment) (*Meta, error) {
 	m := &Meta{}
 	if seg.Name.State != Active {
-		if err := s.readJSON(path.Join(seg.Dir, seg.Name.metaName()), m); err == nil && m.Seq == seg.Name.Seq {
+		if err := s.readJSON(path.Join(seg.Dir, seg.Name.metaName()), m); err == nil && m.check(seg.Name) == nil {
 			return m, nil
 		}
 	}
 	*m = Meta{}
 	err := s.readJSON(path.Join(seg.Dir, streamFile), &m.Stream)
+	if wrong := m.Stream.check(); err == nil && wrong != nil {
+		m.Stream, err = Stream{}, wrong
+	}
 	return m, errors.Join(fmt.Errorf("segment %s: nothing is kept about it", seg.Path()), err)
 }

@@ -55,9 +55,9 @@ func (v *View) Uploaded(seg Segment) bool {
 	return seg.Name.State != Active && err == nil
 }
 
-// ReadHidden reads the files of one of the spool's own directories, such as
-// ".incidents", whose names end so. There are none where it is not there.
-func (v *View) ReadHidden(dir, suffix string) (map[string][]byte, error) {
+// Hidden returns the names and sizes of the regular files in one of the spool's
+// own directories, such as ".incidents". There are none if it does not exist.
+func (v *View) Hidden(dir string) (map[string]int64, error) {
 	entries, err := v.spool.readDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -65,19 +65,22 @@ func (v *View) ReadHidden(dir, suffix string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{}
+	files := map[string]int64{}
 	for _, e := range entries {
-		if !e.Type().IsRegular() || path.Ext(e.Name()) != suffix {
+		if !e.Type().IsRegular() {
 			continue
 		}
-		data, err := v.spool.root.ReadFile(path.Join(dir, e.Name()))
+		fi, err := e.Info()
 		if errors.Is(err, os.ErrNotExist) {
-			continue // its name changed, or it went
+			continue // its name changed, or it was removed
 		}
 		if err != nil {
 			return nil, err
 		}
-		files[e.Name()] = data
+		files[e.Name()] = fi.Size()
 	}
 	return files, nil
 }
+
+// OpenHidden opens a file of Hidden for reading, by its path below the spool.
+func (v *View) OpenHidden(name string) (*os.File, error) { return v.spool.openRegular(name) }

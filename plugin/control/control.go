@@ -4,7 +4,11 @@
 // plugin's side, [Client] the command line's.
 package control
 
-import "time"
+import (
+	"time"
+
+	"github.com/logfast/logfast/internal/sum"
+)
 
 // Where the socket is, below the spool.
 const (
@@ -78,7 +82,7 @@ type Loss struct {
 // LostLines and LostBytes are the sums over all reasons.
 func (c *Counts) LostLines() (n int64) {
 	for _, l := range c.Lost {
-		n += l.Lines
+		n = sum.Add(n, l.Lines)
 	}
 	return n
 }
@@ -86,7 +90,7 @@ func (c *Counts) LostLines() (n int64) {
 // LostBytes is the sum over all reasons.
 func (c *Counts) LostBytes() (n int64) {
 	for _, l := range c.Lost {
-		n += l.Bytes
+		n = sum.Add(n, l.Bytes)
 	}
 	return n
 }
