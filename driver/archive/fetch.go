@@ -104,7 +104,7 @@ func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) 
 	}
 	defer body.Close()
 	most := int64(maxObject)
-	if s.File == "" { // its size stood in the listing, and objects never change
+	if s.File == "" && s.Size > 0 { // its size stood in the listing, and objects never change
 		most = s.Size
 	}
 	if attrs.Size > most {

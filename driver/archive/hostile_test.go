@@ -180,3 +180,26 @@ func TestRing(t *testing.T) {
 		t.Errorf("%v, %d bytes", r.full, r.size)
 	}
 }
+
+// remote hides that a body is a file, as it is of S3.
+type remote struct{ Store }
+
+func (r remote) Get(ctx context.Context, key string) (io.ReadCloser, object.Attributes, error) {
+	body, attrs, err := r.Store.Get(ctx, key)
+	if err != nil {
+		return nil, attrs, err
+	}
+	return closing{body, body}, attrs, nil
+}
+
+// TestByKey_OfARemoteStore reads an object that no listing has named.
+func TestByKey_OfARemoteStore(t *testing.T) {
+	x := newRig(t, segment.DefaultKey)
+	key := x.put(stream("web"), 1, cri(0, "line 1")+cri(time.Second, "line 2"))
+	a := x.archive()
+	a.cfg.Store, a.cfg.Spool = remote{a.cfg.Store}, nil
+	found, err := a.Around(t.Context(), key, []int64{2}, 0)
+	if err != nil || len(found) != 1 || !strings.HasSuffix(found[0].Text, "line 2") {
+		t.Errorf("%v, %v", found, err)
+	}
+}
