@@ -294,7 +294,8 @@ func (s *Spool) describeStream(dir string, text io.ReaderAt, of *Stream) error {
 	for _, e := range entries {
 		var m Meta
 		n, ok := ParseName(strings.TrimPrefix(strings.TrimSuffix(e.Name(), metaSuffix), "."))
-		if ok && n.metaName() == e.Name() && n.Seq > last && s.readJSON(path.Join(dir, e.Name()), &m) == nil && m.Stream.Dir() == dir && m.Stream.check() == nil {
+		if ok && n.metaName() == e.Name() && n.Seq > last && s.readJSON(path.Join(dir, e.Name()), &m) == nil &&
+			m.Stream.Dir() == dir && m.Stream.check() == nil {
 			*of, last = m.Stream, n.Seq
 		}
 	}
