@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/plugins/logdriver"
+
+	"github.com/logfast/logfast/driver/detect"
 )
 
 // slowPattern is legal, and takes about as long for a byte as one can.
@@ -70,5 +72,35 @@ func (c *container) writeForEver(t *testing.T) {
 			t.Error(err)
 			return
 		}
+	}
+}
+
+// panicking panics on each line.
+type panicking struct{}
+
+func (panicking) Detect([]byte) (detect.Match, bool) { panic("a defect") }
+
+// TestDetect_APanicCostsNoLine has a detector that panics on each line, and wants
+// the lines of its container written.
+func TestDetect_APanicCostsNoLine(t *testing.T) {
+	h := newHost(t)
+	c := h.container("web", nil)
+	desc, opts, err := h.Describe(c.info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newStream(h.Driver, &entry{FIFO: c.fifo, Stream: desc, Options: opts}, h.registry.add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.detector = panicking{}
+	s.writer = h.cfg.Spool.Writer(desc)
+	h.launch(s)
+	for i := range 3 {
+		c.line(i, serverError)
+	}
+	h.Stop(c.fifo)
+	if n := s.counts.lines.Load(); n != 3 || s.counts.errors.Load() != 0 {
+		t.Errorf("%d lines, %d errors", n, s.counts.errors.Load())
 	}
 }

@@ -92,9 +92,7 @@ func New(cfg Config) (*Driver, error) {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
 	d := &Driver{cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}
-	if d.events, err = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp); err != nil {
-		return nil, errors.Join(err, poller.Close(), pool.close(), registry.close())
-	}
+	d.events = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp)
 	return d, nil
 }
 

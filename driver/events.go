@@ -3,8 +3,9 @@ package driver
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -88,14 +89,11 @@ func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
 	}
 }
 
-func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) (*events, error) {
-	root, err := s.State(incident.StateDir)
-	if err != nil {
-		return nil, fmt.Errorf("open the incidents: %w", err)
-	}
-	v := &events{dir: incident.NewDir(root), host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}}
+func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) *events {
+	dir := incident.OpenDir(func() (*os.Root, error) { return s.State(incident.StateDir) })
+	v := &events{dir: dir, host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}}
 	s.Tell(v)
-	return v, nil
+	return v
 }
 
 func (v *events) close() error { return v.dir.Close() }
@@ -396,8 +394,19 @@ func (v *events) tell(soon func(scope string, by time.Time), opened func(*incide
 		if err := v.mark(n.event); err != nil {
 			v.log.Error("an incident is told of, and would have another ID after a crash", "incident", n.record.ID, "err", err)
 		}
-		opened(n.build())
+		v.notify(&n, opened)
 	}
+}
+
+// notify calls opened with a notice. One that cannot be made of its line must not
+// keep back those of others.
+func (v *events) notify(n *notice, opened func(*incident.Event)) {
+	defer func() {
+		if p := recover(); p != nil {
+			v.log.Error("an early notice cannot be made; report this as a defect of logfast", "incident", n.record.ID, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	opened(n.build())
 }
 
 func (n *notice) build() *incident.Event {

@@ -141,9 +141,7 @@ func (o *outage) live(write, resumed bool) {
 		}},
 		syncer: newSyncer(), daily: Daily{}.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{},
 	}
-	if d.events, err = openEvents(spool, "h", log, d.wakeUp); err != nil {
-		o.Fatal(err)
-	}
+	d.events = openEvents(spool, "h", log, d.wakeUp)
 	opts := Options{Scope: ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []entry
 	for _, name := range []string{"web", "api"} {

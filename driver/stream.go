@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -43,8 +44,9 @@ type stream struct {
 	moved   meter    // has its own lock
 	counts  counts   // anybody may read
 
-	saidLost time.Time  // when losses were logged last
-	first    firstError // of the batch, where that has errors
+	saidLost  time.Time  // when losses were logged last
+	saidPanic time.Time  // when a panic of the detector was logged last
+	first     firstError // of the batch, where that has errors
 
 	dirty  atomic.Bool   // is in the syncer's list
 	detach atomic.Bool   // the container goes on: another life will read the FIFO
@@ -372,8 +374,25 @@ func (s *stream) detect(line []byte) (m detect.Match, found, judged bool) {
 		}
 		defer s.driver.lane.leave(&s.share)
 	}
+	defer s.survive(&m, &found)
+	judged = true
 	m, found = s.detector.Detect(line)
-	return m, found, true
+	return m, found, judged
+}
+
+// survive takes a line for none that reports an error if the detector panics on it.
+// The line is written all the same, and the streams of others go on.
+func (s *stream) survive(m *detect.Match, found *bool) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	*m, *found = detect.Match{}, false
+	if now := time.Now(); now.Sub(s.saidPanic) >= repeatTrouble {
+		s.saidPanic = now
+		s.driver.cfg.Log.Error("detection failed on a line, which is written and not taken for an error; report this as a defect of logfast",
+			"container", s.desc.Name, "panic", p, "stack", string(debug.Stack()))
+	}
 }
 
 // move writes and consumes the whole frames in data.

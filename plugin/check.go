@@ -9,9 +9,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/caarlos0/env/v11"
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
@@ -38,20 +40,31 @@ func Check(ctx context.Context, environ []string, inside bool) []control.Finding
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	c := &checker{inside: inside, self: refused.This()}
-	cfg, err := ReadConfig(environ)
-	if err != nil {
-		for line := range strings.Lines(err.Error()) {
-			c.fail("configuration", strings.TrimSpace(line), "Set it right: "+c.how("NAME=value"))
-		}
+	cfg, wrong := understand(env.ToMap(environ))
+	for _, p := range wrong.sorted() {
+		c.fail("configuration", p.err.Error(), c.setRight(&p))
+	}
+	if len(wrong) == 0 {
+		c.ok("configuration", "%d variables are set, and understood", ours(environ))
+	}
+	usable := !slices.ContainsFunc(wrong, func(p problem) bool { return p.effect() != leftOut })
+	if !usable {
 		return c.all
 	}
-	c.ok("configuration", "%d variables are set, and understood", ours(environ))
 	c.environment(environ, cfg)
 	c.spool(cfg)
 	c.disk(cfg)
 	c.store(ctx, cfg)
 	c.key(cfg)
 	return c.all
+}
+
+// setRight says how to correct what is wrong.
+func (c *checker) setRight(p *problem) string {
+	if slices.Contains(p.names, "LOGFAST_NOTIFY_FILE") {
+		return "Correct this in the file on the host, then docker plugin disable -f logfast; docker plugin enable --timeout 0 logfast. The other targets are notified"
+	}
+	return "Set it right: " + c.how("NAME=value")
 }
 
 func ours(environ []string) (n int) {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/caarlos0/env/v11"
 
@@ -27,6 +30,7 @@ import (
 	"github.com/logfast/logfast/driver/object/s3"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/internal/suggest"
 )
 
@@ -34,7 +38,7 @@ import (
 // one counts as unset. The AWS SDK reads its own besides: credentials, profile,
 // role, web identity token.
 type Environment struct {
-	Spool       string `env:"LOGFAST_SPOOL" envDefault:"/var/log/logfast"`
+	Spool       string `env:"LOGFAST_SPOOL" envDefault:"/var/log/logfast"` // defaultSpool
 	Store       string `env:"LOGFAST_STORE"`
 	Key         string `env:"LOGFAST_KEY"`
 	Host        string `env:"LOGFAST_HOST"`
@@ -98,33 +102,41 @@ type Config struct {
 	Stall    time.Duration // how long segments may be pending without an upload
 }
 
+// defaultSpool is the directory in the plugin's root where the log files are.
+const defaultSpool = "/var/log/logfast"
+
 // prefix begins the names of logfast's own variables.
 const prefix = "LOGFAST_"
 
 // ReadConfig understands an environment of NAME=value strings. Its error has
 // one line for each variable that is wrong: name, value, what is allowed.
 func ReadConfig(environ []string) (*Config, error) {
-	vars := env.ToMap(environ)
-	var e Environment
-	if err := env.ParseWithOptions(&e, env.Options{Environment: vars}); err != nil {
-		return nil, err
+	c, errs := understand(env.ToMap(environ))
+	if len(errs) > 0 {
+		return nil, errs.sorted().join()
 	}
+	return c, nil
+}
+
+// understand reads an environment, and says what is wrong. Of what is wrong
+// the configuration has no useful value.
+func understand(vars map[string]string) (*Config, problems) {
+	var e Environment
 	var errs problems
+	if err := env.ParseWithOptions(&e, env.Options{Environment: vars}); err != nil {
+		errs = append(errs, problem{err: err}) // all are texts: it cannot fail
+	}
 	names := VariableNames()
 	for name := range vars {
 		if strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
-			errs = append(errs, fmt.Errorf("unknown variable %s%s", name, suggest.Nearest(name, names)))
+			errs = append(errs, problem{err: fmt.Errorf("unknown variable %s%s", short(name), suggest.Nearest(short(name), names))})
 		}
 	}
 	c := &Config{Spool: e.Spool, Host: e.Host, UID: -1, GID: -1}
 	c.readStore(&e, &errs)
 	c.readCapture(&e, &errs)
 	c.readNotify(&e, &errs)
-	if len(errs) > 0 {
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-		return nil, errors.Join(errs...)
-	}
-	return c, nil
+	return c, errs
 }
 
 // VariableNames lists the variables of Environment.
@@ -136,24 +148,18 @@ func VariableNames() []string {
 	return names
 }
 
-type problems []error
-
-// check notes that a variable's value is wrong.
-func (p *problems) check(name, value string, err error) {
-	if err != nil {
-		*p = append(*p, fmt.Errorf("%s=%s: %w", name, value, err))
-	}
-}
-
 func (c *Config) readCapture(e *Environment, errs *problems) {
 	var err error
 	if !filepath.IsAbs(e.Spool) {
 		errs.check("LOGFAST_SPOOL", e.Spool, errors.New("write an absolute path"))
 	}
 	if c.Host == "" {
-		c.Host, err = os.Hostname()
-		errs.check("LOGFAST_HOST", "", err)
+		if c.Host, err = os.Hostname(); err != nil || c.Host == "" {
+			c.Host = unknownHost
+			errs.check("LOGFAST_HOST", "", fmt.Errorf("this host's name is not known (%w): set it", cmp.Or(err, errors.New("it is empty"))))
+		}
 	}
+	errs.check("LOGFAST_HOST", c.Host, checkHost(c.Host))
 	if e.Owner != "" {
 		c.UID, c.GID, err = parseOwner(e.Owner)
 		errs.check("LOGFAST_OWNER", e.Owner, err)
@@ -168,7 +174,7 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	errs.check("LOGFAST_MAX_DELAY", e.MaxDelay, delayErr)
 	if err == nil && delayErr == nil {
 		c.Defaults.Policy = fasttrack.Policy{Quiet: quiet, MaxDelay: delay}
-		errs.check("LOGFAST_QUIET_PERIOD", e.Quiet+" with LOGFAST_MAX_DELAY="+e.MaxDelay, driver.ValidatePolicy(c.Defaults.Policy))
+		errs.checkPair("LOGFAST_QUIET_PERIOD", e.Quiet, "LOGFAST_MAX_DELAY", e.MaxDelay, driver.ValidatePolicy(c.Defaults.Policy))
 	}
 	if c.Defaults.MaxSize, err = driver.ParseSize(e.MaxSize); err == nil {
 		err = driver.ValidateMaxSize(c.Defaults.MaxSize)
@@ -180,7 +186,7 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	c.Defaults.ReadArchive, err = driver.ParseBool(e.ReadArchive)
 	errs.check("LOGFAST_READ_ARCHIVE", e.ReadArchive, err)
 	c.Daily, err = driver.ParseDaily(e.RotateAt, e.RotateZone)
-	errs.check("LOGFAST_ROTATE_AT", e.RotateAt+" with LOGFAST_ROTATE_ZONE="+e.RotateZone, err)
+	errs.checkPair("LOGFAST_ROTATE_AT", e.RotateAt, "LOGFAST_ROTATE_ZONE", e.RotateZone, err)
 	c.Keep, err = parseDays(e.Keep)
 	errs.check("LOGFAST_KEEP", e.Keep, err)
 	c.MaxDisk, err = parseMaxDisk(e.MaxDisk)
@@ -194,6 +200,18 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 		err = fmt.Errorf("allowed are %v to %v", minStall, maxStall)
 	}
 	errs.check("LOGFAST_STALL", e.Stall, err)
+}
+
+// unknownHost is this host where its name cannot be found out.
+const unknownHost = "unknown-host"
+
+// checkHost says what is wrong with a host's name, if anything is. It stands in
+// keys, in each record of format=syslog and in incidents.
+func checkHost(s string) error {
+	if len(s) > 255 || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return errors.New("write a name of at most 255 bytes, without control characters")
+	}
+	return nil
 }
 
 func parseLevel(s string, to *slog.Level) error {
@@ -256,7 +274,11 @@ func (c *Config) readStore(e *Environment, errs *problems) {
 
 	store := e.Store
 	if store == "" {
-		store = "file://" + filepath.Join(e.Spool, defaultArchive)
+		spool := e.Spool
+		if !filepath.IsAbs(spool) {
+			spool = defaultSpool
+		}
+		store = "file://" + filepath.Join(spool, defaultArchive)
 	}
 	u, err := url.Parse(store)
 	switch {
@@ -319,7 +341,7 @@ func (c *Config) readS3(e *Environment, errs *problems) {
 		errs.check("LOGFAST_S3_SSE_KMS_KEY_ID", e.SSEKMSKeyID, errors.New("goes with LOGFAST_S3_SSE=aws:kms"))
 	}
 	if e.CAFile != "" {
-		_, err := os.Stat(e.CAFile)
+		_, err := limit.ReadFile(e.CAFile, limit.CAFile)
 		errs.check("AWS_CA_BUNDLE", e.CAFile, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/notify"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -23,21 +24,29 @@ const defaultNotifyFile = "/etc/logfast/notify"
 // nothing: it may hold a secret.
 func (c *Config) readNotify(e *Environment, errs *problems) {
 	on, err := notify.ParseOn(e.NotifyOn)
-	errs.check("LOGFAST_NOTIFY_ON", e.NotifyOn, err)
-	listed, err := notify.ParseTargets(e.Notify, on)
-	errs.check("LOGFAST_NOTIFY", "…", err)
-	text, err := os.ReadFile(e.NotifyFile)
+	if err != nil {
+		errs.check("LOGFAST_NOTIFY_ON", e.NotifyOn, fmt.Errorf("%w; shipped is in use", err))
+		on, _ = notify.ParseOn("shipped")
+	}
+	listed, wrong := notify.ParseTargets(e.Notify, on)
+	for _, err := range wrong {
+		errs.check("LOGFAST_NOTIFY", "…", err)
+	}
+	text, err := limit.ReadFile(e.NotifyFile, maxNotifyFile)
 	if errors.Is(err, os.ErrNotExist) && e.NotifyFile == defaultNotifyFile {
 		err = nil
 	}
-	var filed []*notify.Target
-	if err == nil {
-		filed, err = notify.ReadTargets(string(text), on)
-	}
 	errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
-	c.Notify = slices.Concat(listed, filed)
-	errs.check("LOGFAST_NOTIFY", "…", notify.Unique(c.Notify))
+	filed, wrong := notify.ReadTargets(string(text), on)
+	for _, err := range wrong {
+		errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
+	}
+	c.Notify, err = notify.Unique(slices.Concat(listed, filed))
+	errs.check("LOGFAST_NOTIFY", "…", err)
 }
+
+// maxNotifyFile bounds the file of targets, in bytes.
+const maxNotifyFile = 1 << 20
 
 // storeName is the store as a person writes it, before an object's key.
 func (c *Config) storeName() string {

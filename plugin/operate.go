@@ -28,6 +28,8 @@ type operator struct {
 	started time.Time
 	environ []string
 	cfg     *Config
+	wrong   problems // with the settings, at the start
+	store   *lateStore
 	spool   *segment.Spool
 	capture *driver.Driver
 	shipper *ship.Shipper
@@ -152,6 +154,14 @@ func (o *operator) status() control.Status {
 			s.Disk.Free = int64(fs.Bfree) * fs.Bsize
 		}
 	}
+	for i := range o.wrong {
+		if p := &o.wrong[i]; p.effect() != blocked || o.store.why() != nil {
+			s.WrongSettings = append(s.WrongSettings, p.control())
+		}
+	}
+	if s.Uploads.Blocked == "" {
+		s.Uploads.Blocked = text(o.store.why())
+	}
 	s.Health, s.Reasons = judge(&s, o.cfg.Stall)
 	return s
 }
@@ -188,6 +198,13 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 			health = h
 		}
 		reasons = append(reasons, fmt.Sprintf(format, args...))
+	}
+	for _, w := range s.WrongSettings {
+		if w.Effect == control.TargetLeftOut {
+			worse(control.Degraded, "a target of incidents is wrong: %s; %s", w.Problem, w.InUse)
+			continue
+		}
+		worse(control.Unhealthy, "a setting is wrong: %s; %s", w.Problem, w.InUse)
 	}
 	stalled := time.Duration(s.Uploads.Stalled * float64(time.Second))
 	because := cmp.Or(s.Uploads.Blocked, s.Uploads.LastError, s.Uploads.SpoolError, "no error was seen")

@@ -162,19 +162,22 @@ func TestTheLogIsKeptAndItsLevelSet(t *testing.T) {
 	}
 }
 
-// TestWhyItCannotWorkIsKeptToo reads the spool of a plugin with a wrong setting,
-// and of one that is right afterwards: the reason is there, and nobody died.
+// TestWhyItCannotWorkIsKeptToo reads the spool of a plugin that cannot work,
+// and of one that can afterwards: the reason is there, and nobody died.
 func TestWhyItCannotWorkIsKeptToo(t *testing.T) {
-	s := serve(t, "LOGFAST_FORMAT=json")
+	s := serveOn(t, cannotWorkOn(t))
 	kept := filepath.Join(s.spool, ".logfast.log")
 	await(t, "the reason is kept", func() bool {
 		b, _ := os.ReadFile(kept)
-		return strings.Contains(string(b), cannotWork) && strings.Contains(string(b), "LOGFAST_FORMAT=json")
+		return strings.Contains(string(b), cannotWork) && strings.Contains(string(b), "registry of streams")
 	})
-	if _, err := control.NewClient(s.spool).Status(t.Context()); err == nil || !strings.Contains(err.Error(), cannotWork) || !strings.Contains(err.Error(), "LOGFAST_FORMAT=json") {
+	if _, err := control.NewClient(s.spool).Status(t.Context()); err == nil || !strings.Contains(err.Error(), cannotWork) || !strings.Contains(err.Error(), "registry of streams") {
 		t.Errorf("logfast status does not say why: %v", err)
 	}
 	s.stop()
+	if err := os.Remove(filepath.Join(s.spool, ".streams")); err != nil {
+		t.Fatal(err)
+	}
 	again := serve(t, "LOGFAST_SPOOL="+s.spool)
 	again.awaitControl(control.NewClient(s.spool))
 	again.stop()

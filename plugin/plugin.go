@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,7 +71,7 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 	served := make(chan error, 1)
 	go func() { served <- server.serve(l) }()
 
-	work := func() error { return work(ctx, version, environ, hup, log, server) }
+	work := func() error { return work(ctx, version, readSettings(environ), environ, hup, log, server) }
 	keepWorking(ctx, work, func(err error, again bool) {
 		server.become(able{failed: err})
 		if !again {
@@ -97,9 +99,8 @@ func visibleSecret(environ []string) string {
 // nobody reads the FIFOs of running containers.
 const workRetry = 2 * time.Second
 
-// keepWorking calls work until ctx ends; failed is told why where that returns
-// early, and whether it was so the last time. A configuration stays as it is as
-// long as the process, so one that is wrong is not tried again.
+// keepWorking calls work until ctx ends; failed is called with the reason if that
+// returns early, and with whether it was the same the last time.
 func keepWorking(ctx context.Context, work func() error, failed func(err error, again bool)) {
 	said := ""
 	for {
@@ -109,30 +110,18 @@ func keepWorking(ctx context.Context, work func() error, failed func(err error, 
 		}
 		failed(err, err.Error() == said)
 		said = err.Error()
-		var again <-chan time.Time
-		if wrong := (configError{}); !errors.As(err, &wrong) {
-			again = time.After(workRetry)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-again:
+		case <-time.After(workRetry):
 		}
 	}
 }
 
-// configError says what is wrong with the settings.
-type configError struct{ error }
-
-func (e configError) Unwrap() error { return e.error }
-
 // work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
-func work(ctx context.Context, version string, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
-	cfg, err := ReadConfig(environ)
-	if err != nil {
-		return configError{fmt.Errorf("%w\nset it right: docker plugin disable -f logfast, docker plugin set logfast NAME=value, docker plugin enable logfast", err)}
-	}
+func work(ctx context.Context, version string, set *settings, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
+	cfg := set.Config
 	log.Level.Set(cfg.LogLevel)
 	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
 	if err != nil {
@@ -143,17 +132,11 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 		return err
 	}
 	defer keepLog(cfg.Spool, cfg.UID, cfg.GID, log)()
-	store, closeStore, err := cfg.OpenStore(ctx)
-	if err != nil {
-		return errors.Join(fmt.Errorf("open the store: %w", err), spool.Close())
-	}
-	state, err := spool.State(incident.StateDir)
-	if err != nil {
-		return errors.Join(fmt.Errorf("open the incidents: %w", err), closeStore(), spool.Close())
-	}
-	incidents := incident.NewDir(state)
+	set.report(log.Logger)
+	store := newLateStore(set.openStore)
+	incidents := incident.OpenDir(func() (*os.Root, error) { return spool.State(incident.StateDir) })
 	teller := newTeller(cfg, spool, log.Logger)
-	operator := &operator{teller: teller, version: version, started: time.Now(), environ: environ, cfg: cfg, spool: spool, log: log}
+	operator := &operator{teller: teller, version: version, started: time.Now(), environ: environ, cfg: cfg, wrong: set.wrong, store: store, spool: spool, log: log}
 	operator.metrics = metrics.New(operator.status)
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents, Announce: teller.announce})
 	capture, err := driver.New(driver.Config{
@@ -161,7 +144,7 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {
-		return errors.Join(err, teller.close(), incidents.Close(), closeStore(), spool.Close())
+		return errors.Join(err, teller.close(), incidents.Close(), store.close(), spool.Close())
 	}
 	if err := capture.Recover(); err != nil {
 		log.Error("recovery left something as it was", "err", err)
@@ -178,6 +161,7 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 	var wg sync.WaitGroup
 	wg.Go(func() { capture.Run(ctx) })
 	wg.Go(func() { shipper.Run(ctx) })
+	wg.Go(func() { store.run(ctx, log.Logger) })
 	wg.Go(func() { operator.serve(ctx) })
 	wg.Go(func() { teller.run(ctx) })
 	wg.Go(func() {
@@ -193,7 +177,7 @@ func work(ctx context.Context, version string, environ []string, hup <-chan os.S
 	wg.Wait()
 	err = capture.Close() // which ends the followers, once they have all that was written, and gives its last notices
 	server.reads.end(lastReads)
-	if err := errors.Join(err, teller.close(), incidents.Close(), closeStore(), spool.Close()); err != nil {
+	if err := errors.Join(err, teller.close(), incidents.Close(), store.close(), spool.Close()); err != nil {
 		log.Error("stop", "err", err)
 	}
 	log.Info(hasStopped)
@@ -205,6 +189,33 @@ const (
 	hasStopped = "logfast has stopped"
 	cannotWork = "logfast cannot work; containers that use it will not start"
 )
+
+// report logs what is wrong with the settings, and keeps what is right.
+func (s *settings) report(log *slog.Logger) {
+	for i := range s.wrong {
+		log.Error(wrongSetting, "err", s.wrong[i].err, "in_its_place", s.wrong[i].inUse)
+	}
+	if err := s.keep(); err != nil {
+		log.Error("the settings cannot be kept for a later start with something wrong", "err", err)
+	}
+}
+
+// openStore opens the store, if its settings are right by now.
+func (s *settings) openStore(ctx context.Context) (Store, func() error, error) {
+	cfg, err := s.storeConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg.UID, cfg.GID = s.UID, s.GID
+	store, end, err := cfg.OpenStore(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the store: %w", err)
+	}
+	return store, end, nil
+}
+
+// wrongSetting begins what is logged of each.
+const wrongSetting = "a setting is wrong; containers run all the same"
 
 // keepLog keeps the log in the spool as well, until what it returns is called.
 // Where that does not work it is said, and all else goes on.
@@ -236,9 +247,9 @@ func keepLog(spool string, uid, gid int, log *selflog.Log) (end func()) {
 // keepLogOf is keepLog where nothing of the configuration may be relied on but
 // where the spool is. In one that another process has, nothing is written.
 func keepLogOf(environ []string, log *selflog.Log) (end func()) {
-	spool := "/var/log/logfast"
+	spool := defaultSpool
 	for _, v := range environ {
-		if dir, ok := strings.CutPrefix(v, "LOGFAST_SPOOL="); ok && dir != "" {
+		if dir, ok := strings.CutPrefix(v, "LOGFAST_SPOOL="); ok && filepath.IsAbs(dir) {
 			spool = dir
 		}
 	}

@@ -238,14 +238,23 @@ func TestOddRequests(t *testing.T) {
 	}
 }
 
-func TestABadSettingIsToldToWhoeverStartsAContainer(t *testing.T) {
-	s := serve(t, "LOGFAST_KEEP=week")
+// cannotWorkOn is a spool on which logfast cannot work: what has its registry's
+// name is a file.
+func cannotWorkOn(t *testing.T) string {
+	t.Helper()
+	spool := t.TempDir()
+	if err := os.WriteFile(filepath.Join(spool, ".streams"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return spool
+}
+
+func TestWhyItCannotWorkIsToldToWhoeverStartsAContainer(t *testing.T) {
+	s := serveOn(t, cannotWorkOn(t))
 	fifo, _ := makeFIFO(t)
 	got := s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
-	for _, want := range []string{"logfast: LOGFAST_KEEP=week", "such as 7d", "docker plugin set"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%q lacks %q", got, want)
-		}
+	if !strings.Contains(got, "open the registry of streams") {
+		t.Errorf("%q", got)
 	}
 	if _, err := os.Lstat(fifo); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the FIFO of a container that did not start is left: %v", err)
@@ -255,7 +264,9 @@ func TestABadSettingIsToldToWhoeverStartsAContainer(t *testing.T) {
 	}
 	entries, _ := os.ReadDir(s.spool)
 	for _, e := range entries {
-		if name := e.Name(); name != segment.LockFile && name != selflog.FileName { // which says why
+		switch e.Name() {
+		case segment.LockFile, selflog.FileName, settingsFile, ".streams":
+		default:
 			t.Errorf("something was started: %v", entries)
 		}
 	}
@@ -296,27 +307,6 @@ func TestItWorksOnceItCan(t *testing.T) {
 	await(t, "it works", func() bool { return start() == "" })
 	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
 		t.Errorf("stop: %s", got)
-	}
-}
-
-func TestAWrongSettingIsNotTriedAgain(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	tries := 0
-	keepWorking(ctx, func() error {
-		tries++
-		return configError{errors.New("wrong")}
-	}, func(error, bool) { cancel() })
-	if tries != 1 {
-		t.Errorf("%d tries", tries)
-	}
-}
-
-func TestAStoreThatCannotBeOpenedIsSaid(t *testing.T) {
-	s := serve(t, "LOGFAST_STORE=file:///proc/nowhere")
-	fifo, _ := makeFIFO(t)
-	got := s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
-	if !strings.HasPrefix(got, "logfast: open the store: ") || !strings.Contains(got, "/proc/nowhere") {
-		t.Errorf("%q", got)
 	}
 }
 

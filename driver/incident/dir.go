@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/logfast/logfast/internal/durable"
@@ -62,10 +63,33 @@ type Entry struct {
 // Dir is the directory of an open spool. Its methods may be called from several
 // goroutines; each incident belongs to one at a time: to CAPTURE until it is
 // closed, to SHIP from then on. Each may be repeated until it succeeds.
-type Dir struct{ root *os.Root }
+type Dir struct {
+	open func() (*os.Root, error)
+
+	mu   sync.Mutex // held while the directory is opened, never while it is used
+	root *os.Root   // nil until it is open; owned by mu
+}
 
 // NewDir takes what Spool.State has opened.
-func NewDir(root *os.Root) *Dir { return &Dir{root} }
+func NewDir(root *os.Root) *Dir { return &Dir{root: root} }
+
+// OpenDir opens the directory when it is needed first: a disk on which that is not
+// possible yet keeps nothing else from working. Each method tries again.
+func OpenDir(open func() (*os.Root, error)) *Dir { return &Dir{open: open} }
+
+func (d *Dir) at() (*os.Root, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.root != nil {
+		return d.root, nil
+	}
+	root, err := d.open()
+	if err != nil {
+		return nil, fmt.Errorf("open the incidents: %w", err)
+	}
+	d.root = root
+	return root, nil
+}
 
 // Stamp is the layout of the time in an ID: UTC, microseconds.
 const Stamp = "20060102T150405.000000Z"
@@ -88,7 +112,14 @@ func TimeOf(id string) (time.Time, error) {
 func (e Entry) file() string { return e.ID + "." + string(e.State) }
 
 // Close gives the directory up.
-func (d *Dir) Close() error { return d.root.Close() }
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.root == nil {
+		return nil
+	}
+	return d.root.Close()
+}
 
 // List returns what is there, sorted by time. An incident that was found between
 // two states is in the later one, and what is left of the earlier one goes:
@@ -96,7 +127,11 @@ func (d *Dir) Close() error { return d.root.Close() }
 //	CAPTURE has closed it again after an error that was none   Close
 //	killed between the write of the event and the removal      Build
 func (d *Dir) List() ([]Entry, error) {
-	f, err := d.root.Open(".")
+	root, err := d.at()
+	if err != nil {
+		return nil, err
+	}
+	f, err := root.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +176,11 @@ func (d *Dir) Unbuilt() (map[string]bool, error) {
 
 // Clean removes what a crash has left of a write. Nobody may be writing.
 func (d *Dir) Clean() error {
-	f, err := d.root.Open(".")
+	root, err := d.at()
+	if err != nil {
+		return err
+	}
+	f, err := root.Open(".")
 	if err != nil {
 		return err
 	}
@@ -150,7 +189,7 @@ func (d *Dir) Clean() error {
 	var errs []error
 	for _, name := range names {
 		if durable.IsTemp(name) {
-			errs = append(errs, durable.Unlink(d.root, name))
+			errs = append(errs, durable.Unlink(root, name))
 		}
 	}
 	return errors.Join(append(errs, err)...)
@@ -168,14 +207,18 @@ func (d *Dir) MarkOpen(r *Record) error { return d.write(Entry{r.ID, Open}, r) }
 //	write r to <id>.open          killed here: the next life closes it again
 //	rename to <id>.closed, fsync  killed here: it is SHIP's
 func (d *Dir) MarkClosed(r *Record) error {
+	root, err := d.at()
+	if err != nil {
+		return err
+	}
 	open, closed := Entry{r.ID, Open}, Entry{r.ID, Closing}
-	if !d.exists(open) {
-		return durable.SyncDir(d.root, ".") // an earlier try has renamed it
+	if !exists(root, open) {
+		return durable.SyncDir(root, ".") // an earlier try has renamed it
 	}
 	if err := d.write(open, r); err != nil {
 		return err
 	}
-	return durable.Rename(d.root, open.file(), closed.file())
+	return durable.Rename(root, open.file(), closed.file())
 }
 
 // Drop forgets an event without members.
@@ -187,7 +230,11 @@ func (d *Dir) Drop(id string) error { return d.remove(Entry{id, Open}) }
 //	write e to <id>.json   killed here: List removes <id>.closed
 //	remove <id>.closed
 func (d *Dir) Build(id string, event []byte) error {
-	if err := durable.WriteFile(d.root, Entry{id, Built}.file(), event, 0o600); err != nil {
+	root, err := d.at()
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(root, Entry{id, Built}.file(), event, 0o600); err != nil {
 		return fmt.Errorf("keep incident %s: %w", id, err)
 	}
 	return d.remove(Entry{id, Closing})
@@ -196,10 +243,14 @@ func (d *Dir) Build(id string, event []byte) error {
 // MarkUploaded notes that the incident is in the store and announced. Killed
 // before it, both are done again, which changes nothing.
 func (d *Dir) MarkUploaded(id string) error {
+	root, err := d.at()
+	if err != nil {
+		return err
+	}
 	built, uploaded := Entry{id, Built}, Entry{id, Uploaded}
-	err := durable.Rename(d.root, built.file(), uploaded.file())
-	if errors.Is(err, os.ErrNotExist) && d.exists(uploaded) {
-		err = durable.SyncDir(d.root, ".") // an earlier try has renamed it
+	err = durable.Rename(root, built.file(), uploaded.file())
+	if errors.Is(err, os.ErrNotExist) && exists(root, uploaded) {
+		err = durable.SyncDir(root, ".") // an earlier try has renamed it
 	}
 	if err != nil {
 		return fmt.Errorf("mark incident %s uploaded: %w", id, err)
@@ -271,26 +322,40 @@ func (d *Dir) There(e Entry, now time.Time) time.Time {
 }
 
 // Read returns a file's bytes.
-func (d *Dir) Read(e Entry) ([]byte, error) { return d.root.ReadFile(e.file()) }
+func (d *Dir) Read(e Entry) ([]byte, error) {
+	root, err := d.at()
+	if err != nil {
+		return nil, err
+	}
+	return root.ReadFile(e.file())
+}
 
 func (d *Dir) write(e Entry, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(d.root, e.file(), append(data, '\n'), 0o600); err != nil {
+	root, err := d.at()
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(root, e.file(), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("note incident %s: %w", e.ID, err)
 	}
 	return nil
 }
 
-func (d *Dir) exists(e Entry) bool {
-	_, err := d.root.Lstat(e.file())
+func exists(root *os.Root, e Entry) bool {
+	_, err := root.Lstat(e.file())
 	return err == nil
 }
 
 func (d *Dir) remove(e Entry) error {
-	if err := durable.Remove(d.root, e.file()); err != nil && !errors.Is(err, os.ErrNotExist) {
+	root, err := d.at()
+	if err != nil {
+		return err
+	}
+	if err := durable.Remove(root, e.file()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove incident %s: %w", e.file(), err)
 	}
 	return nil

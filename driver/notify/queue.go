@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -237,8 +238,14 @@ func (q *queue) single(now time.Time) (e *entry, at time.Time) {
 	return nil, at
 }
 
-// deliver makes one attempt.
-func (q *queue) deliver(ctx context.Context, work []*entry) error {
+// deliver makes one attempt. A panic is a failed attempt: one message must not end
+// the process, which other containers need.
+func (q *queue) deliver(ctx context.Context, work []*entry) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the message cannot be made; report this as a defect of logfast: panic: %v", p)
+		}
+	}()
 	m, err := q.compose(work)
 	if err != nil {
 		return err

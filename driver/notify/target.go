@@ -57,11 +57,9 @@ func ParseOn(s string) (types []string, err error) {
 // comma is one between two URLs. (Those of some services have commas within.)
 var comma = regexp.MustCompile(`,([a-z][a-z0-9+.-]*://)`)
 
-// ParseTargets reads the URLs of a list. Its errors quote nothing of them: a
-// URL is a secret, as a rule.
-func ParseTargets(list string, on []string) ([]*Target, error) {
-	var targets []*Target
-	var errs []error
+// ParseTargets reads the URLs of a list, and says what is wrong with the others.
+// Its errors quote nothing of them: a URL is a secret, as a rule.
+func ParseTargets(list string, on []string) (targets []*Target, errs []error) {
 	n := 0
 	for word := range strings.FieldsSeq(comma.ReplaceAllString(list, " $1")) {
 		if word = strings.Trim(word, ","); word == "" {
@@ -75,14 +73,12 @@ func ParseTargets(list string, on []string) ([]*Target, error) {
 		}
 		targets = append(targets, t)
 	}
-	return targets, errors.Join(errs...)
+	return targets, errs
 }
 
 // ReadTargets reads the text of a file: a URL a line, then its options. A line
-// that begins with # is a comment.
-func ReadTargets(text string, on []string) ([]*Target, error) {
-	var targets []*Target
-	var errs []error
+// that begins with # is a comment. Its errors name the lines that are wrong.
+func ReadTargets(text string, on []string) (targets []*Target, errs []error) {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -100,20 +96,23 @@ func ReadTargets(text string, on []string) ([]*Target, error) {
 		}
 		targets = append(targets, t)
 	}
-	return targets, errors.Join(errs...)
+	return targets, errs
 }
 
-// Unique fails where two targets have one URL: whoever is there would hear all
-// of it twice.
-func Unique(targets []*Target) error {
+// Unique returns each target once. Its error names those that are there twice: what
+// is behind them would be notified of all twice.
+func Unique(targets []*Target) (once []*Target, err error) {
 	seen := map[string]bool{}
+	var errs []error
 	for _, t := range targets {
 		if seen[t.dir] {
-			return fmt.Errorf("%s is there twice", t.Name)
+			errs = append(errs, fmt.Errorf("%s is there twice", t.Name))
+			continue
 		}
 		seen[t.dir] = true
+		once = append(once, t)
 	}
-	return nil
+	return once, errors.Join(errs...)
 }
 
 // newTarget understands one URL and its options.
@@ -176,7 +175,11 @@ func (t *Target) setOptions(options []string, hook *webhook) error {
 			if strings.Contains(name, "://") {
 				return errors.New("one target a line")
 			}
-			return fmt.Errorf("unknown option %s%s; there are secret=, header=, ca= and on=", name, suggest.Nearest(name, []string{"secret", "header", "ca", "on"}))
+			near := suggest.Nearest(name, []string{"secret", "header", "ca", "on"})
+			if near == "" {
+				name = "" // it may be a secret, whose "secret=" was forgotten
+			}
+			return fmt.Errorf("unknown option %s%s; there are secret=, header=, ca= and on=", name, near)
 		case hook == nil:
 			return fmt.Errorf("%s= is for webhooks, whose URLs begin with https:// or http://", name)
 		case name == "secret":

@@ -32,13 +32,13 @@ func TestAListOfTargets(t *testing.T) {
 		"teams://11111111-4444-4444-8444-cccccccccccc@22222222-4444-4444-8444-cccccccccccc/33333333012222222222333333333344/44444444-4444-4444-8444-cccccccccccc/V2ESyij_gAljSoUQHvZoZYzlpAoAXExyOl26dlf1xHEx05?host=example.webhook.office.com": {"teams"},
 	} {
 		got, err := ParseTargets(list, shippedOnly)
-		if err != nil || !slices.Equal(names(got), want) {
+		if len(err) > 0 || !slices.Equal(names(got), want) {
 			t.Errorf("%q: %v, %v; want %v", list, names(got), err, want)
 		}
 	}
-	all, err := ParseTargets(slackURL+" https://user:pass@h.example.com:8443/T000/B000", both)
-	if err != nil {
-		t.Fatal(err)
+	all, errs := ParseTargets(slackURL+" https://user:pass@h.example.com:8443/T000/B000", both)
+	if len(errs) > 0 {
+		t.Fatal(errs)
 	}
 	for _, target := range all {
 		if strings.Contains(target.Name, "hook:") || strings.Contains(target.Name, "pass") || strings.Contains(target.Name, "T000") || !target.wants(incident.TypeOpened) {
@@ -48,10 +48,10 @@ func TestAListOfTargets(t *testing.T) {
 	if !strings.Contains(all[1].Name, "h.example.com:8443") || !all[0].folds || all[1].folds {
 		t.Errorf("%+v %+v", all[0], all[1])
 	}
-	if err := Unique(append(all, all[0])); err == nil || !strings.Contains(err.Error(), "twice") {
-		t.Error(err)
+	if once, err := Unique(append(all, all[0])); err == nil || !strings.Contains(err.Error(), "twice") || len(once) != 2 {
+		t.Error(once, err)
 	}
-	if err := Unique(all); err != nil {
+	if _, err := Unique(all); err != nil {
 		t.Error(err)
 	}
 }
@@ -59,7 +59,7 @@ func TestAListOfTargets(t *testing.T) {
 func TestAFileOfTargets(t *testing.T) {
 	all, err := ReadTargets("# who is told\n\n  "+slackURL+"  on=first,shipped\n"+
 		"https://bot.example.com/x secret=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw header=\"X-Key: a b\" on=shipped\r\n", shippedOnly)
-	if err != nil || !slices.Equal(names(all), []string{"slack", "webhook"}) {
+	if len(err) > 0 || !slices.Equal(names(all), []string{"slack", "webhook"}) {
 		t.Fatalf("%v, %v", names(all), err)
 	}
 	if !all[0].wants(incident.TypeOpened) || all[1].wants(incident.TypeOpened) {
@@ -106,7 +106,8 @@ func TestABadTargetIsRefusedWithWhatToType(t *testing.T) {
 		slackURL + " secret=" + secret + secret:                                         "secret= is for webhooks",
 		`https://a.example header="X: ` + secret:                                        "has no other that ends it",
 	} {
-		_, err := ReadTargets("\n"+line, shippedOnly)
+		_, errs := ReadTargets("\n"+line, shippedOnly)
+		err := errors.Join(errs...)
 		if err == nil {
 			if want != "" {
 				t.Errorf("%s: accepted", line)
@@ -117,8 +118,14 @@ func TestABadTargetIsRefusedWithWhatToType(t *testing.T) {
 			t.Errorf("%s: %s\nwant … %s …", line, text, want)
 		}
 	}
-	if _, err := ParseTargets("https://a.example "+secret, shippedOnly); err == nil || !strings.HasPrefix(err.Error(), "target 2: ") || strings.Contains(err.Error(), secret) {
-		t.Error(err)
+	all, errs := ParseTargets("https://a.example "+secret, shippedOnly)
+	if err := errors.Join(errs...); err == nil || !strings.HasPrefix(err.Error(), "target 2: ") || strings.Contains(err.Error(), secret) || len(all) != 1 {
+		t.Error(len(all), err)
+	}
+	for _, line := range []string{"https://a.example " + secret, "https://a.example " + secret + "=="} {
+		if _, errs := ReadTargets(line, shippedOnly); len(errs) != 1 || strings.Contains(errs[0].Error(), secret) {
+			t.Errorf("a forgotten secret=: %v", errs)
+		}
 	}
 }
 

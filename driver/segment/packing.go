@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"log/slog"
 	"os"
 	"path"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 
@@ -153,7 +155,7 @@ func (p *Packing) Step(n int64) (more bool, err error) {
 	}
 	read := io.MultiWriter(p.out, p.text)
 	if p.scan != nil {
-		read = io.MultiWriter(read, p.scan)
+		read = io.MultiWriter(read, scanning{p})
 	}
 	got, err := io.Copy(read, io.NewSectionReader(p.src, p.done, n))
 	p.done += got
@@ -192,9 +194,33 @@ func (p *Packing) finish(m *Meta, run func(*Packing) error) error {
 	m.SHA256, m.SHA256Object = hex.EncodeToString(p.text.Sum(nil)), hex.EncodeToString(p.packed.Sum(nil))
 	m.Index = p.out.Index()
 	if p.scan != nil {
-		m.found(p.scan)
+		p.guard(func() { m.found(p.scan) })
 	}
 	return nil
+}
+
+// scanning is a Packing's scanner as a writer.
+type scanning struct{ *Packing }
+
+// Write implements io.Writer. It never fails.
+func (s scanning) Write(b []byte) (int, error) {
+	if s.scan != nil {
+		s.guard(func() { s.scan.Write(b) }) //nolint:errcheck // it never fails
+	}
+	return len(b), nil
+}
+
+// guard has f look for errors in the text. If that panics, nothing is known of the
+// segment's errors, and it is packed all the same: others wait for the packer.
+func (p *Packing) guard(f func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.scan = nil
+			slog.Error("the errors of a segment cannot be found, and its incident lacks them; report this as a defect of logfast",
+				"directory", p.dir, "panic", cause, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
 }
 
 // commit gives the file its name. The text goes after it, so nothing else must

@@ -48,7 +48,24 @@ type Status struct {
 	Uploads Uploads          `json:"uploads"`
 	Targets []Target         `json:"targets,omitempty"` // who is told of incidents
 	Disk    Disk             `json:"disk"`
+
+	WrongSettings []Setting `json:"wrong_settings,omitempty"`
 }
+
+// Setting is one that is wrong.
+type Setting struct {
+	Variables []string `json:"variables"`
+	Problem   string   `json:"problem"` // name, value, what is allowed; no secret
+	Effect    string   `json:"effect"`
+	InUse     string   `json:"in_use"` // what is in its place
+}
+
+// The effects of a wrong setting.
+const (
+	Replaced      = "replaced"        // another value is in use
+	BlocksStore   = "blocks_store"    // nothing is uploaded
+	TargetLeftOut = "target_left_out" // one target is not notified of incidents
+)
 
 // Target is somebody who is told of incidents. The counts are of this process.
 type Target struct {

@@ -1,0 +1,264 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/internal/limit"
+	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/plugin/control"
+)
+
+// A wrong setting never decides whether a container runs. In its place stands:
+//
+//	a store's setting       nothing: segments wait in the spool, because another
+//	                        store, or another encryption, is not what was meant
+//	a target of incidents   nothing: this target is left out
+//	LOGFAST_METRICS         nothing: metrics are not served over TCP
+//	LOGFAST_SPOOL           the default
+//	LOGFAST_REDACT          the last that was right, or an expression that hides all
+//	all others              the last that was right, or the default
+//
+// The last that were right are in settingsFile in the spool. They hold no secret:
+// neither the store nor any target is among them.
+const settingsFile = ".settings.json"
+
+// hideAll is what LOGFAST_REDACT falls back to: what was to be hidden is not known.
+const hideAll = `(?s).+`
+
+// effect is what a wrong setting does.
+type effect int
+
+const (
+	replaced effect = iota // another value is in use
+	blocked                // nothing is uploaded
+	leftOut                // a target is not notified
+)
+
+// problem is one thing that is wrong with the settings.
+type problem struct {
+	names []string // of the variables that it is about; none where one is unknown
+	err   error    // name, value and what is allowed
+	inUse string   // what is in its place
+}
+
+func (p *problem) effect() effect {
+	switch {
+	case slices.ContainsFunc(p.names, isTarget):
+		return leftOut
+	case slices.ContainsFunc(p.names, isStore):
+		return blocked
+	}
+	return replaced
+}
+
+func (p *problem) control() control.Setting {
+	of := map[effect]string{replaced: control.Replaced, blocked: control.BlocksStore, leftOut: control.TargetLeftOut}
+	return control.Setting{Variables: p.names, Effect: of[p.effect()], Problem: p.err.Error(), InUse: p.inUse}
+}
+
+// problems are all that is wrong, in the order in which it is found.
+type problems []problem
+
+// check notes that a variable's value is wrong.
+func (p *problems) check(name, value string, err error) {
+	if err != nil {
+		*p = append(*p, problem{names: []string{name}, err: fmt.Errorf("%s=%s: %w", name, short(value), err)})
+	}
+}
+
+// checkPair is check for two variables that do not go together.
+func (p *problems) checkPair(name, value, other, otherValue string, err error) {
+	if err != nil {
+		*p = append(*p, problem{names: []string{name, other}, err: fmt.Errorf("%s=%s with %s=%s: %w", name, short(value), other, short(otherValue), err)})
+	}
+}
+
+// short keeps a value to what a person reads.
+func short(value string) string {
+	const most = 200
+	if len(value) <= most {
+		return value
+	}
+	return strings.ToValidUTF8(value[:most], "") + "…"
+}
+
+func (p problems) sorted() problems {
+	slices.SortStableFunc(p, func(a, b problem) int { return strings.Compare(a.err.Error(), b.err.Error()) })
+	return p
+}
+
+// join makes one error of them.
+func (p problems) join() error {
+	var all []error
+	for i := range p {
+		all = append(all, p[i].err)
+	}
+	return errors.Join(all...)
+}
+
+func isTarget(name string) bool { return strings.HasPrefix(name, "LOGFAST_NOTIFY") }
+
+// isStore reports whether a variable says where objects go, or how.
+func isStore(name string) bool {
+	return name == "LOGFAST_STORE" || strings.HasPrefix(name, "LOGFAST_S3_") || strings.HasPrefix(name, "AWS_")
+}
+
+// forgotten are variables of which no last right value is kept.
+func forgotten(name string) bool {
+	return isStore(name) || isTarget(name) || name == "LOGFAST_SPOOL" || name == "LOGFAST_METRICS"
+}
+
+// settings are what the plugin works with, whatever the environment is.
+type settings struct {
+	*Config
+	wrong problems
+	right map[string]string // what to keep, by variable
+	vars  map[string]string // the environment as it is used
+}
+
+// readSettings understands an environment, and puts something else in the place of
+// what is wrong.
+func readSettings(environ []string) *settings {
+	vars := env.ToMap(environ)
+	cfg, wrong := understand(vars)
+	spool := cfg.Spool
+	if !filepath.IsAbs(spool) {
+		spool = defaultSpool
+	}
+	last, err := lastRight(spool)
+	s := &settings{Config: cfg, wrong: slices.Clone(wrong), right: map[string]string{}, vars: vars}
+	for _, name := range VariableNames() {
+		bad := slices.ContainsFunc(wrong, func(p problem) bool { return slices.Contains(p.names, name) })
+		if value := vars[name]; forgotten(name) {
+			continue
+		} else if !bad && value != "" {
+			s.right[name] = value
+		} else if value := last[name]; bad && value != "" {
+			s.right[name] = value
+		}
+	}
+	for _, source := range []map[string]string{last, nil} {
+		s.vars = s.replace(wrong, source)
+		s.Config, wrong = understand(s.vars)
+		for _, p := range wrong { // a last value that is not right any more
+			if !slices.ContainsFunc(s.wrong, func(q problem) bool { return q.err.Error() == p.err.Error() }) {
+				s.wrong = append(s.wrong, p)
+			}
+		}
+	}
+	if err != nil {
+		s.wrong = append(s.wrong, problem{names: []string{settingsFile}, err: fmt.Errorf("the last right settings: %w", err)})
+	}
+	for i := range s.wrong {
+		s.wrong[i].inUse = s.inUse(&s.wrong[i])
+	}
+	s.wrong = s.wrong.sorted()
+	return s
+}
+
+// replace returns the environment with the last right values, or the defaults, of
+// what is wrong.
+func (s *settings) replace(wrong problems, last map[string]string) map[string]string {
+	vars := maps.Clone(s.vars)
+	for i := range wrong {
+		if wrong[i].effect() != replaced {
+			continue
+		}
+		for _, name := range wrong[i].names {
+			switch value := last[name]; {
+			case value != "" && !forgotten(name):
+				vars[name] = value
+			case name == "LOGFAST_REDACT":
+				vars[name] = hideAll
+			default:
+				delete(vars, name)
+			}
+		}
+	}
+	return vars
+}
+
+// inUse says what stands in the place of what is wrong.
+func (s *settings) inUse(p *problem) string {
+	switch p.effect() {
+	case blocked:
+		return "nothing is uploaded, and segments wait in the spool"
+	case leftOut:
+		return "this target is not notified"
+	}
+	var all []string
+	for _, name := range p.names {
+		switch value := s.vars[name]; {
+		case name == "LOGFAST_METRICS":
+			all = append(all, "metrics are not served over TCP")
+		case name == "LOGFAST_REDACT" && value == hideAll:
+			all = append(all, "incidents quote no line")
+		case value != "":
+			all = append(all, name+"="+short(value)+" is in use, the last that was right")
+		default:
+			all = append(all, "the default of "+name+" is in use")
+		}
+	}
+	if len(all) == 0 {
+		return "it is ignored"
+	}
+	return strings.Join(all, ", ")
+}
+
+// maxSettings bounds settingsFile, in bytes.
+const maxSettings = 1 << 20
+
+// lastRight reads the last right settings, none where there is no such file.
+func lastRight(spool string) (map[string]string, error) {
+	data, err := limit.ReadFile(filepath.Join(spool, settingsFile), maxSettings)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var last map[string]string
+	if err == nil {
+		err = json.Unmarshal(data, &last)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s in %s: %w", settingsFile, spool, err)
+	}
+	return last, nil
+}
+
+// keep makes what is right durable, for a later start with something wrong. The
+// spool must be this process's.
+func (s *settings) keep() error {
+	if last, err := lastRight(s.Spool); err == nil && maps.Equal(last, s.right) {
+		return nil
+	}
+	data, err := json.MarshalIndent(s.right, "", "  ")
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(s.Spool)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // nothing is written by it
+	return durable.WriteFile(root, settingsFile, append(data, '\n'), 0o600)
+}
+
+// storeConfig is the configuration with the store's settings as they are now: a
+// file of certificates may have appeared. Its error is object.ErrBlocked.
+func (s *settings) storeConfig() (*Config, error) {
+	cfg, wrong := understand(s.vars)
+	wrong = slices.DeleteFunc(wrong, func(p problem) bool { return p.effect() != blocked })
+	if len(wrong) > 0 {
+		return nil, fmt.Errorf("%w: a wrong setting: %w", object.ErrBlocked, wrong.join())
+	}
+	return cfg, nil
+}
