@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -102,5 +104,33 @@ func TestDetect_APanicCostsNoLine(t *testing.T) {
 	h.Stop(c.fifo)
 	if n := s.counts.lines.Load(); n != 3 || s.counts.errors.Load() != 0 {
 		t.Errorf("%d lines, %d errors", n, s.counts.errors.Load())
+	}
+}
+
+// TestStart_HostileOptionsTakeLittleMemory starts containers whose options would
+// make gigabytes.
+func TestStart_HostileOptionsTakeLittleMemory(t *testing.T) {
+	h := newHost(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, config := range []map[string]string{
+		{"tag": "{{range 20000000}}xxxxxxxxxx{{end}}"},
+		{"tag": `{{printf "%1000000000d" 1}}`},
+		{"tag": strings.Repeat("{{.ContainerName}}", 50)},
+		{"pattern": strings.Repeat(`(\pL{1000})`, 300)},
+		{"exclude-path": strings.Repeat("/*a*,", 1<<20)},
+		{"status": strings.Repeat("500,", 1<<20)},
+	} {
+		c := h.container("web", config)
+		c.info.ContainerName = "/" + strings.Repeat("n", 1<<20)
+		if err := h.Start(c.fifo, c.info); err == nil {
+			t.Errorf("%.60v is taken", config)
+		} else if len(err.Error()) > 8<<10 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+		t.Errorf("%d MiB were allocated", used>>20)
 	}
 }

@@ -351,6 +351,9 @@ const defaultArchive = "archive"
 
 // storeURL is the store's address, to which a key can be added.
 func (c *Config) storeURL() string {
+	if c.Dir == "" && c.S3.Bucket == "" {
+		return "none: LOGFAST_STORE is wrong"
+	}
 	if c.Dir != "" {
 		return "file://" + strings.TrimSuffix(c.Dir, "/") + "/"
 	}

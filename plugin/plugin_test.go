@@ -272,6 +272,17 @@ func TestWhyItCannotWorkIsToldToWhoeverStartsAContainer(t *testing.T) {
 	}
 }
 
+// TestStart_ALargeDescriptionIsRefused sends 20 MB of labels.
+func TestStart_ALargeDescriptionIsRefused(t *testing.T) {
+	s := serve(t)
+	fifo, _ := makeFIFO(t)
+	info := logger.Info{ContainerID: "x", ContainerName: "/x", ContainerLabels: map[string]string{"a": strings.Repeat("x", 20<<20)}}
+	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); !strings.Contains(got, "more than 16 MiB") {
+		t.Errorf("%q", got)
+	}
+	s.write("web", "one") // the next one starts
+}
+
 func TestASpoolThatIsTakenIsSaid(t *testing.T) {
 	first := serve(t)
 	fifo, _ := makeFIFO(t)

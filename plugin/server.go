@@ -104,6 +104,9 @@ const headerTime = 10 * time.Second
 // whole environment and labels; Linux allows 2 MiB of the former by default.
 const maxRequest = 16 << 20
 
+// readTimeout bounds how long a request's body may take. Docker sends it at once.
+const readTimeout = 30 * time.Second
+
 type request struct {
 	File   string
 	Info   driver.Info
@@ -112,9 +115,15 @@ type request struct {
 
 // decode reads a request, which is empty where Docker sends it a second time.
 func decode(w http.ResponseWriter, r *http.Request) (req request, err error) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(readTimeout)) // a connection that has none is a test's
 	err = json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req)
-	if errors.Is(err, io.EOF) {
+	_ = c.SetReadDeadline(time.Time{})
+	switch {
+	case errors.Is(err, io.EOF):
 		err = nil
+	case errors.As(err, new(*http.MaxBytesError)):
+		err = fmt.Errorf("the description of the container has more than %d MiB: start it with fewer labels, options or variables", maxRequest>>20)
 	}
 	return req, err
 }

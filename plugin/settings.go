@@ -13,8 +13,8 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -26,7 +26,7 @@ import (
 //	LOGFAST_METRICS         nothing: metrics are not served over TCP
 //	LOGFAST_SPOOL           the default
 //	LOGFAST_REDACT          the last that was right, or an expression that hides all
-//	all others              the last that was right, or the default
+//	every other variable    the last that was right, or the default
 //
 // The last that were right are in settingsFile in the spool. They hold no secret:
 // neither the store nor any target is among them.
@@ -156,7 +156,7 @@ func readSettings(environ []string) *settings {
 			}
 		}
 	}
-	if err != nil {
+	if err != nil && len(s.wrong) > 0 {
 		s.wrong = append(s.wrong, problem{names: []string{settingsFile}, err: fmt.Errorf("the last right settings: %w", err)})
 	}
 	for i := range s.wrong {
@@ -199,6 +199,8 @@ func (s *settings) inUse(p *problem) string {
 	var all []string
 	for _, name := range p.names {
 		switch value := s.vars[name]; {
+		case name == settingsFile:
+			all = append(all, "the defaults are in use")
 		case name == "LOGFAST_METRICS":
 			all = append(all, "metrics are not served over TCP")
 		case name == "LOGFAST_REDACT" && value == hideAll:
