@@ -91,6 +91,9 @@ func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
 
 func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) *events {
 	dir := incident.OpenDir(func() (*os.Root, error) { return s.State(incident.StateDir) })
+	if err := dir.Ready(); err != nil {
+		log.Error("incidents cannot be kept yet; will try again with each", "err", err)
+	}
 	v := &events{dir: dir, host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}}
 	s.Tell(v)
 	return v

@@ -77,6 +77,12 @@ func NewDir(root *os.Root) *Dir { return &Dir{root: root} }
 // possible yet keeps nothing else from working. Each method tries again.
 func OpenDir(open func() (*os.Root, error)) *Dir { return &Dir{open: open} }
 
+// Ready opens the directory, unless that has been done.
+func (d *Dir) Ready() error {
+	_, err := d.at()
+	return err
+}
+
 func (d *Dir) at() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
