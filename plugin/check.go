@@ -42,12 +42,12 @@ func Check(ctx context.Context, environ []string, inside bool) []control.Finding
 	c := &checker{inside: inside, self: refused.This()}
 	cfg, wrong := understand(env.ToMap(environ))
 	for _, p := range wrong.sorted() {
-		c.fail("configuration", p.err.Error(), c.setRight(&p))
+		c.fail("configuration", p.err.Error(), c.setRight(p))
 	}
 	if len(wrong) == 0 {
 		c.ok("configuration", "%d variables are set, and understood", ours(environ))
 	}
-	usable := !slices.ContainsFunc(wrong, func(p problem) bool { return p.effect() != leftOut })
+	usable := !slices.ContainsFunc(wrong, func(p *problem) bool { return p.effect() != leftOut })
 	if !usable {
 		return c.all
 	}

@@ -124,12 +124,12 @@ func understand(vars map[string]string) (*Config, problems) {
 	var e Environment
 	var errs problems
 	if err := env.ParseWithOptions(&e, env.Options{Environment: vars}); err != nil {
-		errs = append(errs, problem{err: err}) // all are texts: it cannot fail
+		errs = append(errs, &problem{err: err}) // all are texts: it cannot fail
 	}
 	names := VariableNames()
 	for name := range vars {
 		if strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
-			errs = append(errs, problem{err: fmt.Errorf("unknown variable %s%s", short(name), suggest.Nearest(short(name), names))})
+			errs = append(errs, &problem{err: fmt.Errorf("unknown variable %s%s", short(name), suggest.Nearest(short(name), names))})
 		}
 	}
 	c := &Config{Spool: e.Spool, Host: e.Host, UID: -1, GID: -1}

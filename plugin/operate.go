@@ -155,7 +155,7 @@ func (o *operator) status() control.Status {
 		}
 	}
 	for i := range o.wrong {
-		if p := &o.wrong[i]; p.effect() != blocked || o.store.why() != nil {
+		if p := o.wrong[i]; p.effect() != blocked || o.store.why() != nil {
 			s.WrongSettings = append(s.WrongSettings, p.control())
 		}
 	}

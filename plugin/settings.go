@@ -67,19 +67,19 @@ func (p *problem) control() control.Setting {
 }
 
 // problems are all that is wrong, in the order in which it is found.
-type problems []problem
+type problems []*problem
 
 // check notes that a variable's value is wrong.
 func (p *problems) check(name, value string, err error) {
 	if err != nil {
-		*p = append(*p, problem{names: []string{name}, err: fmt.Errorf("%s=%s: %w", name, short(value), err)})
+		*p = append(*p, &problem{names: []string{name}, err: fmt.Errorf("%s=%s: %w", name, short(value), err)})
 	}
 }
 
 // checkPair is check for two variables that do not go together.
 func (p *problems) checkPair(name, value, other, otherValue string, err error) {
 	if err != nil {
-		*p = append(*p, problem{names: []string{name, other}, err: fmt.Errorf("%s=%s with %s=%s: %w", name, short(value), other, short(otherValue), err)})
+		*p = append(*p, &problem{names: []string{name, other}, err: fmt.Errorf("%s=%s with %s=%s: %w", name, short(value), other, short(otherValue), err)})
 	}
 }
 
@@ -93,7 +93,7 @@ func short(value string) string {
 }
 
 func (p problems) sorted() problems {
-	slices.SortStableFunc(p, func(a, b problem) int { return strings.Compare(a.err.Error(), b.err.Error()) })
+	slices.SortFunc(p, func(a, b *problem) int { return strings.Compare(a.err.Error(), b.err.Error()) })
 	return p
 }
 
@@ -138,7 +138,7 @@ func readSettings(environ []string) *settings {
 	last, err := lastRight(spool)
 	s := &settings{Config: cfg, wrong: slices.Clone(wrong), right: map[string]string{}, vars: vars}
 	for _, name := range VariableNames() {
-		bad := slices.ContainsFunc(wrong, func(p problem) bool { return slices.Contains(p.names, name) })
+		bad := slices.ContainsFunc(wrong, func(p *problem) bool { return slices.Contains(p.names, name) })
 		if value := vars[name]; forgotten(name) {
 			continue
 		} else if !bad && value != "" {
@@ -151,16 +151,16 @@ func readSettings(environ []string) *settings {
 		s.vars = s.replace(wrong, source)
 		s.Config, wrong = understand(s.vars)
 		for _, p := range wrong { // a last value that is not right any more
-			if !slices.ContainsFunc(s.wrong, func(q problem) bool { return q.err.Error() == p.err.Error() }) {
+			if !slices.ContainsFunc(s.wrong, func(q *problem) bool { return q.err.Error() == p.err.Error() }) {
 				s.wrong = append(s.wrong, p)
 			}
 		}
 	}
 	if err != nil && len(s.wrong) > 0 {
-		s.wrong = append(s.wrong, problem{names: []string{settingsFile}, err: fmt.Errorf("the last right settings: %w", err)})
+		s.wrong = append(s.wrong, &problem{names: []string{settingsFile}, err: fmt.Errorf("the last right settings: %w", err)})
 	}
 	for i := range s.wrong {
-		s.wrong[i].inUse = s.inUse(&s.wrong[i])
+		s.wrong[i].inUse = s.inUse(s.wrong[i])
 	}
 	s.wrong = s.wrong.sorted()
 	return s
@@ -258,7 +258,7 @@ func (s *settings) keep() error {
 // file of certificates may have appeared. Its error is object.ErrBlocked.
 func (s *settings) storeConfig() (*Config, error) {
 	cfg, wrong := understand(s.vars)
-	wrong = slices.DeleteFunc(wrong, func(p problem) bool { return p.effect() != blocked })
+	wrong = slices.DeleteFunc(wrong, func(p *problem) bool { return p.effect() != blocked })
 	if len(wrong) > 0 {
 		return nil, fmt.Errorf("%w: a wrong setting: %w", object.ErrBlocked, wrong.join())
 	}
