@@ -69,6 +69,47 @@ disk        2GB of 10GB (20%); 40GB free on the disk
 	}
 }
 
+// TestStatus_SaysALossFirstAndFails asks a plugin that has lost lines.
+func TestStatus_SaysALossFirstAndFails(t *testing.T) {
+	spool := t.TempDir()
+	if err := os.Mkdir(filepath.Join(spool, control.Dir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(filepath.Join(spool, control.Dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	l, err := control.Listen(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := control.Status{Health: control.Degraded, Reasons: []string{"lost: 7 lines", "another"}, Lost: []control.RecentLoss{{Lines: 7}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() {
+		served <- (&control.Server{Metrics: http.NotFoundHandler(), Status: func() control.Status { return s }}).Serve(ctx, l)
+	}()
+	status := func(args ...string) (int, string) {
+		var out, errs bytes.Buffer
+		return Run(append([]string{"status", "--spool", spool}, args...), &out, &errs), out.String()
+	}
+	if code, out := status(); code != 1 || !strings.HasPrefix(out, "lost: 7 lines\nlogfast ") || strings.Count(out, "lost: 7") != 1 || !strings.Contains(out, "  another\n") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+	if code, out := status("--json"); code != 1 || !strings.Contains(out, `"lost": [`) {
+		t.Errorf("status --json %d:\n%s", code, out)
+	}
+	s.Lost, s.Reasons = nil, s.Reasons[1:]
+	if code, out := status(); code != 0 || !strings.HasPrefix(out, "logfast ") {
+		t.Errorf("status %d:\n%s", code, out)
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTheBarIsForATerminal(t *testing.T) {
 	steps := []control.Flush{
 		{Sealed: make([]control.Segment, 4)}, {Shipped: &control.Segment{Key: "a"}}, {Waiting: "403 " + strings.Repeat("x", 200)}, {Shipped: &control.Segment{Key: "b"}},

@@ -41,7 +41,7 @@ type statusCommand struct {
 func (statusCommand) Help() string {
 	return `Shows what the plugin reads, what waits for the store and why, what was lost, and what the disk has to give. Counts are of the time since the plugin was started.
 
-The exit status is 0 where logfast does its work, and 1 where it does not or nobody answers.
+The exit status is 0 if logfast does its work and has lost nothing. It is 1 if it does not do its work, if lines were lost within the last hour or since the last status, or if the plugin does not answer.
 
 Examples:
   logfast status
@@ -66,10 +66,15 @@ func (c *statusCommand) Run(stdout io.Writer) error {
 	} else {
 		_, err = stdout.Write(statusText(&s))
 	}
-	if err == nil && s.Health == control.Unhealthy {
-		err = errors.New("it does not do its work: " + strings.Join(s.Reasons, "; "))
+	switch {
+	case err != nil:
+		return err
+	case s.Health == control.Unhealthy:
+		return errors.New("it does not do its work: " + strings.Join(s.Reasons, "; "))
+	case len(s.Lost) > 0:
+		return errors.New("lines were lost since the last look or within the last hour")
 	}
-	return err
+	return nil
 }
 
 func writeJSON(w io.Writer, v any) error {
@@ -121,9 +126,17 @@ func (c *statusCommand) watch(ctx context.Context, stdout io.Writer) error {
 func statusText(s *control.Status) []byte {
 	var b bytes.Buffer
 	ago := func(t time.Time) string { return span(s.Now.Sub(t)) }
+	isLoss := func(reason string) bool { return strings.HasPrefix(reason, "lost") }
+	for _, reason := range s.Reasons { // before all else
+		if isLoss(reason) {
+			fmt.Fprintf(&b, "%s\n", show.Field(reason))
+		}
+	}
 	fmt.Fprintf(&b, "logfast %s on %s, up %s: %s\n", show.Args([]any{s.Version, s.Host, ago(s.Started), string(s.Health)})...)
 	for _, reason := range s.Reasons {
-		fmt.Fprintf(&b, "  %s\n", show.Field(reason))
+		if !isLoss(reason) {
+			fmt.Fprintf(&b, "  %s\n", show.Field(reason))
+		}
 	}
 	b.WriteByte('\n')
 	streamTable(&b, s)

@@ -97,7 +97,9 @@ func TestDetect_APanicCostsNoLine(t *testing.T) {
 	}
 	s.detector = panicking{}
 	s.writer = h.cfg.Spool.Writer(desc)
-	h.launch(s)
+	h.mu.Lock()
+	h.launchLocked(s)
+	h.mu.Unlock()
 	for i := range 3 {
 		c.line(i, serverError)
 	}

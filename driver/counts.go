@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,9 @@ var LossReasons = []string{notAFrame, segment.DiskFull, diskError}
 type counts struct {
 	lines, bytes, errors, resyncs atomic.Int64
 	lost                          [3]loss // by the index in LossReasons
+
+	container string  // whose these are; never changes
+	recent    *losses // where losses are noted, too; nil: nowhere; never changes
 }
 
 type loss struct{ lines, bytes atomic.Int64 }
@@ -57,6 +61,9 @@ func (c *counts) wrote(w *workspace) {
 func (c *counts) lose(reason string, lines, bytes int64) {
 	if i := slices.Index(LossReasons, reason); i >= 0 {
 		c.lost[i].lose(lines, bytes)
+	}
+	if c.recent != nil {
+		c.recent.note(c.container, reason, lines, bytes, time.Now())
 	}
 }
 
@@ -108,7 +115,8 @@ type Snapshot struct {
 	Total      Counts           // of these and of all that have ended
 	Reattached int64            // streams of an earlier process that were taken up
 	Events     []fasttrack.Event
-	Unsealed   int // containers that have ended and whose last segment could not be sealed yet
+	Lost       []RecentLoss // within the hour, or since somebody looked
+	Unsealed   int          // containers that have ended and whose last segment could not be sealed yet
 }
 
 // StreamSnapshot is one stream of a Snapshot.
@@ -116,6 +124,11 @@ type StreamSnapshot struct {
 	segment.Stream
 	Since  time.Time // when this process took it up
 	Active int64     // bytes of the container's active segment
+
+	// Unknown: it is not known which container this is, because its stream was not
+	// registered any more when this process, or one before it, began.
+	Unknown bool
+
 	Counts
 
 	// Trouble is what keeps it from writing, since when; nil where nothing does.
@@ -123,19 +136,35 @@ type StreamSnapshot struct {
 	TroubleSince time.Time
 }
 
+// errPending is the trouble of a stream that is about to be reattached.
+var errPending = errors.New("the stream of the process before this one is not reattached yet")
+
 // Snapshot says how things stand. It holds no stream up.
 func (d *Driver) Snapshot() Snapshot {
 	d.mu.Lock()
 	streams := make([]*stream, 0, len(d.streams))
 	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.snapshot(), Unsealed: len(d.left)}
+	for _, p := range d.pending {
+		for _, e := range p.entries {
+			at := StreamSnapshot{Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending}
+			for i, reason := range LossReasons {
+				at.Lost[i].Reason = reason
+			}
+			if p.failed != nil {
+				at.Trouble, at.TroubleSince = p.failed.err, p.failed.since
+			}
+			s.Streams = append(s.Streams, at)
+		}
+	}
 	d.ended.addTo(&s.Total)
 	for _, stream := range d.streams {
 		streams = append(streams, stream)
 		stream.counts.addTo(&s.Total)
 	}
 	d.mu.Unlock()
+	s.Lost = d.losses.recent(time.Now())
 	for _, stream := range streams {
-		at := StreamSnapshot{Stream: stream.desc, Since: stream.since, Active: stream.writer.Size()}
+		at := StreamSnapshot{Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown}
 		stream.counts.addTo(&at.Counts)
 		if t := stream.broken.latest.Load(); t != nil {
 			at.Trouble, at.TroubleSince = t.err, t.since
@@ -151,12 +180,19 @@ func (d *Driver) Snapshot() Snapshot {
 // stream where that is still read.
 func (d *Driver) countGivenUp(g segment.GivenUp) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	to := &d.ended
 	for _, s := range d.streams {
-		if s.desc.Dir() == g.Segment.Dir {
+		if s.dir == g.Segment.Dir {
 			to = &s.counts
 		}
 	}
+	d.mu.Unlock()
 	to.lose(g.Lost.Reason, g.Lost.Lines, g.Lost.Bytes)
+	if to == &d.ended {
+		d.losses.note(g.Segment.Dir, g.Lost.Reason, g.Lost.Lines, g.Lost.Bytes, time.Now())
+	}
 }
+
+// Looked notes that an operator has seen a Snapshot of the time at: what was lost
+// before is recent for an hour more at most.
+func (d *Driver) Looked(at time.Time) { d.losses.seen(at) }

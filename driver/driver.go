@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +19,8 @@ import (
 	"github.com/logfast/logfast/driver/segment"
 )
 
-// Config is what a Driver needs. All fields but Labels, BootFile, Opened and Soon must be set.
+// Config is what a Driver needs. All fields but FIFOs, Labels, BootFile, Opened and
+// Soon must be set.
 type Config struct {
 	Spool    *segment.Spool
 	Host     string   // this host's name, for syslog records and keys
@@ -34,6 +34,10 @@ type Config struct {
 	// BootFile is the file with the kernel's boot id; "" is Linux's own.
 	BootFile string
 
+	// FIFOs, if set, is the directory in which Docker makes the FIFOs of this
+	// plugin's containers. Those that are not registered are read from there.
+	FIFOs string
+
 	// Soon, if set, is told that an event of the fast track has opened: the
 	// active segment in this directory of the spool will be sealed at the latest
 	// at the time by. It must not wait.
@@ -46,6 +50,15 @@ type Config struct {
 }
 
 // Driver keeps one stream for each running container.
+//
+// Its locks, and those of the spool's writers, are taken in this order:
+//
+//	a claim of one FIFO → Driver.mu → events.mu
+//	Spool.making → Writer.mu → Spool.mu, and event.marking → events.mu
+//
+// A claim, Spool.making, Writer.mu and event.marking are held while a disk is
+// waited for. Driver.mu, events.mu and Spool.mu never are: what takes nothing else,
+// such as Snapshot, waits for no disk. Jobs wait in place of Run, of Start and of Stop.
 type Driver struct {
 	cfg      Config
 	poller   *fifo.Poller
@@ -65,16 +78,18 @@ type Driver struct {
 
 	dropAfter time.Duration // see the constant; a test has its own
 
-	// starting is held while a stream is opened and registered, which waits for
-	// the disk; mu never is.
-	starting sync.Mutex
+	jobs   jobs   // has its own lock
+	losses losses // has its own lock
 
 	mu      sync.Mutex
-	streams map[string]*stream // by FIFO path, owned by mu
-	closed  bool               // owned by mu
-	pressed time.Time          // when sealLargest was there last, owned by mu
-	unheard [][]entry          // streams of one container each that could not be taken up, owned by mu
-	left    []segment.Stream   // whose last segment could not be sealed at their end, owned by mu
+	streams map[string]*stream       // by FIFO path, owned by mu
+	scopes  scopes                   // of streams and pending, owned by mu
+	claims  map[string]chan struct{} // FIFOs that are being opened or closed, see claim, owned by mu
+	closed  bool                     // owned by mu
+	pressed time.Time                // when sealLargest was there last, owned by mu
+	pending []*pending               // to be reattached, owned by mu
+	left    []*leftover              // whose last segment could not be sealed at their end, owned by mu
+	unknown unknowns                 // says of each field who owns it
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -91,93 +106,14 @@ func New(cfg Config) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
-	d := &Driver{cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, streams: map[string]*stream{}}
+	d := &Driver{
+		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next,
+		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter,
+		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{},
+	}
+	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
 	d.events = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp)
 	return d, nil
-}
-
-// Recover brings the spool into order and takes up the streams of the process
-// before this one, killed or stopped while their containers went on. Call it
-// once, before Start. Its error says what was left as it is; all else works.
-func (d *Driver) Recover() error {
-	entries, err := d.registry.load()
-	errs := []error{err, d.events.load(d.cfg.Spool)}
-	live := map[string][]entry{} // by directory
-	for _, e := range entries {
-		live[e.Stream.Dir()] = append(live[e.Stream.Dir()], e)
-	}
-	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] != nil }))
-	d.events.recovered(entries)
-	for _, entries := range live {
-		errs = append(errs, d.reattach(entries))
-	}
-	return errors.Join(errs...)
-}
-
-// reattach takes up the streams of one container, which share its segment: all
-// find out what of theirs is in it before one of them writes. Where one cannot be
-// opened, Run tries again with all.
-func (d *Driver) reattach(entries []entry) error {
-	var streams []*stream
-	var errs []error
-	for _, e := range entries {
-		if wrong := e.sound(&d.cfg.Defaults); wrong != nil {
-			d.cfg.Log.Error("options of a running container are not understood; it is read all the same", "container", e.Stream.Name, "err", errors.Join(wrong...))
-		}
-		s, err := newStream(d, &e, d.registry.known)
-		if _, gone := os.Lstat(e.FIFO); err != nil && errors.Is(gone, os.ErrNotExist) {
-			errs = append(errs, d.registry.remove(e.FIFO)) // dockerd has removed it since
-			continue
-		}
-		if err != nil {
-			err = fmt.Errorf("take up the stream of %s: %w", e.Stream.Name, err)
-			for _, s := range streams {
-				err = errors.Join(err, s.fifo.Close(), s.cursor.close())
-			}
-			d.mu.Lock()
-			d.unheard = append(d.unheard, entries)
-			d.mu.Unlock()
-			d.wakeUp()
-			return err
-		}
-		streams = append(streams, s)
-	}
-	for _, s := range streams {
-		s.writer = d.cfg.Spool.Writer(s.desc)
-		if err := s.resume(); err != nil {
-			d.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
-		}
-	}
-	for _, s := range streams {
-		d.launch(s)
-		d.reattached.Add(1)
-		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
-	}
-	return errors.Join(errs...)
-}
-
-// hear tries again to take up what could not be.
-func (d *Driver) hear() {
-	d.mu.Lock()
-	none := len(d.unheard) == 0
-	d.mu.Unlock()
-	if none {
-		return
-	}
-	d.starting.Lock()
-	defer d.starting.Unlock()
-	d.mu.Lock()
-	unheard, closed := d.unheard, d.closed
-	d.unheard = nil
-	d.mu.Unlock()
-	if closed {
-		return // the next process takes them up
-	}
-	for _, entries := range unheard {
-		if err := d.reattach(entries); err != nil {
-			d.cfg.Log.Error("a running container is not heard; will try again", "err", err)
-		}
-	}
 }
 
 // stopWait is how long an answer to Docker waits for a stream to drain. A
@@ -196,15 +132,21 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	if err != nil {
 		return err
 	}
-	d.starting.Lock()
-	defer d.starting.Unlock()
+	// The container's earlier stream, or this one as unknown, finds out first what of
+	// its last batch is in the segment.
+	d.awaitPending(func(p *pending) bool { return p.has(fifoPath) || p.writes(desc.Dir()) })
+	defer d.claim(fifoPath)()
 	d.mu.Lock()
-	closed, known := d.closed, d.streams[fifoPath] != nil
+	closed, known := d.closed, d.streams[fifoPath]
 	d.mu.Unlock()
 	switch {
 	case closed:
-		return errors.New("logfast is shutting down")
-	case known:
+		return errShuttingDown
+	case known != nil && known.unknown:
+		if err := d.takeOver(known); err != nil {
+			return err
+		}
+	case known != nil:
 		return nil
 	}
 	s, err := newStream(d, &entry{FIFO: fifoPath, Stream: desc, Options: opts}, d.registry.add)
@@ -212,9 +154,39 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 		return err
 	}
 	s.writer = d.cfg.Spool.Writer(desc)
-	d.launch(s)
+	d.mu.Lock()
+	launched := d.launchLocked(s)
+	d.mu.Unlock()
+	if !launched {
+		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.registry.remove(fifoPath))
+	}
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
 	return nil
+}
+
+var errShuttingDown = errors.New("logfast is shutting down")
+
+// claim makes the caller the only one that opens, registers or takes over the FIFO
+// at this path, which waits for the disk, until it calls what claim returns. Other
+// FIFOs do not wait.
+func (d *Driver) claim(path string) (release func()) {
+	for {
+		d.mu.Lock()
+		other := d.claims[path]
+		if other == nil {
+			own := make(chan struct{})
+			d.claims[path] = own
+			d.mu.Unlock()
+			return func() {
+				d.mu.Lock()
+				delete(d.claims, path)
+				d.mu.Unlock()
+				close(own)
+			}
+		}
+		d.mu.Unlock()
+		<-other
+	}
 }
 
 // Describe returns the stream that a container is, and its options. The error
@@ -223,48 +195,42 @@ func (d *Driver) Describe(info Info) (segment.Stream, Options, error) {
 	return parseInfo(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
 }
 
-func (d *Driver) launch(s *stream) {
-	d.mu.Lock()
+// launchLocked begins to read a stream and reports whether it did: not once the
+// driver is closed. The caller holds mu.
+func (d *Driver) launchLocked(s *stream) bool {
+	if d.closed {
+		return false
+	}
 	d.streams[s.path] = s
-	d.mu.Unlock()
+	d.scopes.add(s)
 	go s.run()
+	return true
 }
 
 // Stop drains the FIFO, seals what is there and forgets the stream. It returns
-// within seconds whatever happens; an unknown FIFO is none of its business.
+// within seconds whatever happens. An unknown FIFO is ignored.
 func (d *Driver) Stop(fifoPath string) {
-	d.hear() // it may be one of those
-	for _, s := range d.find(func(s *stream) bool { return s.path == fifoPath }) {
+	d.stopPending(fifoPath)
+	d.mu.Lock()
+	s := d.streams[fifoPath]
+	d.mu.Unlock()
+	if s != nil {
 		d.end(s)
 	}
-}
-
-// Seal seals the active segments of the containers with these ids now, or of
-// all where there is none, because an operator asked for it. What the error says
-// is in the log as well.
-func (d *Driver) Seal(ids ...string) error {
-	d.sealLeft()
-	var errs []error
-	for _, s := range d.find(func(s *stream) bool { return len(ids) == 0 || slices.Contains(ids, s.desc.ID) }) {
-		errs = append(errs, d.sealWithRoom(s, segment.Manual))
-	}
-	return errors.Join(errs...)
 }
 
 // Close seals all streams and takes no new ones. Their containers may go on: what
 // they write waits in their FIFOs until the next process takes them up. Call it
 // once Run has returned.
 func (d *Driver) Close() error {
-	d.starting.Lock()
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
-	d.starting.Unlock()
 	streams := d.find(func(*stream) bool { return true })
 	for _, s := range streams {
 		s.detach.Store(true)
 	}
-	close(d.closing) // a drain that gives up now leaves its stream registered
+	close(d.closing) // a drain that stops trying now leaves its stream registered
 	var wg sync.WaitGroup
 	for _, s := range streams {
 		wg.Go(func() { d.end(s) })
@@ -273,10 +239,30 @@ func (d *Driver) Close() error {
 	if left := d.find(func(*stream) bool { return true }); len(left) > 0 {
 		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
 	}
-	d.events.ended(func(string) bool { return false })
+	if left := d.jobs.wait(stopWait) + d.syncer.jobs.wait(stopWait); left > 0 {
+		return fmt.Errorf("the disk does not answer %d calls", left)
+	}
+	d.mu.Lock()
+	for _, scope := range d.events.scopes() {
+		if d.scopes.empty(scope) { // else the next process goes on with the incident
+			d.events.ended(scope)
+		}
+	}
+	unread := d.pending
+	d.mu.Unlock()
+	var errs []error
+	for _, p := range unread {
+		for _, r := range p.opened {
+			errs = append(errs, r.Close())
+		}
+	}
 	d.sealDue(time.Now())
+	d.jobs.start(d.saveLosses)
+	if left := d.jobs.wait(stopWait); left > 0 {
+		return fmt.Errorf("the disk does not answer %d calls", left)
+	}
 	d.events.tell(d.soon, d.cfg.Opened)
-	return errors.Join(d.poller.Close(), d.pool.close(), d.registry.close(), d.events.close())
+	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.registry.close(), d.events.close())...)
 }
 
 // end stops a stream and waits, not for ever, until it is drained and sealed.
@@ -299,25 +285,21 @@ func (d *Driver) find(want func(*stream) bool) []*stream {
 			found = append(found, s)
 		}
 	}
-	slices.SortFunc(found, func(a, b *stream) int { return strings.Compare(a.desc.Dir(), b.desc.Dir()) })
+	slices.SortFunc(found, byDir)
 	return found
 }
 
-// forget is a stream's last word. Where it was the last of a scope, there is
+func byDir(a, b *stream) int { return strings.Compare(a.dir, b.dir) }
+
+// forget is the last step of a stream. Where it was the last of a scope, there is
 // nothing left to wait for in that.
 func (d *Driver) forget(s *stream) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.streams, s.path)
+	d.scopes.remove(s)
 	d.ended.fold(&s.counts)
-	d.events.ended(func(scope string) bool {
-		for _, other := range d.streams {
-			if inScope(scope, &other.desc) {
-				return true
-			}
-		}
-		return false
-	})
+	d.endScopesLocked(&s.desc)
 	d.wakeUp()
 }
 
@@ -330,41 +312,24 @@ func (d *Driver) wakeUp() {
 	}
 }
 
-// seal seals a stream's active segment and reports whether that worked.
-func (d *Driver) seal(s *stream, reason segment.Reason) bool {
-	return d.sealWithRoom(s, reason) == nil
-}
-
-// sealWithRoom is seal for a disk that may be full: what describes a segment
-// needs room as well.
-func (d *Driver) sealWithRoom(s *stream, reason segment.Reason) error {
-	path, err := s.writer.Seal(reason)
-	if segment.Full(err) {
-		if roomErr := d.makeRoom(0, true); roomErr == nil {
-			path, err = s.writer.Seal(reason)
-		} else {
-			err = errors.Join(err, roomErr)
-		}
-	}
-	d.sealed(s.desc.Name, path, err)
-	return err
-}
-
-// sealed tells SHIP, and the log, how a seal ended; path is empty where there
-// was nothing to seal.
-func (d *Driver) sealed(container, path string, err error) {
-	switch {
-	case err != nil:
-		d.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", container, "err", err)
-	case path != "":
-		d.cfg.Log.Info("segment sealed", "container", container, "segment", path)
-		d.cfg.Sealed()
-	}
-}
-
 // recheck bounds how long Run trusts its timer, so that a host whose clock was
 // set, or which slept, keeps its daily time.
 const recheck = time.Minute
+
+func (d *Driver) saveLosses() {
+	if err := d.losses.writeFile(); err != nil {
+		d.cfg.Log.Warn("what was lost lately is in memory alone, and status forgets it with the process; will try again", "err", err)
+	}
+}
+
+// touchEvery is how often the registry's files are made to look young.
+const touchEvery = 12 * time.Hour
+
+func (d *Driver) touch() {
+	if err := d.registry.touch(time.Now()); err != nil {
+		d.cfg.Log.Warn("the times of the registry's files are not refreshed: something that cleans by age could take them", "err", err)
+	}
+}
 
 // sealRetry is how soon a failed seal is tried again.
 const sealRetry = 5 * time.Second
@@ -392,7 +357,8 @@ func (d *Driver) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	daily := d.daily(time.Now())
-	var tried time.Time // when sealLeft was called last
+	touched := time.Now() // when the registry was last; Recover has touched it
+	var tried time.Time   // when what has been left was sealed last
 	for {
 		select {
 		case <-ctx.Done():
@@ -401,16 +367,24 @@ func (d *Driver) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		now := time.Now()
-		d.hear()
+		d.reattachPending(func(p *pending) bool { return !p.again.After(now) })
+		d.startAdoptUnknown(now)
+		if at, some := d.losses.due(); some && !at.After(now) {
+			d.jobs.start(d.saveLosses)
+		}
 		d.sealDue(now)
 		if now.Sub(tried) >= sealRetry {
 			tried = now
-			d.sealLeft()
+			d.startSealLeft()
 		}
 		if !now.Before(daily) {
 			d.sealOlder(daily)
 		}
 		daily = d.daily(now) // also if it has not come: the clock may have been set back
+		if now.Sub(touched).Abs() >= touchEvery {
+			touched = now
+			d.jobs.start(d.touch)
+		}
 		timer.Reset(d.pause(daily))
 	}
 }
@@ -427,82 +401,18 @@ func (d *Driver) pause(daily time.Time) time.Duration {
 	if len(d.left) > 0 {
 		pause = min(pause, sealRetry)
 	}
-	if len(d.unheard) > 0 {
-		pause = min(pause, retry)
+	if at, some := d.losses.due(); some {
+		pause = min(pause, time.Until(at))
+	}
+	if d.cfg.FIFOs != "" && !d.unknown.busy {
+		pause = min(pause, time.Until(d.unknown.next))
+	}
+	for _, p := range d.pending {
+		if p.busy == nil {
+			pause = min(pause, time.Until(p.again))
+		}
 	}
 	return pause
-}
-
-// leave notes that a stream has ended and its last segment is still active.
-func (d *Driver) leave(desc segment.Stream) {
-	d.mu.Lock()
-	d.left = append(d.left, desc)
-	d.mu.Unlock()
-	d.wakeUp()
-}
-
-// sealLeft seals what streams have left active at their end, as their end would
-// have. What cannot be sealed now is tried again.
-func (d *Driver) sealLeft() {
-	d.mu.Lock()
-	left := d.left
-	d.left = nil
-	d.mu.Unlock()
-	for _, desc := range left {
-		w := d.cfg.Spool.Writer(desc)
-		_, err := w.Resume(0, 0, 0) // a stream of the container's next life may have it by now
-		path, closeErr := w.Close()
-		if err = errors.Join(err, closeErr); segment.Full(err) {
-			err = errors.Join(err, d.makeRoom(0, true))
-		}
-		if err == nil {
-			d.sealed(desc.Name, path, nil)
-			continue
-		}
-		d.cfg.Log.Warn("the last segment of a container cannot be sealed yet", "container", desc.Name, "err", err)
-		d.mu.Lock()
-		d.left = append(d.left, desc)
-		d.mu.Unlock()
-	}
-}
-
-// soon says which segments an event's end will seal.
-func (d *Driver) soon(scope string, by time.Time) {
-	if d.cfg.Soon == nil {
-		return
-	}
-	for _, s := range d.find(func(s *stream) bool { return inScope(scope, &s.desc) }) {
-		d.cfg.Soon(s.desc.Dir(), by)
-	}
-}
-
-// sealDue seals the scopes whose fast track is over, and closes their incidents.
-// What cannot be sealed or closed now is tried again.
-func (d *Driver) sealDue(now time.Time) {
-	for _, e := range d.events.due(now) {
-		sealed := true
-		if e.Closed == incident.ClosedQuiet || e.Closed == incident.ClosedMaxDelay {
-			for _, s := range d.find(func(s *stream) bool { return inScope(e.Name, &s.desc) }) {
-				sealed = d.seal(s, segment.Error) && sealed
-			}
-		}
-		if d.events.finish(e, sealed, now) {
-			d.cfg.Sealed()
-		}
-	}
-}
-
-// sealOlder seals the segments that began before the daily time. What began
-// after it was begun because the day changed in the lines themselves, or while
-// the clock was ahead: that is sealed as well.
-func (d *Driver) sealOlder(daily time.Time) {
-	future := time.Now().Add(stepBack)
-	for _, s := range d.find(func(s *stream) bool {
-		began := s.writer.Began()
-		return began.Before(daily) || began.After(future)
-	}) {
-		d.seal(s, segment.Schedule)
-	}
 }
 
 var errStopped = errors.New("the stream was stopped")

@@ -473,7 +473,7 @@ func TestTheDailySealTakesWhatBeganBefore(t *testing.T) {
 	for _, c := range []*container{old, young} {
 		h.eventually("the line is there", func() bool { return len(c.files()) > 0 })
 	}
-	h.sealOlder(t0.Add(50 * time.Second))
+	<-h.sealOlder(t0.Add(50 * time.Second))
 	old.want(map[string]string{"old.log-20261123T190301.000000Z-000001-schedule": day + "1.000000000Z stdout F x\n"})
 	young.want(map[string]string{"young.log": "2026-11-23T19:04:41.000000000Z stdout F x\n"})
 }

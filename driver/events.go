@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,19 +39,24 @@ type events struct {
 	log    *slog.Logger
 	wakeUp func() // the next time may have changed; must not wait
 
-	mu      sync.Mutex        // is never held while another lock is taken, or the disk waited for
-	track   fasttrack.Machine // owned by mu
-	open    map[string]*event // by their scope's name, owned by mu
-	known   map[string]*event // those that segments can still join, by ID, owned by mu
-	closing []*event          // over, and not yet SHIP's, owned by mu
-	notices []notice          // nobody has been told yet, owned by mu
+	mu      sync.Mutex          // is never held while another lock is taken, or the disk waited for
+	track   fasttrack.Machine   // owned by mu
+	open    map[string]*event   // by their scope's name, owned by mu
+	known   map[string]*event   // those that segments can still join, by ID, owned by mu
+	named   map[string][]*event // known, by their scope's name, owned by mu
+	holding map[string]*event   // known, by a directory that is pending in them, owned by mu
+	closing map[string]*event   // over, and not yet SHIP's, by ID, owned by mu
+	notices []notice            // nobody has been told yet, owned by mu
+	looks   int64               // how many events were looked at, for a test; owned by mu
 }
 
 // event is one event. Its fields are owned by events.mu, where nothing else is said.
 type event struct {
 	incident.Record
-	pending map[string]bool // directories with a segment that belongs to it and is not sealed
-	again   time.Time       // when to try to finish it
+	pending map[string]bool          // directories with a segment that belongs to it and is not sealed
+	joined  map[incident.Member]bool // Members, as a set
+	again   time.Time                // when to try to finish it
+	busy    bool                     // due has returned it, and finish was not called yet
 
 	marking sync.Mutex // is held while the disk is waited for
 	marked  bool       // owned by marking
@@ -94,7 +101,7 @@ func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) 
 	if err := dir.Ready(); err != nil {
 		log.Error("incidents cannot be kept yet; will try again with each", "err", err)
 	}
-	v := &events{dir: dir, host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}}
+	v := &events{dir: dir, host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}, named: map[string][]*event{}, holding: map[string]*event{}, closing: map[string]*event{}}
 	s.Tell(v)
 	return v
 }
@@ -123,7 +130,7 @@ func (v *events) note(o *Options, desc *segment.Stream, current string, first *f
 			v.notices = append(v.notices, n)
 		}
 	}
-	e.pending[desc.Dir()] = true
+	v.hold(e, desc.Dir())
 	if e.Last = now.UTC(); e.Closed == "" {
 		v.track.Error(e.Name, o.Policy, now)
 	}
@@ -132,12 +139,35 @@ func (v *events) note(o *Options, desc *segment.Stream, current string, first *f
 
 // add makes an event known. The caller holds mu.
 func (v *events) add(scope Scope, name string, first time.Time) *event {
-	e := &event{
-		Record:  incident.Record{ID: incident.NewID(first), Host: v.host, Scope: string(cmp.Or(scope, ScopeContainer)), Name: name, First: first, Last: first},
-		pending: map[string]bool{},
-	}
-	v.known[e.ID] = e
+	e := newEvent(&incident.Record{ID: incident.NewID(first), Host: v.host, Scope: string(cmp.Or(scope, ScopeContainer)), Name: name, First: first, Last: first})
+	v.know(e)
 	return e
+}
+
+func newEvent(r *incident.Record) *event {
+	return &event{Record: *r, pending: map[string]bool{}, joined: map[incident.Member]bool{}}
+}
+
+// know makes an event one that segments can join. The caller holds mu.
+func (v *events) know(e *event) {
+	v.known[e.ID] = e
+	v.named[e.Name] = append(v.named[e.Name], e)
+}
+
+// unknow is the reverse: nothing joins it any more. The caller holds mu.
+func (v *events) unknow(e *event) {
+	delete(v.known, e.ID)
+	v.named[e.Name] = slices.DeleteFunc(v.named[e.Name], func(other *event) bool { return other == e })
+	if len(v.named[e.Name]) == 0 {
+		delete(v.named, e.Name)
+	}
+}
+
+// hold notes that a directory has a segment that belongs to the event and is not
+// sealed yet. The caller holds mu.
+func (v *events) hold(e *event, dir string) {
+	e.pending[dir] = true
+	v.holding[dir] = e
 }
 
 // Sealing implements segment.Seals: it says to which event the segment belongs,
@@ -159,7 +189,7 @@ func (v *events) Sealing(seg segment.Segment, m *segment.Meta) error {
 		v.mu.Unlock()
 		return nil
 	}
-	e.pending[seg.Dir] = true
+	v.hold(e, seg.Dir)
 	m.Event = e.ID
 	v.mu.Unlock()
 	return v.mark(e)
@@ -168,19 +198,23 @@ func (v *events) Sealing(seg segment.Segment, m *segment.Meta) error {
 // eventOf returns the event to which a segment belongs that is sealed in dir and
 // names none. The caller holds mu.
 func (v *events) eventOf(dir string, of *segment.Stream) *event {
-	var best *event
-	narrow := func(e *event) int {
-		return slices.Index([]string{string(ScopeHost), string(ScopeGroup), string(ScopeContainer)}, e.Scope)
+	if e := v.holding[dir]; e != nil {
+		return e // its writer has ended, or died, and another one seals it
 	}
-	for _, e := range v.known {
-		if e.pending[dir] {
-			return e // its writer has ended, or died, and another one seals it
+	scopes := scopesOf(of)
+	for _, name := range slices.Backward(scopes[:]) { // the narrowest first
+		var best *event
+		for _, e := range v.named[name] {
+			v.looks++
+			if best == nil || e.ID > best.ID {
+				best = e
+			}
 		}
-		if inScope(e.Name, of) && (best == nil || narrow(e) > narrow(best) || narrow(e) == narrow(best) && e.ID > best.ID) {
-			best = e
+		if best != nil {
+			return best
 		}
 	}
-	return best
+	return nil
 }
 
 // mark notes durably that there is the event.
@@ -208,6 +242,9 @@ func (v *events) Sealed(seg segment.Segment, m *segment.Meta) {
 		return
 	}
 	delete(e.pending, seg.Dir)
+	if v.holding[seg.Dir] == e {
+		delete(v.holding, seg.Dir)
+	}
 	e.join(seg)
 	if e.Closed != "" {
 		e.again = time.Time{}
@@ -217,7 +254,8 @@ func (v *events) Sealed(seg segment.Segment, m *segment.Meta) {
 
 func (e *event) join(seg segment.Segment) {
 	member := incident.Member{Dir: seg.Dir, Stem: seg.Name.Stem()}
-	if !slices.Contains(e.Members, member) {
+	if !e.joined[member] {
+		e.joined[member] = true
 		e.Members = append(e.Members, member)
 	}
 }
@@ -229,22 +267,28 @@ func (v *events) over(e *event, because incident.Closed) {
 		delete(v.open, e.Name)
 		v.track.Drop(e.Name)
 	}
-	v.closing = append(v.closing, e)
+	v.closing[e.ID] = e
 }
 
-// ended notes that the containers of a scope have all ended, where remain says
-// so of its name.
-func (v *events) ended(remain func(scope string) bool) {
+// ended notes that the containers of a scope have all ended.
+func (v *events) ended(scope string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, e := range v.open {
-		if !remain(e.Name) {
-			v.over(e, incident.ClosedStop)
-		}
+	v.looks++
+	if e := v.open[scope]; e != nil {
+		v.over(e, incident.ClosedStop)
 	}
 }
 
-// due returns the events that are over and are to be sealed and finished now.
+// scopes returns the names of the scopes that have an open event.
+func (v *events) scopes() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Collect(maps.Keys(v.open))
+}
+
+// due returns the events that are over and are to be sealed and finished now. The
+// caller calls finish for each: until then due does not return it again.
 func (v *events) due(now time.Time) []*event {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -259,10 +303,13 @@ func (v *events) due(now time.Time) []*event {
 	}
 	var due []*event
 	for _, e := range v.closing {
-		if !e.again.After(now) {
+		v.looks++
+		if !e.busy && !e.again.After(now) {
+			e.busy = true
 			due = append(due, e)
 		}
 	}
+	slices.SortFunc(due, func(a, b *event) int { return strings.Compare(a.ID, b.ID) })
 	return due
 }
 
@@ -272,7 +319,7 @@ func (v *events) next() (next time.Time, some bool) {
 	defer v.mu.Unlock()
 	next, some = v.track.Next()
 	for _, e := range v.closing {
-		if !some || e.again.Before(next) {
+		if !e.busy && (!some || e.again.Before(next)) {
 			next, some = e.again, true
 		}
 	}
@@ -292,9 +339,9 @@ func (v *events) finish(e *event, sealed bool, now time.Time) bool {
 	v.mu.Lock()
 	ready := sealed && len(e.pending) == 0
 	if ready {
-		delete(v.known, e.ID) // nothing joins it any more
+		v.unknow(e)
 	} else {
-		e.again = now.Add(sealRetry)
+		e.again, e.busy = now.Add(sealRetry), false
 	}
 	r := e.Record
 	v.mu.Unlock()
@@ -304,12 +351,13 @@ func (v *events) finish(e *event, sealed bool, now time.Time) bool {
 	err := v.hand(&r)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	e.busy = false
 	if err != nil {
 		v.log.Error("an incident cannot be closed; will try again", "incident", e.ID, "err", err)
 		e.again = now.Add(sealRetry)
 		return false
 	}
-	v.closing = slices.DeleteFunc(v.closing, func(other *event) bool { return other == e })
+	delete(v.closing, e.ID)
 	return true
 }
 
@@ -340,7 +388,8 @@ func (v *events) load(s *segment.Spool) error {
 			r = &incident.Record{ID: entry.ID, Host: v.host, Scope: string(ScopeHost), Name: string(ScopeHost), First: at, Last: at}
 		}
 		r.Closed, r.At, r.Members = "", time.Time{}, nil
-		left[r.ID] = &event{Record: *r, pending: map[string]bool{}, marked: true}
+		left[r.ID] = newEvent(r)
+		left[r.ID].marked = true
 	}
 	if len(left) == 0 {
 		return errors.Join(errs...)
@@ -354,28 +403,41 @@ func (v *events) load(s *segment.Spool) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for id, e := range left {
-		v.known[id] = e
+	for _, e := range left {
+		v.know(e)
 	}
 	return errors.Join(errs...)
 }
 
 // recovered decides, after a recovery, which of the events that were left open
-// go on, because streams of their scope do, and closes the others.
+// go on, because streams of their scope do, and closes the others. Of two events of
+// one scope the later one goes on: the earlier was over when the process ended.
 func (v *events) recovered(streams []entry) {
+	policies := map[string]fasttrack.Policy{}
+	for _, own := range []bool{false, true} { // the policy of those whose errors count in the scope is better
+		for _, s := range streams {
+			for _, name := range scopesOf(&s.Stream) {
+				if !own || name == scopeName(&s.Options, &s.Stream) {
+					policies[name] = s.Options.Policy
+				}
+			}
+		}
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, e := range v.known {
+	ids := slices.Sorted(maps.Keys(v.known))
+	for _, id := range slices.Backward(ids) {
+		e := v.known[id]
 		if e.Closed != "" || v.open[e.Name] == e {
 			continue
 		}
-		i := slices.IndexFunc(streams, func(s entry) bool { return inScope(e.Name, &s.Stream) })
-		if i < 0 || v.open[e.Name] != nil {
+		policy, some := policies[e.Name]
+		if !some || v.open[e.Name] != nil {
 			v.over(e, incident.ClosedRecover)
 			continue
 		}
 		v.open[e.Name] = e
-		v.track.Error(e.Name, streams[i].Options.Policy, time.Now())
+		v.track.Error(e.Name, policy, time.Now())
 	}
 }
 

@@ -139,7 +139,7 @@ func (o *outage) live(write, resumed bool) {
 				o.opened[e.ID] = true
 			}
 		}},
-		syncer: newSyncer(), daily: Daily{}.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{},
+		syncer: newSyncer(), daily: Daily{}.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),
 	}
 	d.events = openEvents(spool, "h", log, d.wakeUp)
 	opts := Options{Scope: ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
@@ -147,7 +147,9 @@ func (o *outage) live(write, resumed bool) {
 	for _, name := range []string{"web", "api"} {
 		s := &stream{driver: d, path: name, desc: outageStream(name), opts: opts, writer: spool.Writer(outageStream(name))}
 		entries = append(entries, entry{FIFO: name, Stream: s.desc, Options: opts})
+		s.dir = s.desc.Dir()
 		d.streams[name] = s
+		d.scopes.add(s)
 	}
 	stop := durable.Intercept(o.step)
 	defer stop()
@@ -178,7 +180,7 @@ func (o *outage) live(write, resumed bool) {
 		o.write(d, "api")
 		time.Sleep(time.Second)
 		o.write(d, "web")
-		d.seal(d.streams["web"], segment.Manual)
+		_ = d.sealWithRoom(d.streams["web"], segment.Manual)
 		time.Sleep(time.Second)
 		o.write(d, "web")
 	}
@@ -186,6 +188,7 @@ func (o *outage) live(write, resumed bool) {
 	synctest.Wait()
 	cancel()
 	wg.Wait()
+	d.jobs.wait(stopWait)
 	if err := errors.Join(d.events.close(), state.Close()); err != nil {
 		o.Error(err)
 	}

@@ -375,16 +375,10 @@ func scopeName(o *Options, s *segment.Stream) string {
 	}
 }
 
-// inScope reports whether a scope's seal takes this stream, whatever the
-// stream's own option says.
-func inScope(scope string, s *segment.Stream) bool {
-	switch scope {
-	case string(ScopeHost):
-		return true
-	case string(ScopeGroup) + ":" + s.Group, string(ScopeContainer) + ":" + s.ID:
-		return true
-	}
-	return false
+// scopesOf returns the names of the scopes whose seal takes this stream, whatever
+// the stream's own option says; the widest is the first.
+func scopesOf(s *segment.Stream) [3]string {
+	return [...]string{string(ScopeHost), string(ScopeGroup) + ":" + s.Group, string(ScopeContainer) + ":" + s.ID}
 }
 
 // OptionNames lists the options that logfast itself understands.

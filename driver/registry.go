@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/record"
@@ -41,6 +42,7 @@ type entry struct {
 	Boot    string         `json:"boot,omitempty"` // the kernel's boot id; an earlier version kept none
 	Stream  segment.Stream `json:"stream"`
 	Options Options        `json:"options"`
+	Unknown bool           `json:"unknown,omitempty"` // see unknownName
 }
 
 // bootFile is where Linux tells one boot from another.
@@ -177,6 +179,24 @@ func (r *registry) bury(e *entry) error {
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, fmt.Errorf("remove an old FIFO: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// touch makes the files of the streams look young, so that what cleans by age
+// takes none of them: a container may write nothing for months.
+func (r *registry) touch(now time.Time) error {
+	d, err := r.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	errs := []error{err}
+	for _, name := range append(names, ".") {
+		if err := r.root.Chtimes(name, now, now); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/frame"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
@@ -185,7 +186,7 @@ func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
 			if err := h.Recover(); err == nil || !strings.Contains(err.Error(), "web") {
 				t.Fatalf("Recover: %v", err)
 			}
-			h.hear() // as Run does
+			h.reattachAll() // as Run does
 			if err := os.Remove(cursor); err != nil {
 				t.Fatal(err)
 			}
@@ -193,7 +194,7 @@ func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
 				t.Fatalf("%d streams are heard, want the other one's", n)
 			}
 			if !stopped {
-				h.hear()
+				h.reattachAll()
 				if n := len(h.find(func(*stream) bool { return true })); n != 2 {
 					t.Fatalf("%d streams are heard, want both", n)
 				}
@@ -207,6 +208,13 @@ func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// reattachAll reattaches what is pending, as Run does when its time has come.
+func (h *host) reattachAll() {
+	for _, done := range h.reattachPending(func(*pending) bool { return true }) {
+		<-done
 	}
 }
 
@@ -224,12 +232,14 @@ func TestAStreamWhoseFIFOHasGoneIsForgotten(t *testing.T) {
 	if err := os.Remove(c.fifo); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.reattach(entries); err != nil {
+	p := &pending{entries: entries, opened: map[string]*fifo.Reader{}, stopped: map[string]bool{}, busy: make(chan struct{})}
+	h.pending = append(h.pending, p)
+	if err := h.reattach(p); err != nil {
 		t.Error(err)
 	}
 	left, err := os.ReadDir(filepath.Join(h.dir, registryDir))
-	if err != nil || len(left) > 0 || len(h.unheard) > 0 {
-		t.Errorf("%v; registered are %v, not heard %v", err, left, h.unheard)
+	if err != nil || len(left) > 0 || len(h.pending) > 0 {
+		t.Errorf("%v; registered are %v, pending %v", err, left, h.pending)
 	}
 }
 

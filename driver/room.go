@@ -35,7 +35,7 @@ func (d *Driver) makeRoom(size int, diskFull bool) error {
 		d.cfg.Sealed() // there is a line to pack where a segment was
 	}
 	if errors.Is(err, segment.ErrFull) {
-		d.sealLargest(int64(size))
+		d.jobs.start(func() { d.sealLargest(int64(size)) }) // the segment of another container may hang
 	}
 	return err
 }

@@ -23,10 +23,12 @@ import (
 type stream struct {
 	driver *Driver
 	path   string         // of the FIFO; never changes
+	dir    string         // of desc; never changes
 	desc   segment.Stream // never changes
 	opts   Options        // never changes
 	since  time.Time      // when this process took it up; never changes
 
+	unknown  bool            // its container is not known, see unknownName; never changes
 	detector detect.Detector // of opts; never changes
 	costly   bool            // the detector has expressions that people have set; never changes
 	share    share           // of the lane
@@ -48,9 +50,12 @@ type stream struct {
 	saidPanic time.Time  // when a panic of the detector was logged last
 	first     firstError // of the batch, where that has errors
 
-	dirty  atomic.Bool   // is in the syncer's list
+	dirty  atomic.Bool   // is in the syncer's list, or being synced
+	hurry  atomic.Bool   // an error came since its last sync began
 	detach atomic.Bool   // the container goes on: another life will read the FIFO
 	done   chan struct{} // closed when run returns
+
+	handOver atomic.Bool // another stream of this process will read the FIFO
 
 	writer *segment.Writer // has its own lock
 }
@@ -58,24 +63,33 @@ type stream struct {
 // newStream opens the FIFO and registers the stream, with the registry's add or,
 // where it is registered already, known. The stream's writer is left to the caller.
 func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*stream, error) {
+	r, err := fifo.Open(d.poller, e.FIFO)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openStream(d, e, r, register)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return s, nil
+}
+
+// openStream is newStream with a FIFO that is open, and stays so on an error.
+func openStream(d *Driver, e *entry, r *fifo.Reader, register func(*entry) (*cursor, error)) (*stream, error) {
 	path, desc, opts := e.FIFO, e.Stream, e.Options
 	detector, err := detect.New(opts.Detect)
 	if err != nil {
 		return nil, err
 	}
-	r, err := fifo.Open(d.poller, path)
+	cursor, err := register(e)
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := register(e)
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
 	return &stream{
-		driver: d, path: path, desc: desc, opts: opts, since: time.Now(), detector: detector, costly: detect.Costly(detector),
+		driver: d, path: path, dir: desc.Dir(), desc: desc, unknown: e.Unknown, opts: opts, since: time.Now(), detector: detector, costly: detect.Costly(detector),
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text: record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
-		done: make(chan struct{}),
+		done: make(chan struct{}), counts: counts{container: desc.Dir(), recent: &d.losses},
 	}, nil
 }
 
@@ -178,6 +192,12 @@ func (s *stream) recognise(w *workspace, head []byte, last intent) (int, error) 
 	return 0, nil
 }
 
+// abandon closes what a stream has that will not run, but for the FIFO.
+func (s *stream) abandon() error {
+	_, err := s.writer.Close()
+	return errors.Join(err, s.cursor.close())
+}
+
 // interrupt makes run drain the FIFO and return. It may be called repeatedly.
 func (s *stream) interrupt() { s.fifo.Interrupt() }
 
@@ -195,7 +215,7 @@ func (s *stream) run() {
 	defer close(s.done)
 	log := s.driver.cfg.Log.With("container", s.desc.Name, "id", s.desc.ShortID())
 	err := s.capture()
-	if errors.Is(err, errStopped) && !s.detach.Load() {
+	if errors.Is(err, errStopped) && !s.detach.Load() && !s.handOver.Load() {
 		err = s.drain()
 	}
 	switch {

@@ -85,6 +85,7 @@ type Environment struct {
 // Config is the environment, understood and found to be sound.
 type Config struct {
 	Spool    string // directory
+	FIFOs    string // directory in which Docker makes the FIFOs
 	Dir      string // the directory store's directory; empty: S3
 	S3       s3.Options
 	Key      *segment.KeyTemplate
@@ -104,6 +105,10 @@ type Config struct {
 
 // defaultSpool is the directory in the plugin's root where the log files are.
 const defaultSpool = "/var/log/logfast"
+
+// dockersFIFOs is where Docker makes the FIFOs of a plugin's containers, in the
+// plugin's root: config.json's propagatedMount.
+const dockersFIFOs = "/run/docker/logging"
 
 // prefix begins the names of logfast's own variables.
 const prefix = "LOGFAST_"
@@ -132,7 +137,7 @@ func understand(vars map[string]string) (*Config, problems) {
 			errs = append(errs, &problem{err: fmt.Errorf("unknown variable %s%s", short(name), suggest.Nearest(short(name), names))})
 		}
 	}
-	c := &Config{Spool: e.Spool, Host: e.Host, UID: -1, GID: -1}
+	c := &Config{Spool: e.Spool, FIFOs: dockersFIFOs, Host: e.Host, UID: -1, GID: -1}
 	c.readStore(&e, &errs)
 	c.readCapture(&e, &errs)
 	c.readNotify(&e, &errs)

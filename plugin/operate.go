@@ -51,7 +51,7 @@ func (o *operator) shipped(s ship.Shipped) {
 // until ctx ends. Where it cannot listen the rest goes on, and it tries again.
 func (o *operator) serve(ctx context.Context) {
 	s := &control.Server{
-		Status: o.status, Health: o.health, Metrics: o.metrics.Handler(), Level: o.setLevel,
+		Status: o.look, Health: o.health, Metrics: o.metrics.Handler(), Level: o.setLevel,
 		Flush: o.flush, Check: func(ctx context.Context) []control.Finding { return Check(ctx, o.environ, true) },
 	}
 	done := make(chan struct{})
@@ -135,8 +135,11 @@ func (o *operator) status() control.Status {
 	for _, at := range c.Streams {
 		s.Streams = append(s.Streams, control.Stream{
 			Container: at.Name, ID: at.ShortID(), App: at.App, Since: at.Since, Active: at.Active, Counts: counts(at.Counts),
-			Trouble: text(at.Trouble), TroubleSince: at.TroubleSince,
+			Unknown: at.Unknown, Trouble: text(at.Trouble), TroubleSince: at.TroubleSince,
 		})
+	}
+	for _, l := range c.Lost {
+		s.Lost = append(s.Lost, control.RecentLoss(l))
 	}
 	for _, e := range c.Events {
 		s.Events = append(s.Events, control.Event{Scope: e.Scope, First: e.First, Last: e.Last, Due: e.Due})
@@ -163,6 +166,14 @@ func (o *operator) status() control.Status {
 		s.Uploads.Blocked = text(o.store.why())
 	}
 	s.Health, s.Reasons = judge(&s, o.cfg.Stall)
+	return s
+}
+
+// look is the status for an operator, who has seen then what was lost. Metrics and
+// health checks look at nothing.
+func (o *operator) look() control.Status {
+	s := o.status()
+	o.capture.Looked(s.Now)
 	return s
 }
 
@@ -199,6 +210,9 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 		}
 		reasons = append(reasons, fmt.Sprintf(format, args...))
 	}
+	if len(s.Lost) > 0 {
+		worse(control.Degraded, "%s", lostReason(s))
+	}
 	for _, w := range s.WrongSettings {
 		if w.Effect == control.TargetLeftOut {
 			worse(control.Degraded, "a target of incidents is wrong: %s; %s", w.Problem, w.InUse)
@@ -213,8 +227,14 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 		worse(control.Unhealthy, "nothing was uploaded for %v, and %d segments are pending: %s", stalled.Round(time.Second), s.Pending.Segments, because)
 	case s.Uploads.Blocked != "":
 		worse(control.Degraded, "the store refuses, and %d segments wait in the spool: %s", s.Pending.Segments, because)
+	case s.Uploads.LastError != "" && s.Pending.Segments > 0:
+		worse(control.Degraded, "nothing can be uploaded at present, and %d segments wait in the spool: %s", s.Pending.Segments, s.Uploads.LastError)
 	case s.Uploads.SpoolError != "":
 		worse(control.Degraded, "the spool cannot be read: %s", s.Uploads.SpoolError)
+	}
+	if dirs := unknownDirs(s); len(dirs) > 0 {
+		worse(control.Unhealthy, "%d running containers are not registered, because files of the spool's hidden directories were deleted or not copied; their lines are kept in %s: restart these containers, so that Docker starts their streams anew",
+			len(dirs), someOf(dirs))
 	}
 	var longest time.Duration
 	troubled := 0
@@ -235,4 +255,34 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 		worse(h, "the disk takes nothing of %d containers, of %s for %v: %s", troubled, first.Container, longest.Round(time.Second), first.Trouble)
 	}
 	return health, reasons
+}
+
+// unknownDirs are the directories of the containers that are read as unknown.
+func unknownDirs(s *control.Status) (dirs []string) {
+	for i := range s.Streams {
+		if at := &s.Streams[i]; at.Unknown {
+			dirs = append(dirs, at.Container+"-"+at.ID)
+		}
+	}
+	return dirs
+}
+
+// someOf names a few of many.
+func someOf(names []string) string {
+	const most = 5
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// lostReason says what was lost lately: how much, of which containers, when and why.
+func lostReason(s *control.Status) string {
+	var lines, bytes int64
+	var parts []string
+	for _, l := range s.Lost {
+		lines, bytes = lines+l.Lines, bytes+l.Bytes
+		parts = append(parts, fmt.Sprintf("%d of %s, last at %s (%s)", l.Lines, l.Container, l.Last.UTC().Format(time.RFC3339), l.Reason))
+	}
+	return fmt.Sprintf("lost: %d lines, %d bytes: %s", lines, bytes, someOf(parts))
 }

@@ -32,7 +32,20 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 		says []string
 	}{
 		"idle":    {control.Status{}, control.Healthy, nil},
-		"working": {control.Status{Pending: control.Pending{Segments: 5}, Uploads: control.Uploads{Stalled: 599, LastError: "503"}}, control.Healthy, nil},
+		"working": {control.Status{Pending: control.Pending{Segments: 5}, Uploads: control.Uploads{Stalled: 599}}, control.Healthy, nil},
+		"no upload yet": {
+			control.Status{Pending: control.Pending{Segments: 5}, Uploads: control.Uploads{Stalled: 2, LastError: "connection refused"}},
+			control.Degraded, []string{"nothing can be uploaded at present, and 5 segments wait", "connection refused"},
+		},
+		"an error, and nothing to upload": {control.Status{Uploads: control.Uploads{LastError: "503"}}, control.Healthy, nil},
+		"lost": {
+			control.Status{Lost: []control.RecentLoss{{Container: "web-1a2b3c4d5e6f", Reason: "disk full", Lines: 7, Bytes: 70, Last: time.Unix(1, 0)}}},
+			control.Degraded, []string{"lost: 7 lines, 70 bytes: 7 of web-1a2b3c4d5e6f, last at 1970-01-01T00:00:01Z (disk full)"},
+		},
+		"unknown": {
+			control.Status{Streams: []control.Stream{{Container: "unknown", ID: "1a2b3c4d5e6f", Unknown: true}}},
+			control.Unhealthy, []string{"1 running containers are not registered", "unknown-1a2b3c4d5e6f", "restart these containers"},
+		},
 		"stalled": {
 			control.Status{Pending: control.Pending{Segments: 5}, Uploads: control.Uploads{Stalled: 600, LastError: "503 SlowDown"}},
 			control.Unhealthy, []string{"nothing was uploaded for 10m0s", "5 segments", "503 SlowDown"},
@@ -61,6 +74,9 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 		all := strings.Join(reasons, "\n")
 		if got != tt.want || tt.says == nil && all != "" {
 			t.Errorf("%s: %s, want %s: %s", name, got, tt.want, all)
+		}
+		if len(tt.s.Lost) > 0 && !strings.HasPrefix(all, "lost") {
+			t.Errorf("%s: a loss is not said first: %s", name, all)
 		}
 		for _, want := range tt.says {
 			if !strings.Contains(all, want) {

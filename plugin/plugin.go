@@ -140,7 +140,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	operator.metrics = metrics.New(operator.status)
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents, Announce: teller.announce})
 	capture, err := driver.New(driver.Config{
-		Spool: spool, Host: cfg.Host, Defaults: cfg.Defaults,
+		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
 		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {

@@ -88,6 +88,36 @@ func Abandoned(path string) (bool, error) {
 	return hungUp(fd)
 }
 
+// Look reports whether the FIFO at path has a writer, and how many bytes are in it.
+// It takes nothing out of it. There must be no reader that waits for its last
+// writer's end.
+func Look(path string) (written bool, bytes int, err error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, 0, fmt.Errorf("look at log FIFO %s: %w", path, err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing is written by it
+	var st unix.Stat_t
+	err = unix.Fstat(fd, &st)
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		err = errors.New("it is not a FIFO")
+	}
+	if err == nil {
+		err = knock(path)
+	}
+	gone := false
+	if err == nil {
+		gone, err = hungUp(fd)
+	}
+	if err == nil {
+		bytes, err = unix.IoctlGetInt(fd, unix.TIOCINQ)
+	}
+	if err != nil {
+		return false, 0, fmt.Errorf("look at log FIFO %s: %w", path, err)
+	}
+	return !gone, bytes, nil
+}
+
 // Close gives the FIFO up. What it holds stays for the next reader as long as
 // a writer keeps it open.
 func (r *Reader) Close() error { return errors.Join(r.poller.remove(r), unix.Close(r.fd)) }

@@ -15,8 +15,9 @@ import (
 // holds no writer up for longer than it takes to open a file.
 
 // announce wakes whoever waits for the writer's next change. The caller holds
-// mu. Where nobody waits it is one comparison.
+// mu. Without anybody who waits it costs two stores.
 func (w *Writer) announce() {
+	w.show()
 	if w.changed != nil {
 		close(w.changed)
 		w.changed = nil

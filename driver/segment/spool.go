@@ -137,6 +137,11 @@ func (s *Spool) State(name string) (*os.Root, error) {
 	return s.root.OpenRoot(name)
 }
 
+// ReadState reads a file of such a directory, without making it.
+func (s *Spool) ReadState(dir, name string) ([]byte, error) {
+	return s.root.ReadFile(path.Join(dir, name))
+}
+
 // Seals is told of each seal, of a writer's or a recovery's segment. Its methods
 // are called while the writer is locked, may be called from several goroutines
 // and wait for the disk alone.

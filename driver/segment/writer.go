@@ -67,6 +67,8 @@ type Writer struct {
 	closed  bool         // the last user has gone
 
 	changed chan struct{} // closed and forgotten at the next change; nil: nobody waits for one
+
+	shown struct{ began, size atomic.Int64 } // meta.First and size, for those that must not wait for mu
 }
 
 // Writer returns the writer of the stream's directory.
@@ -129,10 +131,13 @@ func (w *Writer) release() bool {
 }
 
 // Began is the time of the active segment's first line, zero where there is none.
+// It never waits for the disk.
 func (w *Writer) Began() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.meta.First
+	nano := w.shown.began.Load()
+	if nano == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nano).UTC()
 }
 
 // Times returns the time of the active segment's first line and the latest time
@@ -143,11 +148,18 @@ func (w *Writer) Times() (first, last time.Time) {
 	return w.meta.First, w.meta.Last
 }
 
-// Size is how many bytes the active segment has, 0 where there is none.
-func (w *Writer) Size() int64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.size
+// Size is how many bytes the active segment has, 0 where there is none. It never
+// waits for the disk.
+func (w *Writer) Size() int64 { return w.shown.size.Load() }
+
+// show lets Began and Size return what is now. The caller holds mu.
+func (w *Writer) show() {
+	began := int64(0)
+	if !w.meta.First.IsZero() {
+		began = w.meta.First.UnixNano()
+	}
+	w.shown.began.Store(began)
+	w.shown.size.Store(w.size)
 }
 
 // Append writes the batch with one write(2). Where the active segment has
@@ -227,7 +239,9 @@ func (w *Writer) syncFile(f *os.File) error {
 // waiting for it, so that the Syncs of many writers that follow find it under
 // way, and have one commit of the file system's journal in common.
 func (w *Writer) StartSync() {
-	w.mu.Lock()
+	if !w.mu.TryLock() {
+		return // it is being written, or its disk hangs
+	}
 	f, dirty := w.file, w.dirty
 	w.mu.Unlock()
 	if f == nil || !dirty {
@@ -259,6 +273,13 @@ func (w *Writer) Sync() error {
 	defer w.mu.Unlock()
 	w.dirty = w.dirty || w.file == f
 	return fmt.Errorf("sync %s: %w", path.Join(w.dir, w.stream.ActiveName()), err)
+}
+
+// Dirty reports whether text was appended that no Sync has brought to the disk.
+func (w *Writer) Dirty() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.file != nil && w.dirty
 }
 
 // Resume goes on with the active segment that an earlier process left, if there
@@ -327,6 +348,7 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 		return false, err
 	}
 	w.file, w.size, w.meta = f, end, *m
+	w.show()
 	w.dirty = end > 0
 	w.created.Store(true) // it may be killed before the name was synced
 	return written, nil

@@ -38,6 +38,10 @@ type Status struct {
 	Health  Health   `json:"health"`
 	Reasons []string `json:"reasons,omitempty"` // why it is not ok
 
+	// Lost is what was lost within the last hour, or since somebody asked for the
+	// status.
+	Lost []RecentLoss `json:"lost,omitempty"`
+
 	Streams    []Stream `json:"streams"`
 	Captured   Counts   `json:"captured"`   // of all streams, those that have ended too
 	Reattached int64    `json:"reattached"` // streams of an earlier process that were taken up
@@ -96,6 +100,16 @@ type Loss struct {
 	Bytes  int64  `json:"bytes"`
 }
 
+// RecentLoss is what one container has lost lately for one reason.
+type RecentLoss struct {
+	Container string    `json:"container"` // its directory below the spool
+	Reason    string    `json:"reason"`
+	Lines     int64     `json:"lines"`
+	Bytes     int64     `json:"bytes"`
+	First     time.Time `json:"first"` // when it was discarded
+	Last      time.Time `json:"last"`
+}
+
 // LostLines and LostBytes are the sums over all reasons.
 func (c *Counts) LostLines() (n int64) {
 	for _, l := range c.Lost {
@@ -120,6 +134,7 @@ type Stream struct {
 	Since     time.Time `json:"since"`  // when this process took it up
 	Active    int64     `json:"active"` // bytes of its active segment
 	Counts
+	Unknown      bool      `json:"unknown,omitempty"` // its registration was lost: it is not known which container this is
 	Trouble      string    `json:"trouble,omitempty"` // what keeps it from writing
 	TroubleSince time.Time `json:"trouble_since,omitzero"`
 }
