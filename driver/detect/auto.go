@@ -54,7 +54,18 @@ func decide(line []byte, nesting int) Match {
 
 // plain decides a line without colours.
 func plain(line []byte, nesting int) Match {
-	if len(line) > 1 && line[0] == '{' && (line[1] == '"' || line[1] == '\'' || space(line[1])) {
+	if m, ok := columns(line); ok {
+		return m
+	}
+	if at := wrapped(line); at > 0 {
+		if line = line[at:]; len(line) == 0 {
+			return Match{}
+		}
+		if m, ok := columns(line); ok {
+			return m
+		}
+	}
+	if objectAt(line, 0) || len(line) > 1 && line[0] == '{' && space(line[1]) {
 		w := walker{b: line, nesting: nesting}
 		if m, ok := w.json(); ok {
 			return m
@@ -64,9 +75,6 @@ func plain(line []byte, nesting int) Match {
 		}
 		w.prev = prose
 		return w.walk()
-	}
-	if m, ok := columns(line); ok {
-		return m
 	}
 	w := walker{b: line, nesting: nesting}
 	return w.walk()
@@ -88,6 +96,22 @@ func within(line, part []byte) []byte {
 	}
 	if i := bytes.Index(line, part); i >= 0 {
 		return line[i : i+len(part) : i+len(part)]
+	}
+	if bytes.IndexByte(part, '/') < 0 || !bytes.Contains(line, []byte(`\/`)) {
+		return nil
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	escaped := (*buf)[:0]
+	for _, c := range part {
+		if c == '/' {
+			escaped = append(escaped, '\\')
+		}
+		escaped = append(escaped, c)
+	}
+	*buf = escaped
+	if i := bytes.Index(line, escaped); i >= 0 {
+		return line[i : i+len(escaped) : i+len(escaped)]
 	}
 	return nil
 }

@@ -67,6 +67,41 @@ func (e *exclude) has(path []byte) bool {
 		return false
 	}
 	path = path[:min(len(path), maxPath)]
+	if e.matches(path) {
+		return true
+	}
+	if isPlain(path) {
+		return false
+	}
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	*buf = plainPath((*buf)[:0], path)
+	return e.matches(*buf)
+}
+
+// plainPath appends a path as its server knows it to dst: without JSON's
+// escapes ("\/"), with one slash for several, and without a slash at the end.
+func plainPath(dst, path []byte) []byte {
+	from := len(dst)
+	for i, c := range path {
+		if c == '\\' && i+1 < len(path) && path[i+1] == '/' || c == '/' && len(dst) > from && dst[len(dst)-1] == '/' {
+			continue
+		}
+		dst = append(dst, c)
+	}
+	if n := len(dst); n > from+1 && dst[n-1] == '/' {
+		dst = dst[:n-1]
+	}
+	return dst
+}
+
+// isPlain reports whether plainPath would change nothing.
+func isPlain(path []byte) bool {
+	return !bytes.Contains(path, []byte(`\/`)) && !bytes.Contains(path, []byte("//")) && (len(path) == 1 || path[len(path)-1] != '/')
+}
+
+// matches compares a path as it is written.
+func (e *exclude) matches(path []byte) bool {
 	if e.re != nil {
 		return e.re.Match(path)
 	}

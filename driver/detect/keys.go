@@ -15,6 +15,9 @@ type facts struct {
 	source  []byte // the logger's name
 	context context
 	client  bool // a key says that the request was the program's own
+	served  bool // a key says that the program is the server
+	http    bool // a key says that the protocol is HTTP
+	abroad  bool // a URL of somewhere else is named: callback_url
 }
 
 // rank orders the keys that can hold a status, the surest first.
@@ -194,16 +197,20 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 				f.status[explicit], f.depth[explicit] = s, depth
 			}
 		}
-	case "spankind", "kind", "direction":
-		value = bytes.TrimPrefix(value, []byte("SPAN_KIND_"))
+	case "spankind", "kind", "direction", "otelkind":
+		value = bytes.TrimPrefix(bytes.TrimPrefix(value, []byte("SPAN_KIND_")), []byte("SpanKind."))
 		f.client = f.client || fold(value, "client") || fold(value, "outgoing") || fold(value, "outbound")
 		if fold(value, "server") {
 			f.context |= hasServer
+			f.served = true
 		}
+	case "callbackurl", "webhookurl", "hookurl", "endpointurl", "targeturl", "remoteurl", "registry":
+		f.abroad = true
 	case "logger", "name", "loggername", "category", "sourcecontext", "component", "caller", "module":
 		if isString && f.source == nil {
 			f.source = value
 		}
+		f.http = f.http || string(k) == "component" && foldIs(value, "http")
 	}
 	if string(key) == "body" {
 		if in == neutral {
@@ -319,16 +326,16 @@ func (f *facts) final(request bool) (status int, client bool) {
 	case bareCode:
 		own = own || f.context&hasAbsolute != 0 || contains(f.message, serverWords)
 	case bareWord:
-		own = own || f.context&hasAbsolute != 0
+		own = own || f.context&hasAbsolute != 0 || f.served || contains(f.message, accessMessages)
 	case codeOnly:
-		own = request || f.context&(hasMethod|hasMention) != 0
+		own = request || f.context&(hasMethod|hasMention) != 0 || f.served && f.http
 	default:
 		own = true
 	}
 	if !own {
 		return 0, false
 	}
-	if f.client || contains(f.message, clientWords) || contains(f.said, clientWords) || contains(f.source, clientLibraries) {
+	if f.client || f.abroad && !request && f.context&(hasPath|hasMethod) == 0 || contains(f.message, clientWords) || contains(f.said, clientWords) || contains(f.source, clientLibraries) {
 		return 0, true
 	}
 	if f.context&hasPath == 0 && !request {

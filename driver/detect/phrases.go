@@ -38,14 +38,13 @@ func (w *walker) completed(verb string) (Match, bool) {
 		return w.decide(status, "completed"), true
 	}
 	if verb == "Sent" && next < len(b) && reason(status, b[next:]) { // Lucky: Sent 500 Internal Server Error (1.2ms)
-		if open := bytes.IndexByte(b[next:], '('); open >= 0 && isDuration(bytes.TrimRight(b[next+open+1:], ")")) {
+		rest := b[next:min(len(b), next+maxKey)] // the longest reason has 31 bytes
+		if open := bytes.IndexByte(rest, '('); open >= 0 && isDuration(bytes.TrimRight(rest[open+1:], ")")) {
 			return w.decide(status, "completed"), true
 		}
 	}
-	if bytes.HasPrefix(b[next:], []byte("in ")) {
-		if next = skipSpace(b, next+3); next < len(b) && digit(b[next]) {
-			return w.decide(status, "completed"), true
-		}
+	if bytes.HasPrefix(b[next:], []byte("in ")) && durationAt(b, skipSpace(b, next+3)) {
+		return w.decide(status, "completed"), true
 	}
 	return Match{}, false
 }
@@ -100,7 +99,7 @@ func (w *walker) squid(word []byte) (Match, bool) {
 		return Match{}, false
 	}
 	status, ok := number(word[i+1:])
-	if !ok {
+	if !ok || w.i == len(w.b) || !space(w.b[w.i]) {
 		return Match{}, false
 	}
 	at := skipSpace(w.b, w.i)
@@ -109,11 +108,17 @@ func (w *walker) squid(word []byte) (Match, bool) {
 		return Match{}, false
 	}
 	at = skipSpace(w.b, end)
-	if r, _, ok := bareRequest(w.b, at); ok {
-		w.req, w.how = r, bare
-		return w.decide(status, "squid"), true
+	end = wordEnd(w.b, at)
+	if end-at < 3 || !all(w.b[at:end], func(c byte) bool { return upper(c) || c == '_' || c == '-' }) {
+		return Match{}, false
 	}
-	return Match{}, false
+	// The target may have any scheme: ftp://, urn:, cache_object://.
+	method, at := w.b[at:end], skipSpace(w.b, end)
+	if end = wordEnd(w.b, at); end == at {
+		return Match{}, false
+	}
+	w.req, w.how = request{method: method, target: w.b[at:end]}, bare
+	return w.decide(status, "squid"), true
 }
 
 // stated are phrases behind which a framework puts the status it answered.
@@ -132,12 +137,16 @@ var stated = [...]struct {
 	{"[request error] [fatal] [", "nuxt"},
 	{"Server: http/1.1 Response ", "emby"},
 	{"classification=Status code: ", "tower"},
+	{"classification: Status code: ", "tower"},
+	{"generic_server: Response: error ", "garage"},
 	{"Method completed with status: ", "apigateway"},
 }
 
 // told are phrases that come in two parts, with the request between them.
 var told = [...]struct{ begin, status, rule string }{
 	{"Finished :", " Status: ", "ring"},
+	{"litestar - middleware - ", "HTTP Response: status_code=", "litestar"},
+	{"Function execution took ", "inished with status code: ", "gcf"},
 	{"localstack.request.", " => ", "localstack"},
 	{"Responding with registered (", ") ", "rocket"},
 	{" response status for '", " seconds: ", "radicale"},
@@ -178,6 +187,12 @@ func (w *walker) phrases() Match {
 				return w.decide(status, "phoenix")
 			}
 		}
+	}
+	if m, ok := w.responded(head); ok {
+		return m
+	}
+	if m, ok := implied(w.b, head); ok {
+		return m
 	}
 	if m, ok := djangoError(head); ok {
 		return m
@@ -307,9 +322,4 @@ func flaskError(head []byte) (Match, bool) {
 		return Match{}, false
 	}
 	return Match{Status: 500, Method: rest[open+1 : len(rest)-1], Path: pathOf(rest[:open-1]), Rule: "flask"}, true
-}
-
-// mayBePhrase is the part of mayReport for phrases without a status in them.
-func mayBePhrase(head []byte) bool {
-	return bytes.Contains(head, []byte(": /")) || bytes.Contains(head, []byte("Exception on /"))
 }

@@ -6,6 +6,7 @@ import "bytes"
 type request struct {
 	method, target []byte
 	version        bool // a protocol follows the target
+	hosted         bool // a host without a scheme stood before the target
 	end            int  // of it in the line, behind a closing quote
 }
 
@@ -127,7 +128,7 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 	r.method = b[i:end]
 	small := !isMethod(r.method)
 	if small && !foldIs(r.method, "get") && !foldIs(r.method, "post") && !foldIs(r.method, "put") &&
-		!foldIs(r.method, "delete") && !foldIs(r.method, "patch") && !foldIs(r.method, "head") {
+		!foldIs(r.method, "delete") && !foldIs(r.method, "patch") && !foldIs(r.method, "head") && !foldIs(r.method, "options") {
 		return r, 0, false
 	}
 	at := gap(b, end)
@@ -137,12 +138,16 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 	if (b[at] == '[' || b[at] == '(') && at+5 < len(b) && (b[at+4] == ']' || b[at+4] == ')') {
 		if status, ok = number(b[at+1 : at+4]); ok {
 			at = gap(b, at+4)
+			// Ceph's "[GET] [500] [0.123s] [admin] [513.0B] /path".
+			for n := 0; n < 4 && at < len(b) && b[at] == '['; n++ {
+				at = gap(b, wordEnd(b, at))
+			}
 		}
 	} else if at+4 < len(b) && space(b[at+3]) && !small {
 		if status, ok = number(b[at : at+3]); ok {
 			at = gap(b, at+3)
 			// "GET 500 12ms 10.0.0.1 /path": the path comes later.
-			for n := 0; n < 3 && at < len(b) && b[at] != '/'; n++ {
+			for n := 0; n < 3 && at < len(b) && b[at] != '/' && host(b, at) == 0; n++ {
 				at = gap(b, wordEnd(b, at))
 			}
 		}
@@ -181,6 +186,9 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 		return r, status, true
 	case small:
 		return r, 0, false
+	case host(r.target, 0) > 0:
+		r.hosted, r.target = true, r.target[host(r.target, 0):]
+		return r, status, true
 	case r.target[0] == '*':
 		return r, status, len(r.target) == 1
 	case string(r.method) == "CONNECT":
@@ -204,11 +212,21 @@ func absolute(target []byte) bool {
 
 // pathOf cuts scheme, host, query and fragment from a target.
 func pathOf(target []byte) []byte {
-	if absolute(target) {
-		target = target[bytes.Index(target, []byte("://"))+3:]
+	mark := 0
+	switch {
+	case absolute(target):
+		mark = bytes.Index(target, []byte("://")) + len("://")
+	case fold(target, `http:\/\/`) || fold(target, `https:\/\/`):
+		mark = bytes.Index(target, []byte(`\/\/`)) + len(`\/\/`)
+	}
+	if mark > 0 {
+		target = target[mark:]
 		i := bytes.IndexByte(target, '/')
 		if i < 0 {
 			return nil
+		}
+		if i > 0 && target[i-1] == '\\' {
+			i--
 		}
 		target = target[i:]
 	}

@@ -18,6 +18,7 @@ type walker struct {
 
 	early     int     // a status before the request, 0: none
 	timed     bool    // a duration follows early at once
+	ruled     bool    // early stands between dashes: "-- 500 --"
 	told      bool    // early stands in a sentence
 	fresh     bool    // only durations, addresses and the like since early
 	from      int     // where early ends
@@ -61,8 +62,11 @@ const longWalk = 24
 
 // walk decides the line.
 func (w *walker) walk() Match {
-	if metric(w.b) || testResult(w.b) {
+	if metric(w.b) || testResult(w.b) || document(w.b) {
 		return Match{}
+	}
+	if logcat(w.b) {
+		return Match{Rule: "client"}
 	}
 	if errorLog(w.b) {
 		return Match{Rule: "error-log"}
@@ -72,7 +76,10 @@ func (w *walker) walk() Match {
 		b := w.b
 		w.begin = w.i
 		switch c := b[w.i]; {
-		case c == '{' && w.i+1 < len(b) && (b[w.i+1] == '"' || b[w.i+1] == '\''):
+		case c == '{' && objectAt(b, w.i):
+			if failureBefore(b[:w.i]) {
+				return Match{Rule: "client"} // an answer that another service gave
+			}
 			if m, ok := w.json(); ok {
 				return m
 			}
@@ -108,7 +115,7 @@ func (w *walker) next() bool {
 		switch c := w.b[w.i]; {
 		case c == '|':
 			w.bar = true
-		case c == '{' && w.i+1 < len(w.b) && (w.b[w.i+1] == '"' || w.b[w.i+1] == '\''):
+		case c == '{' && objectAt(w.b, w.i):
 			return true
 		case !space(c) && c != '(' && c != '[' && c != '<' && c != '{' && c != ',' && c != ';':
 			return true
@@ -183,7 +190,14 @@ func (w *walker) quote(key []byte) (Match, bool) {
 func (w *walker) token() (Match, bool) {
 	b, from := w.b, w.i
 	if w.how == none && letter(b[from]) {
-		if r, status, ok := bareRequest(b, from); ok {
+		at := from
+		if from > 0 && b[from-1] == '[' { // "[info]GET /path"
+			if stop := bytes.IndexByte(b[from:min(len(b), from+12)], ']'); stop > 0 && !isMethodFold(b[from:from+stop]) {
+				at = from + stop + 1
+			}
+		}
+		if r, status, ok := bareRequest(b, at); ok {
+			w.i = at
 			return w.request(r, bare, status)
 		}
 	}
@@ -269,7 +283,7 @@ func (w *walker) value(key, value []byte, inQuotes bool) (Match, bool) {
 	}
 	w.prev = pair
 	w.afterDate = false
-	if w.how == none && !bytes.HasPrefix(key, []byte("request")) {
+	if w.how == none && !bytes.HasPrefix(key, []byte("request")) && (!w.ruled || !isAmount(value)) {
 		w.fresh = false
 	}
 	w.facts.see(neutral, 0, key, value, inQuotes)
@@ -285,6 +299,7 @@ func (w *walker) value(key, value []byte, inQuotes bool) (Match, bool) {
 func (w *walker) conclude(rule string) (Match, bool) {
 	f := &w.facts
 	f.settle()
+	f.served = f.served || bytes.HasSuffix(bytes.TrimRight(f.said, " "), []byte(`"HTTP"`)) // klog's
 	status, client := f.final(w.how != none)
 	switch {
 	case client:

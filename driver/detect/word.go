@@ -10,6 +10,9 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		return Match{}, false // Ruby's :status => 500
 	}
 	core := trim(word)
+	if len(word) == 4 && word[3] == '!' && w.how == none {
+		core = word[:3] // Synapse's 500!, for a client that had gone
+	}
 	status, isStatus := number(core)
 	if !isStatus && len(core) > 4 &&
 		(core[3] == '.' && upper(core[4]) && all(core[4:], letter) || // .NET's 500.InternalServerError
@@ -46,6 +49,9 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 			if m, ok := w.leading(status); ok {
 				return m, true
 			}
+			if m, ok := w.routed(status, from); ok {
+				return m, true
+			}
 			if (w.early == 0 || !w.fresh) && !w.counted() && !isNumbered(wordBefore(b[:from])) {
 				w.early, w.fresh, w.timed, w.from = status, true, false, w.i
 				w.prev = datum
@@ -63,6 +69,7 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		}
 		w.prev = datum
 	case len(core) == 0 || isArrow(word):
+		w.ruled = w.ruled || w.early != 0 && w.fresh && string(word) == "--" && skipSpace(b, w.from) == from
 		if w.prev = introducer; len(word) <= 2 && word[0] == '-' && (len(word) == 1 || word[1] == '-') {
 			w.prev = dash
 		}
@@ -135,7 +142,7 @@ func (w *walker) request(r request, how seen, status int) (Match, bool) {
 	b := w.b
 	at := w.i
 	protoBefore := w.prev == protocols
-	outgoing := w.how == none && w.outgoing(b[:w.i], r, how, protoBefore)
+	outgoing := w.how == none && (status == 0 || !r.hosted) && w.outgoing(b[:w.i], r, how, protoBefore)
 	w.req, w.how, w.dist, w.i, w.prev, w.afterDate = r, how, 0, r.end, thing, false
 	w.facts.context |= hasMethod | hasPath
 	if s, ok := nearest(b[:at]); ok && how == bare && !w.timed {
@@ -194,7 +201,7 @@ func wordBefore(b []byte) []byte {
 		end--
 	}
 	from := end
-	for from > 0 && !space(b[from-1]) && b[from-1] != '|' {
+	for from > max(0, end-maxKey) && !space(b[from-1]) && b[from-1] != '|' {
 		from--
 	}
 	return trim(b[from:end])
@@ -268,7 +275,7 @@ func addressFollows(b []byte, i int) bool {
 // follows.
 func (w *walker) counted() bool {
 	at := skipSpace(w.b, w.i)
-	return isUnit(trim(w.b[at:wordEnd(w.b, at)]))
+	return isUnit(trim(w.b[at:wordEnd(w.b[:min(len(w.b), at+maxKey)], at)]))
 }
 
 // follows reports whether what comes after a status behind a request without
@@ -278,12 +285,19 @@ func (w *walker) follows(status int) bool {
 	if at == len(w.b) || at == w.i {
 		return true
 	}
-	next := w.b[at:wordEnd(w.b, at)]
+	next := w.b[at:wordEnd(w.b[:min(len(w.b), at+maxKey)], at)]
+	if string(next) == "from" {
+		return addressed(w.b, skipSpace(w.b, at+len(next))) // not "500 from user-service"
+	}
+	if rest := w.b[at:]; bytes.HasPrefix(rest, []byte("(down")) || bytes.HasPrefix(rest, []byte("(unhealthy")) ||
+		all(next, digit) && bytes.HasPrefix(rest[len(next):], []byte(" times")) {
+		return false
+	}
 	if !letter(next[0]) || bytes.IndexByte(next, '=') > 0 || reason(status, next) || !all(trim(next), letter) {
 		return true
 	}
 	switch next = trim(next); string(next) {
-	case "in", "from", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status":
+	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status":
 		return true
 	}
 	return upper(next[0])

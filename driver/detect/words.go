@@ -16,7 +16,7 @@ func isIntroducer(word []byte) bool {
 // isHedge reports whether a word tells what a request would do, not what it did.
 func isHedge(word []byte) bool {
 	switch string(word) {
-	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "expect", "expects", "expected", "mocked", "stubbed":
+	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "expect", "expects", "expected", "unexpected", "mocked", "stubbed":
 		return true
 	}
 	return false
@@ -101,14 +101,16 @@ var (
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
-		"received http response", "request failed with status code", "stripe api", "[output:", // Fluent Bit's plugins
+		"received http response", "request failed with status code", "stripe api", "network request", "networkclient", "[output:", // Fluent Bit's plugins
 	)
 	perhapsClient = newWordSet(
 		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
-		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "from api",
+		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
 	)
 	hedges      = newWordSet("expect", "should ", "mock", "stub", "assert", "e.g.", "for example", "docs:", "route ", "fault injection")
 	accessWords = newWordSet("access", "handled", "served")
+	// accessMessages are what a program logs once for each request that it answered.
+	accessMessages = newWordSet("request completed", "request finished", "request handled", "request served", "request errored", "handled request", "completed request", "finished request", "served request")
 	// serverWords are what a message says of a request that came in.
 	serverWords = newWordSet(
 		"request completed", "completed", "handled", "served", "access", "finished", "processed", "incoming", "responded", "http request", "request errored",
@@ -132,7 +134,7 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 	if contains(before, clientWords) || contains(before, perhapsClient) || contains(before, hedges) {
 		return true
 	}
-	return absolute(r.target) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
+	return (r.hosted || absolute(r.target) && !w.ownAbsolute(r)) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
 }
 
 // syslogHead returns where syslog's head ends, in which a host and a program
@@ -147,28 +149,4 @@ func syslogHead(b []byte) int {
 		return 0
 	}
 	return end
-}
-
-// metric reports whether a line is a sample in Prometheus' text format:
-// name{label="value"} number.
-func metric(line []byte) bool {
-	i := 0
-	for i < len(line) && (alnum(line[i]) || line[i] == '_' || line[i] == ':') {
-		i++
-	}
-	if i == 0 || i == len(line) || line[i] != '{' {
-		return false
-	}
-	end := bytes.LastIndexByte(line, '}')
-	if end < i || end+2 >= len(line) || line[end+1] != ' ' {
-		return false
-	}
-	return all(line[end+2:], func(c byte) bool { return digit(c) || bytes.IndexByte([]byte(" .+-eEINFNa"), c) >= 0 })
-}
-
-// testResult reports whether a line is of the Test Anything Protocol: "ok 500
-// - GET / answers 503".
-func testResult(line []byte) bool {
-	line = bytes.TrimPrefix(line, []byte("not "))
-	return bytes.HasPrefix(line, []byte("ok ")) && len(line) > 3 && digit(line[3])
 }

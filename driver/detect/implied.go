@@ -1,0 +1,197 @@
+package detect
+
+import "bytes"
+
+// impliedRules are lines that frameworks write for each request that they answer
+// with 500 and nothing else names. All words must stand in the line in this
+// order; the path stands behind path, if that is set.
+var impliedRules = [...]struct {
+	rule   string
+	words  [][]byte
+	path   []byte
+	inHead bool // before any quote
+}{
+	{"undertow", texts("UT005023: Exception handling request to "), []byte("request to "), true},
+	{"quarkus", texts("HTTP Request to ", " failed, error id: "), []byte("HTTP Request to "), true},
+	{"tomcat", texts("Servlet.service() for servlet [", " threw exception"), nil, true},
+	{"asgi", texts("Exception in ASGI application"), nil, true},
+	{"symfony", texts("request.CRITICAL: Uncaught PHP Exception "), nil, true},
+	{"keycloak", texts("org.keycloak.services.error.KeycloakErrorHandler", "Uncaught server error"), nil, true},
+	{"aiohttp", texts("aiohttp.server", "Error handling request"), nil, true},
+	{"litestar", texts("litestar", "Uncaught exception (connection_type=http, path="), []byte("path="), true},
+	{"play", texts("Internal server error, for ("), []byte(") ["), true},
+	{"arr", texts("ErrorPipeline: Request Failed. "), nil, true},
+	{"jellyfin", texts("ExceptionMiddleware: Error processing request. URL "), nil, true},
+	{"kestrel", texts("An unhandled exception has occurred while executing the request."), nil, true},
+	{"kestrel", texts(`Connection id "`, `Request id "`, "An unhandled exception was thrown by the application."), nil, false},
+}
+
+// implied decides a line that stands for an answer of 500 without its number.
+func implied(line, head []byte) (Match, bool) {
+	for i := range impliedRules {
+		r := &impliedRules[i]
+		text := line
+		if r.inHead {
+			text = head
+		}
+		rest, ok := text, true
+		for _, word := range r.words {
+			at := bytes.Index(rest, word)
+			if ok = at >= 0; !ok {
+				break
+			}
+			rest = rest[at+len(word):]
+		}
+		if !ok {
+			continue
+		}
+		m := Match{Status: firstStatus, Rule: r.rule}
+		switch at := bytes.Index(text, r.path); {
+		case r.path != nil && at >= 0:
+			if target := text[at+len(r.path):]; len(target) > 0 && target[0] == '/' {
+				m.Path = pathOf(bytes.TrimRight(target[:wordEnd(target, 0)], ",:)]"))
+			}
+			if r.rule == "play" {
+				method := text[bytes.Index(text, []byte("for ("))+len("for ("):]
+				m.Method = method[:wordEnd(method, 0)]
+				m.Method = bytes.TrimRight(m.Method, ")")
+			}
+		case r.rule == "arr" || r.rule == "jellyfin":
+			if req, _, ok := bareRequest(rest, 0); ok {
+				m.Method, m.Path = req.method, pathOf(bytes.TrimRight(req.target, "."))
+			}
+		}
+		return m, true
+	}
+	return Match{}, false
+}
+
+// mayBePhrase is the part of mayReport for phrases without a status in them.
+func mayBePhrase(head []byte) bool {
+	if bytes.Contains(head, []byte(": /")) || bytes.HasSuffix(head, []byte("Connection id ")) {
+		return true
+	}
+	if bytes.Contains(head, []byte("xception")) && hasAny(head, exceptionPhrases) {
+		return true
+	}
+	return bytes.Contains(head, []byte("rror")) && hasAny(head, errorPhrases)
+}
+
+var (
+	exceptionPhrases = texts("Exception on /", `Exception on \/`, "Exception handling request to ", "threw exception",
+		"Exception in ASGI application", "Uncaught PHP Exception ", "Uncaught exception (connection_type", "unhandled exception ")
+	errorPhrases = texts(", error id: ", "Uncaught server error", "Error handling request", "nternal server error, for (",
+		"ErrorPipeline: Request Failed. ", "Error processing request. URL ", `Server Error: \/`)
+)
+
+func texts(words ...string) [][]byte {
+	all := make([][]byte, len(words))
+	for i, word := range words {
+		all[i] = []byte(word)
+	}
+	return all
+}
+
+func hasAny(b []byte, words [][]byte) bool {
+	for _, word := range words {
+		if bytes.Contains(b, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// responded reads what programs write of a response alone:
+//
+//	Response: 500 Server Error httpRequest={…      go-chi's httplog
+//	Response: [500 Server Error], execution took   Javalin
+//	Executed HTTP request: { … status: "500", …    Azure Functions
+func (w *walker) responded(head []byte) (Match, bool) {
+	const azure, httplog, javalin = "Executed HTTP request: {", "Response: ", "Response: ["
+	if i := bytes.Index(head, []byte(azure)); i >= 0 {
+		if status, ok := behind(w.b[i:], ` status: "`); ok {
+			return w.decide(status, "azure"), true
+		}
+	}
+	if status, ok := behind(head, httplog); ok && bytes.Contains(head, []byte(" httpRequest")) {
+		return w.decide(status, "httplog"), true
+	}
+	if status, ok := behind(head, javalin); ok && bytes.Contains(head, []byte("], execution took ")) {
+		return w.decide(status, "javalin"), true
+	}
+	return Match{}, false
+}
+
+// routed reads a status in brackets before a path without a method, Astro's
+// "[500] /about 12ms".
+func (w *walker) routed(status, from int) (Match, bool) {
+	b := w.b
+	if from == 0 || b[from-1] != '[' || w.i == len(b) || !space(b[w.i]) {
+		return Match{}, false
+	}
+	at := skipSpace(b, w.i)
+	if at == len(b) || b[at] != '/' {
+		return Match{}, false
+	}
+	end := wordEnd(b, at)
+	if at = skipSpace(b, end); !isDuration(b[at:]) {
+		return Match{}, false
+	}
+	m := w.decide(status, "status-request")
+	m.Path = pathOf(b[end-len(bytes.TrimLeft(b[skipSpace(b, w.i):end], " ")) : end])
+	return m, true
+}
+
+// ownAbsolute reports whether a request with a URL stands as servers write it
+// that know no other form (Deno, Bun, Workers): first in the line, or behind
+// dates and levels, with the status and a duration at once behind it.
+//
+//	GET http://localhost:8000/path 500 12ms
+//	GET https://x.workers.dev/path - 500 Internal Server Error @ 3/1/2026, …
+func (w *walker) ownAbsolute(r request) bool {
+	b := w.b
+	before := b[:w.i]
+	for i := max(0, len(before)-2*maxKey); ; {
+		i = skipSpace(before, i)
+		if i == len(before) {
+			break
+		}
+		end := wordEnd(before, i)
+		word := trim(before[i:end])
+		if len(word) > 0 && !all(word, func(c byte) bool { return !letter(c) || c == 'T' || c == 'Z' }) && !isLevel(word) {
+			return false
+		}
+		i = end
+	}
+	at := skipSpace(b, r.end)
+	for _, arrow := range [...]string{"- ", "-> ", "→ "} {
+		if bytes.HasPrefix(b[at:], []byte(arrow)) {
+			at = skipSpace(b, at+len(arrow))
+		}
+	}
+	end := wordEnd(b[:min(len(b), at+maxKey)], at)
+	status, ok := number(b[at:end])
+	if !ok {
+		return false
+	}
+	if at = skipSpace(b, end); at < len(b) && b[at] == '(' {
+		at++
+	}
+	if at < len(b) && durationAt(b, at) && digit(b[at]) {
+		return true
+	}
+	return reason(status, b[at:]) && bytes.Contains(b[at:min(len(b), at+maxKey)], []byte(" @ "))
+}
+
+var levels = [...]string{
+	"info", "inf", "log", "error", "err", "warn", "warning", "debug", "trace", "fatal", "critical", "notice", "http",
+}
+
+func isLevel(word []byte) bool {
+	for _, level := range levels {
+		if foldIs(word, level) {
+			return true
+		}
+	}
+	return false
+}
