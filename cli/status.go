@@ -188,6 +188,9 @@ func statusText(s *control.Status) []byte {
 		budget = fmt.Sprintf("%s (%d%%)", size(s.Disk.Budget), 100*s.Disk.Used/s.Disk.Budget)
 	}
 	row("disk", "%s of %s; %s free on the disk", size(s.Disk.Used), budget, size(s.Disk.Free))
+	if s.Disk.Inodes > 0 {
+		row("", "%d of %d inodes free", s.Disk.InodesFree, s.Disk.Inodes)
+	}
 	w.Flush() //nolint:errcheck // a buffer
 	return b.Bytes()
 }

@@ -131,6 +131,8 @@ type StreamSnapshot struct {
 
 	Counts
 
+	Unregistered bool // the disk had no room to register it: a kill would lose sight of it
+
 	// Trouble is what keeps it from writing, since when; nil where nothing does.
 	Trouble      error
 	TroubleSince time.Time
@@ -164,7 +166,9 @@ func (d *Driver) Snapshot() Snapshot {
 	d.mu.Unlock()
 	s.Lost = d.losses.recent(time.Now())
 	for _, stream := range streams {
-		at := StreamSnapshot{Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown}
+		at := StreamSnapshot{
+			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown, Unregistered: !stream.cursor.registered(),
+		}
 		stream.counts.addTo(&at.Counts)
 		if t := stream.broken.latest.Load(); t != nil {
 			at.Trouble, at.TroubleSince = t.err, t.since

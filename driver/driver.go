@@ -86,10 +86,12 @@ type Driver struct {
 	scopes  scopes                   // of streams and pending, owned by mu
 	claims  map[string]chan struct{} // FIFOs that are being opened or closed, see claim, owned by mu
 	closed  bool                     // owned by mu
-	pressed time.Time                // when sealLargest was there last, owned by mu
 	pending []*pending               // to be reattached, owned by mu
 	left    []*leftover              // whose last segment could not be sealed at their end, owned by mu
 	unknown unknowns                 // says of each field who owns it
+
+	unregistered map[*stream]*entry // streams that the disk had no room to register, owned by mu
+	registering  bool               // a job registers them, owned by mu
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -109,9 +111,10 @@ func New(cfg Config) (*Driver, error) {
 	d := &Driver{
 		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next,
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter,
-		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{},
+		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*entry{},
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
+	cfg.Spool.SetRoomMaker(d.makeRoom)
 	d.events = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp)
 	return d, nil
 }
@@ -149,15 +152,18 @@ func (d *Driver) Start(fifoPath string, info Info) error {
 	case known != nil:
 		return nil
 	}
-	s, err := newStream(d, &entry{FIFO: fifoPath, Stream: desc, Options: opts}, d.registry.add)
+	e := &entry{FIFO: fifoPath, Stream: desc, Options: opts}
+	s, err := newStream(d, e, d.register)
 	if err != nil {
-		return err
+		return explain(err)
 	}
+	d.registerLater(s, e)
 	s.writer = d.cfg.Spool.Writer(desc)
 	d.mu.Lock()
 	launched := d.launchLocked(s)
 	d.mu.Unlock()
 	if !launched {
+		d.endRegistration(s)
 		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.registry.remove(fifoPath))
 	}
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
@@ -369,6 +375,7 @@ func (d *Driver) Run(ctx context.Context) {
 		now := time.Now()
 		d.reattachPending(func(p *pending) bool { return !p.again.After(now) })
 		d.startAdoptUnknown(now)
+		d.startRegistering()
 		if at, some := d.losses.due(); some && !at.After(now) {
 			d.jobs.start(d.saveLosses)
 		}
@@ -406,6 +413,9 @@ func (d *Driver) pause(daily time.Time) time.Duration {
 	}
 	if d.cfg.FIFOs != "" && !d.unknown.busy {
 		pause = min(pause, time.Until(d.unknown.next))
+	}
+	if len(d.unregistered) > 0 {
+		pause = min(pause, retry)
 	}
 	for _, p := range d.pending {
 		if p.busy == nil {

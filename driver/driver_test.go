@@ -2,6 +2,7 @@ package driver
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -189,7 +190,7 @@ func (c *container) want(want map[string]string) {
 	}
 }
 
-// text returns what the container's files hold, in the order of their names.
+// text returns what the container's files hold, packed or not, in the order of their names.
 func (c *container) text() string {
 	c.Helper()
 	files := c.files()
@@ -200,7 +201,17 @@ func (c *container) text() string {
 	slices.Sort(names)
 	var b strings.Builder
 	for _, name := range names {
-		b.WriteString(files[name])
+		if !strings.HasSuffix(name, ".gz") {
+			b.WriteString(files[name])
+			continue
+		}
+		packed, err := gzip.NewReader(strings.NewReader(files[name]))
+		if err == nil {
+			_, err = io.Copy(&b, packed)
+		}
+		if err != nil {
+			c.Fatalf("%s: %v", name, err)
+		}
 	}
 	return b.String()
 }

@@ -37,6 +37,7 @@ type events struct {
 	dir    *incident.Dir
 	host   string
 	log    *slog.Logger
+	spool  *segment.Spool
 	wakeUp func() // the next time may have changed; must not wait
 
 	mu      sync.Mutex          // is never held while another lock is taken, or the disk waited for
@@ -98,10 +99,13 @@ func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
 
 func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) *events {
 	dir := incident.OpenDir(func() (*os.Root, error) { return s.State(incident.StateDir) })
-	if err := dir.Ready(); err != nil {
+	if err := s.WithRoom(segment.Need{Quick: true}, dir.Ready); err != nil {
 		log.Error("incidents cannot be kept yet; will try again with each", "err", err)
 	}
-	v := &events{dir: dir, host: host, log: log, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{}, named: map[string][]*event{}, holding: map[string]*event{}, closing: map[string]*event{}}
+	v := &events{
+		dir: dir, host: host, log: log, spool: s, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{},
+		named: map[string][]*event{}, holding: map[string]*event{}, closing: map[string]*event{},
+	}
 	s.Tell(v)
 	return v
 }
@@ -366,7 +370,7 @@ func (v *events) hand(r *incident.Record) error {
 		return v.dir.Drop(r.ID) // a marker without anything to tell of
 	}
 	v.log.Info("incident closed", "incident", r.ID, "scope", r.Name, "because", r.Closed, "segments", len(r.Members))
-	return v.dir.MarkClosed(r)
+	return v.spool.WithRoom(segment.Need{Grow: true}, func() error { return v.dir.MarkClosed(r) })
 }
 
 // load makes known what an earlier process has left open.
@@ -456,7 +460,7 @@ func (v *events) tell(soon func(scope string, by time.Time), opened func(*incide
 		return
 	}
 	for _, n := range notices {
-		if err := v.mark(n.event); err != nil {
+		if err := v.spool.WithRoom(segment.Need{Quick: true}, func() error { return v.mark(n.event) }); err != nil {
 			v.log.Error("an incident is told of, and would have another ID after a crash", "incident", n.record.ID, "err", err)
 		}
 		v.notify(&n, opened)

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -38,7 +41,7 @@ func TestDriver_AHungDiskCallHoldsItsContainerAlone(t *testing.T) {
 	for name, seal := range map[string]func(h *host){
 		"the daily seal": func(h *host) { h.sealOlder(time.Now().Add(time.Hour)) },
 		"a fast track":   func(h *host) { h.sealDue(time.Now().Add(2 * time.Hour)) },
-		"a want of room": func(h *host) { h.jobs.start(func() { h.sealLargest(1) }) },
+		"a want of room": func(h *host) { h.jobs.start(func() { _ = h.makeRoom(segment.Need{Bytes: 1, Refused: unix.EDQUOT}) }) },
 		"the container's end": func(h *host) {
 			for _, s := range h.find(func(s *stream) bool { return s.desc.Name == "hung" }) {
 				s.interrupt()
@@ -51,6 +54,7 @@ func TestDriver_AHungDiskCallHoldsItsContainerAlone(t *testing.T) {
 			bad := h.start("hung", options)
 			others := []*container{h.start("a", options), h.start("z", options)}
 			for _, c := range append(others, bad) {
+				c.line(0, strings.Repeat("x", 8<<10)) // worth a seal for room
 				c.line(0, serverError)
 				h.eventually("the line is written", func() bool { return strings.HasSuffix(c.text(), "12\n") })
 			}

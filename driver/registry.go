@@ -13,7 +13,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/record"
@@ -51,7 +54,11 @@ const bootFile = "/proc/sys/kernel/random/boot_id"
 // openRegistry opens the registry of a spool. boot is the file with the kernel's
 // boot id; "" is Linux's own.
 func openRegistry(s *segment.Spool, boot string) (*registry, error) {
-	root, err := s.State(registryDir)
+	var root *os.Root
+	err := s.WithRoom(segment.Need{Quick: true}, func() (err error) {
+		root, err = s.State(registryDir)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the registry of streams: %w", err)
 	}
@@ -80,8 +87,11 @@ func (r *registry) add(e *entry) (*cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := durable.WriteFile(r.root, entryName(e.FIFO)+entrySuffix, append(data, '\n'), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("register the stream: %w", err), c.close())
+	if err = c.allocate(); err == nil {
+		err = durable.WriteFile(r.root, entryName(e.FIFO)+entrySuffix, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("register the stream: %w", err), c.close(), r.root.Remove(entryName(e.FIFO)+cursorSuffix))
 	}
 	return c, nil
 }
@@ -95,7 +105,13 @@ func (r *registry) remove(fifo string) error { return r.forget(entryName(fifo)) 
 
 func (r *registry) forget(name string) error {
 	err := durable.Remove(r.root, name+entrySuffix)
-	return errors.Join(err, r.root.Remove(name+cursorSuffix))
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil // the disk had no room to register it
+	}
+	if gone := r.root.Remove(name + cursorSuffix); !errors.Is(gone, os.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	return err
 }
 
 // load returns the registered streams whose FIFO can hold something, and forgets
@@ -237,9 +253,14 @@ type intent struct {
 // cursor keeps a stream's last intent in a file. It is written in place and
 // not synced: it must outlive this process, but not the kernel. With the kernel
 // what was in the FIFO is gone as well, and load forgets the stream.
+//
+// A stream that is not registered has a cursor without a file, which attach gives it later.
 type cursor struct {
-	file *os.File
-	buf  [cursorSize]byte // owned by the stream, and by its Writer's lock while that writes
+	mu     sync.Mutex                        // is held while the file is written, in which no other lock is taken
+	file   *os.File                          // owned by mu; nil: there is none yet
+	image  [missingAt + 4 + missingMost]byte // of the file, owned by mu
+	size   int                               // of image, bytes; owned by mu
+	closed bool                              // owned by mu
 }
 
 // A cursor file: five numbers and the sum of all before, little-endian.
@@ -255,19 +276,73 @@ func (r *registry) cursor(fifo string) (*cursor, error) {
 	return &cursor{file: f}, nil
 }
 
-func (c *cursor) close() error { return c.file.Close() }
+func (c *cursor) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.file == nil {
+		return nil
+	}
+	return c.file.Close()
+}
+
+// allocate takes the room of the whole file from the disk, so that no later write needs any.
+func (c *cursor) allocate() error {
+	err := unix.Fallocate(int(c.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, int64(len(c.image)))
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
+}
+
+func (c *cursor) registered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.file != nil
+}
+
+// attach gives c, which has no file, that of another cursor.
+func (c *cursor) attach(to *cursor) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return os.ErrClosed
+	}
+	if _, err := to.file.WriteAt(c.image[:c.size], 0); err != nil {
+		return err
+	}
+	c.file = to.file
+	return nil
+}
+
+// write replaces bytes of the file.
+func (c *cursor) write(b []byte, at int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return os.ErrClosed
+	case c.file != nil:
+		if _, err := c.file.WriteAt(b, int64(at)); err != nil {
+			return err
+		}
+	}
+	copy(c.image[at:], b)
+	c.size = max(c.size, at+len(b))
+	return nil
+}
 
 // set replaces the intent, with one write(2) within a page: a process that is
 // killed meanwhile has written all or none.
 func (c *cursor) set(i intent) error {
-	b := c.buf[:0]
+	b := make([]byte, 0, cursorSize)
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.began))
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.offset))
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.text))
 	b = binary.LittleEndian.AppendUint64(b, uint64(i.frames))
 	b = binary.LittleEndian.AppendUint32(b, i.sum)
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	if _, err := c.file.WriteAt(b, 0); err != nil {
+	if err := c.write(b, 0); err != nil {
 		return fmt.Errorf("note what is to be written: %w", err)
 	}
 	return nil
@@ -278,14 +353,15 @@ func nothing(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // get returns the last intent; ok is false where there is none.
 func (c *cursor) get() (i intent, ok bool, err error) {
-	n, err := c.file.ReadAt(c.buf[:], 0)
+	var buf [cursorSize]byte
+	n, err := c.file.ReadAt(buf[:], 0)
 	if n == 0 && errors.Is(err, io.EOF) {
 		return i, false, nil
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return i, false, fmt.Errorf("read a stream's cursor: %w", err)
 	}
-	b := c.buf[:]
+	b := buf[:]
 	if nothing(b[:n]) {
 		return i, false, nil
 	}
@@ -320,7 +396,7 @@ func (c *cursor) setMissing(l *record.Lost) error {
 	}
 	copy(b[4:], data)
 	binary.LittleEndian.PutUint32(b[:], crc32.Checksum(b[4:], castagnoli))
-	if _, err := c.file.WriteAt(b[:], missingAt); err != nil {
+	if err := c.write(b[:], missingAt); err != nil {
 		return fmt.Errorf("note what is missing: %w", err)
 	}
 	return nil

@@ -1,11 +1,12 @@
 package driver
 
 import (
-	"cmp"
 	"errors"
-	"slices"
+	"math"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/frame"
@@ -22,63 +23,75 @@ func sizeLimit(maxSize, budget int64) int64 {
 	return min(maxSize, budget/8)
 }
 
-// makeRoom frees size bytes in the spool, by the budget or, where the disk
-// refused, on the disk. It waits for the disk and for nothing else.
-func (d *Driver) makeRoom(size int, diskFull bool) error {
-	given, err := d.cfg.Spool.MakeRoom(size, diskFull, d.cfg.OnFull == OnFullDrop)
-	for _, g := range given {
+// makeRoom makes room in the spool, and says what that cost. It waits for the disk and for
+// packing, not for the store.
+func (d *Driver) makeRoom(n segment.Need) error {
+	n.Drop = d.cfg.OnFull == OnFullDrop
+	made, err := d.cfg.Spool.MakeRoom(n)
+	for _, g := range made.Dropped {
 		d.countGivenUp(g)
-		d.cfg.Log.Error("a segment was given up, because the spool is full; a line in its place says so",
+		d.cfg.Log.Error("a segment was dropped, because the spool is full; a line in its place says so",
 			"segment", g.Segment.Path(), "lines", g.Lost.Lines, "bytes", g.Lost.Bytes, "from", g.Lost.From, "to", g.Lost.To)
 	}
-	if len(given) > 0 {
-		d.cfg.Sealed() // there is a line to pack where a segment was
+	for _, seg := range made.Sealed {
+		d.cfg.Log.Info("segment sealed, because the spool is full", "segment", seg.Path())
+		d.cfg.Sealed()
 	}
-	if errors.Is(err, segment.ErrFull) {
-		d.jobs.start(func() { d.sealLargest(int64(size)) }) // the segment of another container may hang
+	if len(made.Dropped) > 0 {
+		d.cfg.Sealed() // there is a line to pack where a segment was
 	}
 	return err
 }
 
-// sealLargest seals the largest active segments where nothing else in the spool
-// can make room for size bytes: SHIP packs them then, or they can be given up.
-// A thousand streams that wait for room make it do so once a second.
-func (d *Driver) sealLargest(size int64) {
-	d.mu.Lock()
+// roomTries bounds how often a batch that the disk refuses makes room.
+const roomTries = 3
+
+// append adds the batch to the active segment, and makes room for it where
+// there is none. An active segment that cannot be sealed for want of room takes
+// more lines than its limit: a seal needs a new file, and they do not.
+func (s *stream) append(b *segment.Batch) error {
+	if !s.driver.cfg.Spool.Room(len(b.Text)) {
+		if err := s.driver.makeRoom(segment.Need{Bytes: len(b.Text)}); err != nil {
+			return err
+		}
+	}
+	limit := s.limit
+	if s.sealPostponed() {
+		limit = math.MaxInt64
+	}
+	var postponed error
+	for try := 1; ; try++ {
+		sealed, err := s.writer.Append(b, limit)
+		s.driver.sealed(s.desc.Name, sealed, nil)
+		if err == nil && postponed != nil {
+			s.postponeSeal(postponed)
+		}
+		if !segment.Full(err) {
+			return err
+		}
+		roomErr := s.driver.makeRoom(segment.Need{Bytes: len(b.Text), Refused: err, Grow: s.writer.Size() > 0})
+		if roomErr == nil && try < roomTries {
+			continue
+		}
+		if postponed != nil || !s.writer.Postpone() {
+			return errors.Join(err, roomErr)
+		}
+		postponed, limit = err, math.MaxInt64
+	}
+}
+
+// sealPostponed reports whether the active segment is not to be sealed yet.
+func (s *stream) sealPostponed() bool { return time.Now().Before(s.sealAgain) }
+
+// postponeSeal notes that the active segment goes on without the seal that is due.
+func (s *stream) postponeSeal(err error) {
 	now := time.Now()
-	if now.Sub(d.pressed) < retry {
-		d.mu.Unlock()
-		return
+	s.sealAgain = now.Add(sealRetry)
+	if now.Sub(s.saidPostponed) >= repeatTrouble {
+		s.saidPostponed = now
+		s.driver.cfg.Log.Warn("a segment cannot be sealed, because the disk is full or has no free inode; it takes further lines, beyond its size or day, and will be sealed later",
+			"container", s.desc.Name, "bytes", s.writer.Size(), "err", err)
 	}
-	d.pressed = now
-	d.mu.Unlock()
-	type active struct {
-		*stream
-		size int64
-	}
-	var all []active
-	for _, s := range d.find(func(*stream) bool { return true }) {
-		if n := s.writer.Size(); n > 0 {
-			all = append(all, active{s, n})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b active) int { return cmp.Compare(b.size, a.size) })
-	need := size + d.cfg.Spool.Budget()/20
-	d.cfg.Spool.UseReserve(func() {
-		for _, a := range all {
-			path, err := a.writer.Seal(segment.Size)
-			d.sealed(a.desc.Name, path, err)
-			if err != nil {
-				return
-			}
-			if path != "" { // else another stream of the container had it
-				need -= a.size
-			}
-			if need <= 0 {
-				return
-			}
-		}
-	})
 }
 
 // repeatTrouble is how often lasting trouble is said again.
@@ -131,6 +144,17 @@ func (t *trouble) over(s *stream) {
 // a write can hold locks of dockerd's, on which docker rm, docker inspect and even
 // docker image rm wait then.
 const dropAfter = 10 * time.Second
+
+// passes reports whether an error says that the process or the host has no descriptor, thread
+// or memory left. That is no fault of the disk, and others give such things back: the lines wait.
+func passes(err error) bool {
+	for _, e := range []error{unix.EMFILE, unix.ENFILE, unix.EAGAIN, unix.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
 
 // diskError is the reason of a Lost where the disk refuses, though it is not full.
 const diskError = "disk error"

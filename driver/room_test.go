@@ -77,7 +77,7 @@ func TestAFullDiskGivesUpTheOldest(t *testing.T) {
 			c := h.start("web", map[string]string{"max-size": "256KiB", "fsync": "never"})
 			const lines = 10_000 // 10 MB
 			for i := range lines {
-				c.line(0, fmt.Sprint(i, " ", padding))
+				c.line(0, fmt.Sprint(i, " ", hexNoise(i, kilobyte)))
 			}
 			h.Stop(c.fifo)
 			there, lost := c.account()
@@ -240,8 +240,8 @@ func TestDropDoesNotHoldAContainerForEver(t *testing.T) {
 				t.Errorf("%d lines are there and %d are lost, of %d", there, lost, linesBefore+discarded+linesAfter)
 			}
 			// One for the sealed segment, which went first, and one for what came
-			// then; one more where the room of the first took some lines in between.
-			if n := len(lostLine.FindAllString(c.text(), -1)); n != 2 && n != 3 {
+			// then; a few more where the room that a drop has made took some lines in between.
+			if n := len(lostLine.FindAllString(c.text(), -1)); n < 2 || n > 5 {
 				t.Errorf("%d marks", n)
 			}
 		})

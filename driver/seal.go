@@ -26,14 +26,11 @@ func (d *Driver) Seal(ids ...string) error {
 // sealWithRoom seals a stream's active segment, on a disk that may be full: what
 // describes a segment needs room as well. What its error says is in the log.
 func (d *Driver) sealWithRoom(s *stream, reason segment.Reason) error {
-	path, err := s.writer.Seal(reason)
-	if segment.Full(err) {
-		if roomErr := d.makeRoom(0, true); roomErr == nil {
-			path, err = s.writer.Seal(reason)
-		} else {
-			err = errors.Join(err, roomErr)
-		}
-	}
+	var path string
+	err := d.cfg.Spool.WithRoom(segment.Need{Grow: true}, func() (err error) {
+		path, err = s.writer.Seal(reason)
+		return err
+	})
 	d.sealed(s.desc.Name, path, err)
 	return err
 }
@@ -77,15 +74,17 @@ func (d *Driver) startSealLeft() <-chan struct{} {
 }
 
 func (d *Driver) sealLeftover(l *leftover) {
-	w := d.cfg.Spool.Writer(l.desc)
-	_, err := w.Tail(0, math.MaxInt64) // which cuts what a process that was killed has torn
-	if err == nil {
-		_, err = w.Resume(0, 0, 0) // a stream of the container's next life may have it by now
-	}
-	path, closeErr := w.Close()
-	if err = errors.Join(err, closeErr); segment.Full(err) {
-		err = errors.Join(err, d.makeRoom(0, true))
-	}
+	var path string
+	err := d.cfg.Spool.WithRoom(segment.Need{Grow: true}, func() (err error) {
+		w := d.cfg.Spool.Writer(l.desc)
+		_, err = w.Tail(0, math.MaxInt64) // which cuts what a process that was killed has torn
+		if err == nil {
+			_, err = w.Resume(0, 0, 0) // a stream of the container's next life may have it by now
+		}
+		var closeErr error
+		path, closeErr = w.Close()
+		return errors.Join(err, closeErr)
+	})
 	if err != nil {
 		d.cfg.Log.Warn("the last segment of a container cannot be sealed yet", "container", l.desc.Name, "err", err)
 	} else {

@@ -46,6 +46,9 @@ type stream struct {
 	moved   meter    // has its own lock
 	counts  counts   // anybody may read
 
+	sealAgain     time.Time // when a seal that was postponed is due again
+	saidPostponed time.Time // when that was logged last
+
 	saidLost  time.Time  // when losses were logged last
 	saidPanic time.Time  // when a panic of the detector was logged last
 	first     firstError // of the batch, where that has errors
@@ -250,6 +253,7 @@ func (s *stream) finish() {
 		s.driver.cfg.Log.Error("lines were lost, and no line could be written that says so", "container", s.desc.Name,
 			"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
 	}
+	s.driver.endRegistration(s)
 	err = errors.Join(s.moved.close(s.fifo), s.cursor.close())
 	if !s.detach.Load() {
 		err = errors.Join(err, s.driver.registry.remove(s.path))
@@ -369,7 +373,7 @@ func (s *stream) batch() (int, error) {
 		// detected by its end alone then.
 		s.joiner = [2]detect.Joiner{}
 		s.broken.report(s, err)
-		if s.driver.cfg.OnFull == OnFullDrop && s.broken.lasts(s.driver.dropAfter) {
+		if s.driver.cfg.OnFull == OnFullDrop && !passes(err) && s.broken.lasts(s.driver.dropAfter) {
 			return s.discard(w, err)
 		}
 		return 0, err
@@ -450,7 +454,7 @@ func (s *stream) move(w *workspace, data []byte) error {
 		}
 		rec.Time, rec.More, rec.Text = e.TimeNano, e.More(), e.Line
 		s.latest = rec.Time
-		divides := s.divides(w, &e)
+		divides := s.divides(w, &e) && !s.sealPostponed()
 		if divides || int64(len(w.batch.Text)+len(rec.Text)) > s.limit {
 			if err := s.flush(w, data[:done]); err != nil {
 				return err
@@ -458,7 +462,9 @@ func (s *stream) move(w *workspace, data []byte) error {
 			data, done = data[done:], 0
 		}
 		if divides {
-			if err := s.driver.sealWithRoom(s, segment.Schedule); err != nil {
+			if err := s.driver.sealWithRoom(s, segment.Schedule); segment.Full(err) && s.writer.Postpone() {
+				s.postponeSeal(err)
+			} else if err != nil {
 				return err
 			}
 		}
@@ -574,26 +580,6 @@ func (s *stream) write(b *segment.Batch, frames []byte) error {
 }
 
 var newline = []byte("\n")
-
-// append adds the batch to the active segment, and makes room for it where
-// there is none.
-func (s *stream) append(b *segment.Batch) error {
-	if !s.driver.cfg.Spool.Room(len(b.Text)) {
-		if err := s.driver.makeRoom(len(b.Text), false); err != nil {
-			return err
-		}
-	}
-	for {
-		sealed, err := s.writer.Append(b, s.limit)
-		s.driver.sealed(s.desc.Name, sealed, nil)
-		if !segment.Full(err) {
-			return err
-		}
-		if roomErr := s.driver.makeRoom(len(b.Text), true); roomErr != nil {
-			return errors.Join(err, roomErr)
-		}
-	}
-}
 
 // consume takes n bytes that are written out of the FIFO, after those that an
 // earlier call could not take.

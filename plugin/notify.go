@@ -85,8 +85,11 @@ func (t *teller) open() bool {
 	if len(t.cfg.Targets) == 0 || t.outbox != nil {
 		return true
 	}
-	var err error
-	if t.cfg.Dir, err = t.spool.State(outboxDir); err == nil {
+	err := t.spool.WithRoom(segment.Need{Quick: true}, func() (err error) {
+		t.cfg.Dir, err = t.spool.State(outboxDir)
+		return err
+	})
+	if err == nil {
 		t.outbox, err = notify.Open(t.cfg)
 	}
 	if err != nil && (t.err == nil || t.err.Error() != err.Error()) {
@@ -108,7 +111,7 @@ func (t *teller) announce(e *incident.Event) error {
 		}
 		return nil // nobody is to be told
 	}
-	return outbox.Add(e)
+	return t.spool.WithRoom(segment.Need{Grow: true}, func() error { return outbox.Add(e) })
 }
 
 // opened is announce for early notices, which nobody repeats.

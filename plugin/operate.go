@@ -135,7 +135,7 @@ func (o *operator) status() control.Status {
 	for _, at := range c.Streams {
 		s.Streams = append(s.Streams, control.Stream{
 			Container: at.Name, ID: at.ShortID(), App: at.App, Since: at.Since, Active: at.Active, Counts: counts(at.Counts),
-			Unknown: at.Unknown, Trouble: text(at.Trouble), TroubleSince: at.TroubleSince,
+			Unknown: at.Unknown, Unregistered: at.Unregistered, Trouble: text(at.Trouble), TroubleSince: at.TroubleSince,
 		})
 	}
 	for _, l := range c.Lost {
@@ -156,6 +156,7 @@ func (o *operator) status() control.Status {
 		if os.Geteuid() == 0 {
 			s.Disk.Free = int64(fs.Bfree) * fs.Bsize
 		}
+		s.Disk.InodesFree, s.Disk.Inodes = int64(fs.Ffree), int64(fs.Files)
 	}
 	for i := range o.wrong {
 		if p := o.wrong[i]; p.effect() != blocked || o.store.why() != nil {
@@ -254,8 +255,23 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 		}
 		worse(h, "the disk takes nothing of %d containers, of %s for %v: %s", troubled, first.Container, longest.Round(time.Second), first.Trouble)
 	}
+	unregistered := 0
+	for i := range s.Streams {
+		if s.Streams[i].Unregistered {
+			unregistered++
+		}
+	}
+	if unregistered > 0 {
+		worse(control.Degraded, "the disk has no room to register %d containers: if logfast is killed now, it will not find them again", unregistered)
+	}
+	if d := &s.Disk; d.Inodes > 0 && d.InodesFree < min(lowInodes, d.Inodes/20) {
+		worse(control.Degraded, "the spool's file system has %d of %d inodes left: soon no file can be made there", d.InodesFree, d.Inodes)
+	}
 	return health, reasons
 }
+
+// lowInodes is how many free inodes are few, unless that is more than a twentieth of all.
+const lowInodes = 1000
 
 // unknownDirs are the directories of the containers that are read as unknown.
 func unknownDirs(s *control.Status) (dirs []string) {

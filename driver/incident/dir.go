@@ -218,8 +218,10 @@ func (d *Dir) MarkClosed(r *Record) error {
 		return err
 	}
 	open, closed := Entry{r.ID, Open}, Entry{r.ID, Closing}
-	if !exists(root, open) {
+	if _, err := root.Lstat(open.file()); errors.Is(err, os.ErrNotExist) {
 		return durable.SyncDir(root, ".") // an earlier try has renamed it
+	} else if err != nil {
+		return fmt.Errorf("close incident %s: %w", r.ID, err)
 	}
 	if err := d.write(open, r); err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/logfast/logfast/driver/record"
 )
 
@@ -52,6 +54,17 @@ func noise(seed int) string {
 	return string(b)
 }
 
+// makeRoom makes room by the budget or, as a full disk makes it necessary, below what is
+// used now. A quota says nothing of how full the disk is.
+func makeRoom(s *Spool, size int, diskFull, drop bool) ([]GivenUp, error) {
+	n := Need{Bytes: size, Drop: drop}
+	if diskFull {
+		n.Refused = unix.EDQUOT
+	}
+	made, err := s.MakeRoom(n)
+	return made.Dropped, err
+}
+
 func openFull(t *testing.T) (*Spool, string) {
 	t.Helper()
 	path := t.TempDir()
@@ -91,7 +104,7 @@ func TestRoomIsMadeInOrder(t *testing.T) {
 			s, _ := openFull(t)
 			used := s.Used()
 			s.maxDisk = used // the room asked for, and a twentieth of that, must be freed
-			given, err := s.MakeRoom(tt.segments*10_000-5_000-int(used/20), false, tt.giveUp)
+			given, err := makeRoom(s, tt.segments*10_000-5_000-int(used/20), false, tt.giveUp)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,11 +136,11 @@ func TestAFullSpoolIsSaid(t *testing.T) {
 	s, _ := openFull(t)
 	s.maxDisk = s.Used()
 	for range 2 {
-		if _, err := s.MakeRoom(60_000, false, false); err != nil && !errors.Is(err, ErrFull) {
+		if _, err := makeRoom(s, 60_000, false, false); err != nil && !errors.Is(err, ErrFull) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.MakeRoom(60_000, false, false); !errors.Is(err, ErrFull) {
+	if _, err := makeRoom(s, 60_000, false, false); !errors.Is(err, ErrFull) {
 		t.Errorf("with nothing left to delete: %v", err)
 	}
 	for _, seg := range list(t, s) {
@@ -147,7 +160,7 @@ func TestWhatIsHeldIsNotGivenUp(t *testing.T) {
 	if _, ok := s.Hold(Segment{Dir: pending[0].Dir, Name: pending[0].Name.in(Sealed)}); ok {
 		t.Error("it could be held twice, in two of its states")
 	}
-	given, err := s.MakeRoom(100_000, true, true)
+	given, err := makeRoom(s, 100_000, true, true)
 	if err != nil || len(given) != len(pending)-1 {
 		t.Fatalf("gave up %d of %d, %v", len(given), len(pending), err)
 	}
@@ -155,7 +168,7 @@ func TestWhatIsHeldIsNotGivenUp(t *testing.T) {
 		t.Errorf("it was given up, %v", err)
 	}
 	release()
-	if given, err := s.MakeRoom(100_000, true, true); err != nil || len(given) != 1 || given[0].Segment != pending[0] {
+	if given, err := makeRoom(s, 100_000, true, true); err != nil || len(given) != 1 || given[0].Segment != pending[0] {
 		t.Errorf("gave up %v, %v", given, err)
 	}
 }
@@ -186,7 +199,7 @@ func TestGivingUpIsFinishedAfterAKill(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := s.MakeRoom(1, true, true); err != nil {
+				if _, err := makeRoom(s, 1, true, true); err != nil {
 					t.Fatal(err)
 				}
 				damage(t, s, seg, old)
@@ -220,7 +233,7 @@ func TestGivingUpIsFinishedAfterAKill(t *testing.T) {
 				if err != nil || m.Lines != 1 || m.Lost == nil || m.Metadata()["lost-bytes"] != "10047" {
 					t.Errorf("%+v, %v", m, err)
 				}
-				if again, err := s.MakeRoom(1, true, true); !errors.Is(err, ErrFull) || len(again) != 0 {
+				if again, err := makeRoom(s, 1, true, true); !errors.Is(err, ErrFull) || len(again) != 0 {
 					t.Errorf("what was given up is given up again: %v, %v", again, err)
 				}
 			})

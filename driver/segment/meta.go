@@ -88,6 +88,10 @@ type Meta struct {
 	Lost       *record.Lost `json:"lost,omitempty"`
 	LostErrors int64        `json:"lost_errors,omitempty"`
 
+	// Absorbs is the stem of the segment after this one for which the line stands as well.
+	// Its files go next.
+	Absorbs string `json:"absorbs,omitempty"`
+
 	// Event is the event of the fast track that the segment belongs to: an
 	// incident's ID, or "".
 	Event string `json:"event,omitempty"`

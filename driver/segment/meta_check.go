@@ -45,6 +45,9 @@ func (m *Meta) check(n Name) error {
 			return fmt.Errorf("it has the time %s", at.Format(time.RFC3339))
 		}
 	}
+	if of, ok := ParseName(m.Absorbs); m.Absorbs != "" && (!ok || of.Active != n.Active || of.Stem() == n.Stem()) {
+		return fmt.Errorf("it stands for %.80q as well", m.Absorbs)
+	}
 	if m.LostErrors < 0 {
 		return fmt.Errorf("it lost %d errors", m.LostErrors)
 	}

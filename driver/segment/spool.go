@@ -52,6 +52,9 @@ type Options struct {
 // Spool is an open spool directory. Its methods may be called from several
 // goroutines; each segment belongs to one at a time: to its Writer until it is
 // sealed, to SHIP from then on.
+//
+// The order of its locks, outermost first: making; a Writer's mu; mu. Seals are called with
+// a Writer's mu held, so that they must not make room.
 type Spool struct {
 	root *os.Root
 	lock io.Closer
@@ -67,13 +70,19 @@ type Spool struct {
 	used    atomic.Int64 // bytes of the containers' files, as far as is known
 	written atomic.Int64 // see Written
 
-	making    sync.Mutex // held while room is made
-	foundFull time.Time  // when making found none, owned by making
+	makeRoom func(Need) error // MakeRoom, or what SetRoomMaker has set
+	onPacked func(Segment)    // nil: nothing is called
+	pressed  atomic.Int64     // see Pressed; nanoseconds since 1970
+
+	making    sync.Mutex            // held while room is made, and while the reserve is used
+	foundFull map[attempt]time.Time // when making found none, owned by making
+	foundRoom time.Time             // when a write was refused and there was room, owned by making
 
 	mu      sync.Mutex
-	writers map[string]*Writer // by directory, owned by mu
-	held    map[string]bool    // by directory and stem, owned by mu; see Hold
-	sealed  map[Reason]int64   // how many, owned by mu
+	packs   map[string]chan struct{} // segments that are being packed, by directory and stem, owned by mu; closed at the end
+	writers map[string]*Writer       // by directory, owned by mu
+	held    map[string]bool          // by directory and stem, owned by mu; see Hold
+	sealed  map[Reason]int64         // how many, owned by mu
 }
 
 // Open takes the directory at path, making it where it is missing, as this
@@ -93,7 +102,16 @@ func Open(dir string, o Options) (*Spool, error) {
 	if o.Detector == nil {
 		o.Detector = detect.Off{}
 	}
-	return &Spool{root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, writers: map[string]*Writer{}, held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{}}, nil
+	s := &Spool{
+		root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk,
+		foundFull: map[attempt]time.Time{}, packs: map[string]chan struct{}{}, writers: map[string]*Writer{},
+		held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{},
+	}
+	s.makeRoom = func(n Need) error {
+		_, err := s.MakeRoom(n)
+		return err
+	}
+	return s, nil
 }
 
 // Close gives the spool up. Its writers must be closed before.
@@ -262,7 +280,7 @@ func (s *Spool) Recover(resumed func(dir string) bool) error {
 		return errors.Join(errs...)
 	})
 	s.died = map[string]bool{} // what becomes active from here on was written by this kernel
-	return errors.Join(err, s.fillReserve(), s.Measure())
+	return errors.Join(err, s.fillReserve(reserveFiles), s.Measure())
 }
 
 func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
@@ -290,7 +308,11 @@ func (s *Spool) recoverFile(dir, name string, names map[string]bool) error {
 		// or between removing a segment and what describes it.
 		if n, ok := ParseName(strings.TrimSuffix(name[1:], metaSuffix)); ok && n.metaName() == name &&
 			!names[n.String()] && !names[n.in(Packed).String()] && !names[n.in(Uploaded).String()] {
-			return durable.Unlink(s.root, path.Join(dir, name))
+			err := durable.Unlink(s.root, path.Join(dir, name))
+			if errors.Is(err, os.ErrNotExist) {
+				return nil // another segment's line stands for this one, and it was just removed for that
+			}
+			return err
 		}
 	}
 	return nil

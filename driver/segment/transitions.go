@@ -26,7 +26,11 @@ func (s *Spool) Pack(seg Segment, ahead *Packing, run func(*Packing) error) (_ S
 	if !ok {
 		return seg, fmt.Errorf("pack %s: %w", seg.Path(), ErrHeld)
 	}
-	defer release()
+	ended := s.startsPacking(seg)
+	defer func() {
+		release()
+		ended() // who waits for it may hold it then
+	}()
 	was, _ := s.sizeOf(seg) // pack fails where there is none
 	packed := Segment{Dir: seg.Dir, Name: seg.Name.in(Packed)}
 	if err := s.pack(seg, packed, ahead, run); err != nil {
@@ -35,6 +39,32 @@ func (s *Spool) Pack(seg Segment, ahead *Packing, run func(*Packing) error) (_ S
 	size, _ := s.sizeOf(packed) // 0 where it has gone on already
 	s.used.Add(size - was)
 	return packed, nil
+}
+
+// startsPacking notes that a segment is being packed, until the function that it returns is called.
+func (s *Spool) startsPacking(seg Segment) (ends func()) {
+	stem, done := path.Join(seg.Dir, seg.Name.Stem()), make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.packs[stem] = done
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.packs, stem)
+		close(done)
+	}
+}
+
+// packingOf returns what is closed once a segment is no longer being packed.
+func (s *Spool) packingOf(seg Segment) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if done := s.packs[path.Join(seg.Dir, seg.Name.Stem())]; done != nil {
+		return done
+	}
+	none := make(chan struct{})
+	close(none)
+	return none
 }
 
 // ErrHeld: the segment is being given up, or somebody else works on it.
@@ -102,6 +132,13 @@ func (s *Spool) removePackedText(seg Segment) error {
 func (s *Spool) Exists(seg Segment) bool {
 	_, err := s.root.Lstat(seg.Path())
 	return err == nil
+}
+
+// Gone reports whether the segment's file is not there. An error that hides it, as when
+// no descriptor is left, says nothing of that.
+func (s *Spool) Gone(seg Segment) bool {
+	_, err := s.root.Lstat(seg.Path())
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // create opens a new file for appending. It fails where the name is taken.

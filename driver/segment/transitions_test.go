@@ -158,7 +158,11 @@ func TestOtherDirectoriesAreLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	before := append([]string{reserveFile}, files(t, path)...) // Recover makes that
+	before := []string{reserveFile} // Recover makes that
+	for n := range reserveFiles {
+		before = append(before, reserveName(n))
+	}
+	before = append(before, files(t, path)...)
 	if err := s.Recover(func(string) bool { return false }); err != nil {
 		t.Fatal(err)
 	}

@@ -506,6 +506,27 @@ func (w *Writer) seal(reason Reason) (string, error) {
 	return sealed, err
 }
 
+// Postpone lets the writer go on with an active segment whose seal has failed because the disk
+// has no room for it: a seal needs a file, and lines do not. The next seal tries anew. It
+// reports whether there is such a segment.
+func (w *Writer) Postpone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.file == nil || w.size == 0 {
+		return false
+	}
+	if w.sealing == nil {
+		return true
+	}
+	if _, err := w.spool.root.Lstat(path.Join(w.dir, w.stream.ActiveName())); err != nil {
+		return false // it is renamed, or that is not known: the seal must be completed
+	}
+	// Best effort: what describes the seal that was not made is removed by Recover as well.
+	_ = durable.Unlink(w.spool.root, path.Join(w.dir, w.sealing.Name.metaName()))
+	w.sealing = nil
+	return true
+}
+
 // discard removes an active segment into which no batch got. Where it cannot,
 // the next create does.
 func (w *Writer) discard() error {

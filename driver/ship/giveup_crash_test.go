@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/segment"
@@ -28,11 +29,24 @@ var givingUp = map[segment.State][]string{
 		"create sealed.tmp", "write sealed.tmp", "fsync sealed.tmp", "rename sealed", "fsync directory",
 		"remove packed", "fsync directory",
 	},
-	segment.Sealed: {
+	segment.Sealed: { // it is packed first, in case that frees enough
+		"remove packed.tmp", "create packed.tmp", "write packed.tmp", "fsync packed.tmp",
+		"create meta.tmp", "write meta.tmp", "fsync meta.tmp", "rename meta", "fsync directory",
+		"rename packed", "fsync directory", "remove sealed",
 		"create meta.tmp", "write meta.tmp", "fsync meta.tmp", "rename meta", "fsync directory",
 		"create sealed.tmp", "write sealed.tmp", "fsync sealed.tmp", "rename sealed", "fsync directory",
-		"remove packed", // which is not there
+		"remove packed", "fsync directory",
 	},
+}
+
+// makeRoom makes room by the budget or, as on a full disk, below what is used now.
+func makeRoom(s *segment.Spool, size int, diskFull, drop bool) ([]segment.GivenUp, error) {
+	n := segment.Need{Bytes: size, Drop: drop}
+	if diskFull {
+		n.Refused = unix.EDQUOT
+	}
+	made, err := s.MakeRoom(n)
+	return made.Dropped, err
 }
 
 // openFull opens the life's spool with a budget that MakeRoom can be asked for.
@@ -77,7 +91,7 @@ func (l *life) giveUp(state segment.State) {
 		}
 	}
 	stop := durable.Intercept(l.step)
-	given, err := spool.MakeRoom(1<<20, false, true) // so small a text frees nothing, which is an error
+	given, err := makeRoom(spool, 1<<20, false, true) // so small a text frees nothing, which is an error
 	if l.failAt < 0 && len(given) != 1 {
 		l.Errorf("made room by %v, %v", given, err)
 	}

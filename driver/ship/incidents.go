@@ -235,7 +235,8 @@ func (r *reporter) buildOf(e incident.Entry, record *incident.Record) error {
 	if err != nil {
 		return inSpool(err)
 	}
-	if err := r.cfg.Incidents.Build(e.ID, append(data, '\n')); err != nil {
+	data = append(data, '\n')
+	if err := r.cfg.Spool.WithRoom(segment.Need{Grow: true}, func() error { return r.cfg.Incidents.Build(e.ID, data) }); err != nil {
 		return inSpool(err)
 	}
 	return nil

@@ -230,7 +230,7 @@ func TestAnIncidentSaysWhatWasGivenUp(t *testing.T) {
 		b := newBench(t, time.Hour)
 		dir := b.withIncidents(nil)
 		b.event(dir, "web")
-		given, err := b.spool.MakeRoom(1, true, true)
+		given, err := makeRoom(b.spool, 1, true, true)
 		if len(given) != 1 { // err says that one line is longer than what it stands for
 			t.Fatalf("%v, %v", given, err)
 		}

@@ -23,6 +23,7 @@ type packer struct {
 	out      outage // of the disk: it is full, as a rule
 	courtesy courtesy
 	ahead    ahead
+	nested   bool // a segment is packed while another one is: it must not make room
 }
 
 func (s *Shipper) newPacker() *packer {
@@ -87,10 +88,17 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 		run = func(g *segment.Packing) error { return hurry(ctx, g) }
 	}
 	seg, err := p.cfg.Spool.Pack(j.seg, p.ahead.take(j.seg), run)
+	if !p.nested && ctx.Err() == nil {
+		err = p.cfg.Spool.AfterFull(err, segment.Need{Bytes: int(p.cfg.Spool.Size(j.seg)), Quick: true}, func() (err error) {
+			seg, err = p.cfg.Spool.Pack(j.seg, nil, func(g *segment.Packing) error { return hurry(ctx, g) })
+			return err
+		})
+	}
 	if ctx.Err() != nil {
 		return
 	}
-	if packed := asPacked(j.seg); err != nil && !p.cfg.Spool.Exists(j.seg) && p.cfg.Spool.Exists(packed) {
+	gone := err != nil && p.cfg.Spool.Gone(j.seg)
+	if packed := asPacked(j.seg); gone && p.cfg.Spool.Exists(packed) {
 		seg, err = packed, nil // only the removal of its text failed, and did not
 	}
 	switch {
@@ -98,7 +106,7 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 		p.out = outage{}
 		p.queue.done(j)
 		p.handOver(&job{seg: seg, urgent: j.urgent})
-	case !p.cfg.Spool.Exists(j.seg):
+	case gone:
 		p.cfg.Log.Warn("segment is gone; somebody removed it", "segment", j.seg.Path(), "err", err)
 		p.queue.done(j)
 	case errors.Is(err, segment.ErrHeld):
@@ -130,12 +138,19 @@ func hurry(ctx context.Context, g *segment.Packing) error {
 
 // standBack packs when nobody else wants the processor, and lets go first what
 // becomes urgent meanwhile.
-func (p *packer) standBack(ctx context.Context, g *segment.Packing) error {
+func (p *packer) standBack(ctx context.Context, g *segment.Packing) (err error) {
+	p.nested = true
+	defer func() { p.nested = false }()
 	for more := true; more; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var err error
+		if p.cfg.Spool.Pressed() { // capture waits for it
+			if more, err = g.Step(step); err != nil {
+				return err
+			}
+			continue
+		}
 		p.courtesy.do(func() { more, err = g.Step(step) })
 		if err != nil {
 			return err

@@ -61,11 +61,13 @@ func New(cfg Config) *Shipper {
 	if cfg.Stall == 0 {
 		cfg.Stall = DefaultStall
 	}
-	return &Shipper{
+	s := &Shipper{
 		cfg: cfg, pace: usual,
 		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1), closed: make(chan struct{}, 1),
 		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1),
 	}
+	cfg.Spool.OnPacked(func(seg segment.Segment) { s.handOver(&job{seg: seg, urgent: s.urgent(seg)}) })
+	return s
 }
 
 // Wake says that a segment was sealed, or an incident closed. It never waits.

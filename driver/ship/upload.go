@@ -111,7 +111,7 @@ func (u *uploader) settle(r result) {
 		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1, "key", j.object.Meta.Key, "container", j.object.Meta.Stream.Name)
 		return
 	}
-	if !u.cfg.Spool.Exists(j.seg) {
+	if u.cfg.Spool.Gone(j.seg) {
 		log.Warn("segment is gone; somebody removed it", "err", r.err)
 		u.queue.done(j)
 		notify(u.closed)

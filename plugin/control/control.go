@@ -137,6 +137,7 @@ type Stream struct {
 	Unknown      bool      `json:"unknown,omitempty"` // its registration was lost: it is not known which container this is
 	Trouble      string    `json:"trouble,omitempty"` // what keeps it from writing
 	TroubleSince time.Time `json:"trouble_since,omitzero"`
+	Unregistered bool      `json:"unregistered,omitempty"` // the disk had no room to register it
 }
 
 // Event is an open event of the fast track.
@@ -171,6 +172,9 @@ type Disk struct {
 	Budget int64 `json:"budget"` // 0: no bound
 	Free   int64 `json:"free"`   // on the file system, for logfast
 	Size   int64 `json:"size"`   // of the file system
+
+	InodesFree int64 `json:"inodes_free"` // on the file system
+	Inodes     int64 `json:"inodes"`      // of the file system; 0: it has no fixed number
 }
 
 // Flush is one step of a flush, as the plugin tells it. One of its fields is set.

@@ -51,12 +51,13 @@ var (
 	diskUsed   = desc("disk_used_bytes", "Bytes of the containers' files in the spool.")
 	diskBudget = desc("disk_budget_bytes", "Bytes that these may have (LOGFAST_MAX_DISK); 0 is no bound.")
 	diskFree   = desc("disk_free_bytes", "Bytes that are free on the spool's file system.")
+	inodesFree = desc("disk_free_inodes", "Inodes that are free on the spool's file system; absent if it has no fixed number.")
 )
 
 var all = []*prometheus.Desc{
 	build, health, streams, troubled, reattach, events, lines, bytes, errors, resyncs, lostLines, lostBytes, seals,
 	streamLines, streamBytes, streamErrors, pendingSegments, pendingBytes, pendingAge, attempts, uploadedBytes,
-	lastUpload, stalled, blocked, notified, notifyWaiting, notifyGivenUp, diskUsed, diskBudget, diskFree,
+	lastUpload, stalled, blocked, notified, notifyWaiting, notifyGivenUp, diskUsed, diskBudget, diskFree, inodesFree,
 }
 
 // Describe implements prometheus.Collector.
@@ -123,6 +124,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	gauge(diskUsed, float64(s.Disk.Used))
 	gauge(diskBudget, float64(s.Disk.Budget))
 	gauge(diskFree, float64(s.Disk.Free))
+	if s.Disk.Inodes > 0 {
+		gauge(inodesFree, float64(s.Disk.InodesFree))
+	}
 }
 
 // targets adds up what targets of one kind do: their names may be long, and are

@@ -162,3 +162,23 @@ func TestAReadOnlyDiskMakesContainersWait(t *testing.T) {
 	t.Logf("%d lines, each once", c.wantEveryLine(1))
 	h.wantNoStreams() // nor one of the container that did not start
 }
+
+// TestRoom_ContainersStartOnAFullDisk fills the disk on which an uploaded copy is: a new
+// container starts, and its lines are captured, because the copy goes.
+func TestRoom_ContainersStartOnAFullDisk(t *testing.T) {
+	root, spool := mount(t, "-t", "tmpfs", "-o", "size=16m", "tmpfs")
+	h, _ := enableS3On(t, spool, "LOGFAST_ON_FULL=block")
+	old := h.started("old", 5_000)
+	old.allow("stop")
+	old.wait()
+	old.inStoreOnce()
+	reserve := filepath.Join(spool, ".reserve")
+	if err := os.Remove(reserve); err != nil { // an earlier need has used it up
+		t.Fatal(err)
+	}
+	fill(t, filepath.Join(root, "filler"))
+	c := h.run("new", busy(100))
+	eventually(t, "the first lines are on disk", func() bool { return len(c.files()) > 0 })
+	c.allow("stop")
+	c.wait()
+}
