@@ -2,7 +2,6 @@ package driver
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func TestSnapshotCountsWhatWasCaptured(t *testing.T) {
 	if _, err := c.w.Write(slices.Concat(garbage, two)); err != nil {
 		t.Fatal(err)
 	}
-	c.eventually("all is on disk", func() bool { return strings.Count(c.text(), "\n") == 4 })
+	c.eventually("all is on disk, and counted", func() bool { return h.Snapshot().Total.Lines == 4 })
 
 	s := h.Snapshot()
 	if len(s.Streams) != 1 {
