@@ -245,7 +245,7 @@ func (d *Driver) Close() error {
 	if left := d.find(func(*stream) bool { return true }); len(left) > 0 {
 		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
 	}
-	if left := d.jobs.wait(stopWait) + d.syncer.jobs.wait(stopWait); left > 0 {
+	if left := d.jobs.wait() + d.syncer.jobs.wait(); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
 	d.mu.Lock()
@@ -264,7 +264,7 @@ func (d *Driver) Close() error {
 	}
 	d.sealDue(time.Now())
 	d.jobs.start(d.saveLosses)
-	if left := d.jobs.wait(stopWait); left > 0 {
+	if left := d.jobs.wait(); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
 	d.events.tell(d.soon, d.cfg.Opened)

@@ -188,7 +188,7 @@ func (o *outage) live(write, resumed bool) {
 	synctest.Wait()
 	cancel()
 	wg.Wait()
-	d.jobs.wait(stopWait)
+	d.jobs.wait()
 	if err := errors.Join(d.events.close(), state.Close()); err != nil {
 		o.Error(err)
 	}

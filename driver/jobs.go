@@ -35,9 +35,9 @@ func (j *jobs) start(f func()) (done <-chan struct{}) {
 	return ended
 }
 
-// wait waits until no job runs, for as long as most, and returns how many run.
-func (j *jobs) wait(most time.Duration) int {
-	timeout := time.After(most)
+// wait waits until no job runs, not longer than stopWait, and returns how many run.
+func (j *jobs) wait() int {
+	timeout := time.After(stopWait)
 	for {
 		j.mu.Lock()
 		running := j.running
