@@ -70,11 +70,7 @@ func (c *detectCommand) options() (detect.Options, error) {
 
 // Run executes the command.
 func (c *detectCommand) Run(stdin io.Reader, stdout io.Writer) error {
-	o, err := c.options()
-	if err != nil {
-		return err
-	}
-	d, err := detect.New(o)
+	t, err := c.tuner(stdout)
 	if err != nil {
 		return err
 	}
@@ -87,22 +83,39 @@ func (c *detectCommand) Run(stdin io.Reader, stdout io.Writer) error {
 		defer f.Close()
 		in = f
 	}
-	buffered := bufio.NewReaderSize(in, 64<<10)
+	buffered := bufio.NewReaderSize(in, readSize)
 	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(buffered)
 		if err != nil {
 			return fmt.Errorf("unpack %s: %w", c.File, err)
 		}
-		buffered = bufio.NewReaderSize(z, 64<<10)
+		buffered = bufio.NewReaderSize(z, readSize)
 	}
-	out := bufio.NewWriter(stdout)
-	t := tuner{command: c, options: o, detector: d, out: out, statuses: map[int]int{}, rules: map[string]int{}}
 	if err := t.read(buffered); err != nil {
-		return errors.Join(fmt.Errorf("read %s: %w", c.File, err), out.Flush())
+		return errors.Join(fmt.Errorf("read %s: %w", c.File, err), t.out.Flush())
 	}
 	t.counts()
-	return out.Flush()
+	return t.out.Flush()
 }
+
+// tuner makes the tuner that the flags describe.
+func (c *detectCommand) tuner(stdout io.Writer) (*tuner, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	d, err := detect.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return &tuner{
+		command: c, options: o, detector: d, out: bufio.NewWriter(stdout), statuses: map[int]int{}, rules: map[string]int{},
+	}, nil
+}
+
+// readSize is how many bytes are read at once: a call for each is a small part
+// of what it takes to look at them.
+const readSize = 1 << 20
 
 // tuner reads lines and prints what is decided.
 type tuner struct {
@@ -113,6 +126,7 @@ type tuner struct {
 	joiner   [2]detect.Joiner // by record.Stream
 
 	lines, errors, missed int
+	explained             int            // lines that do not count and are shown
 	statuses              map[int]int    // of errors
 	rules                 map[string]int // of errors
 }
@@ -121,6 +135,10 @@ func (t *tuner) read(in *bufio.Reader) error {
 	var line []byte
 	for {
 		part, err := in.ReadSlice('\n')
+		if err == nil && len(line) == 0 && len(part) <= detect.MaxLine {
+			t.record(part[:len(part)-1])
+			continue
+		}
 		line = append(line, part[:min(len(part), detect.MaxLine-min(len(line), detect.MaxLine))]...)
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue // what is beyond MaxLine does not count
@@ -146,15 +164,21 @@ func (t *tuner) read(in *bufio.Reader) error {
 // record takes a line of a file: with a record's head, or without.
 func (t *tuner) record(line []byte) {
 	var r record.Record
-	for _, format := range []record.Format{record.CRI, record.Syslog} {
-		if record.Parse(format, line, &r) == nil {
-			if joined, whole := t.joiner[r.Stream].Add(r.Text, r.More); whole {
-				t.line(joined)
-			}
-			return
-		}
+	var ok bool
+	switch { // by the first byte: to try both formats takes longer than to detect
+	case len(line) == 0:
+	case line[0] == '<':
+		r, ok = record.Split(record.Syslog, line)
+	case len(line) > 30 && line[10] == 'T' && line[30] == ' ':
+		r, ok = record.Split(record.CRI, line)
 	}
-	t.line(line)
+	if !ok {
+		t.line(line)
+		return
+	}
+	if joined, whole := t.joiner[r.Stream].Add(r.Text, r.More); whole {
+		t.line(joined)
+	}
 }
 
 // verdict is what is shown of a line.
@@ -171,21 +195,30 @@ type verdict struct {
 
 func (t *tuner) line(line []byte) {
 	t.lines++
-	m, found := t.detector.Detect(line)
-	v := verdict{Line: t.lines, Error: found}
-	missed := false
-	if found {
+	var m detect.Match
+	var found, named bool
+	if auto, ok := t.detector.(detect.Auto); ok {
+		m, found, named = auto.Look(line)
+	} else {
+		m, found = t.detector.Detect(line)
+		named = !found && detect.Named(line)
+	}
+	missed := named && !found
+	switch {
+	case found:
 		t.errors++
 		t.statuses[m.Status]++
 		t.rules[m.Rule]++
-	} else {
-		v.Note, m = t.explain(line)
-		if missed = named(line); missed {
-			t.missed++
-		}
+	case missed:
+		t.missed++
 	}
 	if t.command.Only == "errors" && !found || t.command.Only == "missed" && !missed {
 		return
+	}
+	v := verdict{Line: t.lines, Error: found}
+	if !found { // to explain takes several times as long as to detect: only what is shown
+		t.explained++
+		v.Note, m = t.explain(line)
 	}
 	v.Status, v.Method, v.Path, v.Rule, v.Text = m.Status, string(m.Method), string(m.Path), m.Rule, string(line)
 	if t.command.JSON {
@@ -224,21 +257,6 @@ func (t *tuner) explain(line []byte) (note string, m detect.Match) {
 	default:
 		return "path left out", m
 	}
-}
-
-// named reports whether a word of 500 to 599 stands in a line.
-func named(line []byte) bool {
-	for i := 0; i+3 <= len(line); i++ {
-		if line[i] == '5' && number(line[i+1]) && number(line[i+2]) && (i == 0 || !word(line[i-1])) && (i+3 == len(line) || !word(line[i+3])) {
-			return true
-		}
-	}
-	return false
-}
-
-func number(c byte) bool { return '0' <= c && c <= '9' }
-func word(c byte) bool {
-	return number(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '.' || c == '_'
 }
 
 // The writer keeps its error for Flush.

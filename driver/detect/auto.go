@@ -16,14 +16,20 @@ type Auto struct{}
 
 // Detect implements Detector: a status of 500 to 599 is a server error.
 func (Auto) Detect(line []byte) (Match, bool) {
-	if !mayReport(line) {
-		return Match{}, false
+	m, found, _ := Auto{}.Look(line)
+	return m, found
+}
+
+// Look is Detect and Named in one, for the price of Detect.
+func (Auto) Look(line []byte) (m Match, found, named bool) {
+	if named = Named(line); !named && !mayBePhrase(phraseHead(line)) {
+		return m, false, false
 	}
-	m := Auto{}.Explain(line)
+	m = Auto{}.Explain(line)
 	if m.Status < firstStatus || m.Status > lastStatus {
-		return Match{}, false
+		return Match{}, false, named
 	}
-	return m, true
+	return m, true, named
 }
 
 // Explain is Detect without its limits: it returns the final status of any
@@ -119,27 +125,34 @@ func within(line, part []byte) []byte {
 // mayReport reports whether a line can be a server error at all: 500 to 599
 // stands in it as a word, or one of the phrases that mean one. It is what a
 // clean line costs.
-func mayReport(line []byte) bool {
+func mayReport(line []byte) bool { return Named(line) || mayBePhrase(phraseHead(line)) }
+
+// Named reports whether 500 to 599 stands in a line as a word. A part of a path
+// is no word.
+func Named(line []byte) bool {
 	for i := 0; ; {
 		j := bytes.IndexByte(line[i:], '5')
 		if j < 0 {
-			break
+			return false
 		}
 		i += j + 1
 		if i+2 > len(line) {
-			break
+			return false
 		}
 		if digit(line[i]) && digit(line[i+1]) && ends(line[i+2:]) && bordered(line[:i-1], i+2 < len(line) && line[i+2] == ' ') {
 			return true
 		}
 	}
-	// The phrases stand before any quote, but for those that are a value: so
-	// an access log pays little here.
-	head := line
+}
+
+// phraseHead returns the part of a line in which phrases are looked for. They
+// stand before any quote, but for those that are a value: so an access log pays
+// little here.
+func phraseHead(line []byte) []byte {
 	if i := bytes.IndexByte(line, '"'); i > 0 && line[i-1] != '=' && line[0] != '{' {
-		head = line[:i]
+		return line[:i]
 	}
-	return mayBePhrase(head)
+	return line
 }
 
 // ends reports whether a number may end before this text. Browsers call

@@ -67,6 +67,7 @@ func newWordSet(words ...string) *wordSet {
 
 // contains reports whether b contains one of the words, in any case.
 func contains(b []byte, words *wordSet) bool {
+	looked(len(b))
 	for i, c := range b {
 		for _, w := range words[c] {
 			if fold(b[i:], w) {
@@ -77,14 +78,26 @@ func contains(b []byte, words *wordSet) bool {
 	return false
 }
 
+// work counts the bytes that are looked at ahead of a walk, if a test asks for
+// it: they must be in proportion to a line's length.
+var work *int
+
+func looked(n int) {
+	if work != nil {
+		*work += n
+	}
+}
+
 // closing returns where the first quote q of b[i:] is that no backslash
 // escapes, or -1.
 func closing(b []byte, i int, q byte) int {
 	for i < len(b) {
 		j := bytes.IndexByte(b[i:], q)
 		if j < 0 {
+			looked(len(b) - i)
 			return -1
 		}
+		looked(j)
 		j += i
 		slashes := 0
 		for k := j - 1; k >= i && b[k] == '\\'; k-- {
@@ -100,16 +113,20 @@ func closing(b []byte, i int, q byte) int {
 
 // word returns the end of the run without blanks that begins at b[i].
 func wordEnd(b []byte, i int) int {
+	from := i
 	for i < len(b) && !space(b[i]) {
 		i++
 	}
+	looked(i - from)
 	return i
 }
 
 func skipSpace(b []byte, i int) int {
+	from := i
 	for i < len(b) && space(b[i]) {
 		i++
 	}
+	looked(i - from)
 	return i
 }
 

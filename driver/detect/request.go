@@ -140,7 +140,7 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 			at = gap(b, at+4)
 			// Ceph's "[GET] [500] [0.123s] [admin] [513.0B] /path".
 			for n := 0; n < 4 && at < len(b) && b[at] == '['; n++ {
-				at = gap(b, wordEnd(b, at))
+				at = gap(b, wordEnd(b[:min(len(b), at+maxKey)], at))
 			}
 		}
 	} else if at+4 < len(b) && space(b[at+3]) && !small {
@@ -173,10 +173,19 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 		}
 		r.target, r.end = b[at+1:stop], stop+1
 	} else {
+		// Looked at before the target's end is: else a long word would be read
+		// again for each method in it.
+		if b[at] != '/' && b[at] != '*' && string(r.method) != "CONNECT" && !absolute(b[at:]) && host(b, at) == 0 {
+			return r, 0, false
+		}
 		r.end = at
 		for r.end < len(b) && !space(b[r.end]) && b[r.end] != '|' {
 			r.end++
+			if r.end-at > maxBefore && b[at] != '/' && !absolute(b[at:]) {
+				return r, 0, false
+			}
 		}
+		looked(r.end - at)
 		r.target = bytes.TrimRight(b[at:r.end], `,;:)]}"'`)
 	}
 	switch {
@@ -191,7 +200,7 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 		return r, status, true
 	case r.target[0] == '*':
 		return r, status, len(r.target) == 1
-	case string(r.method) == "CONNECT":
+	case string(r.method) == "CONNECT" && r.end-at <= maxBefore:
 		return r, status, bytes.IndexByte(r.target, ':') > 0
 	}
 	return r, status, absolute(r.target)

@@ -204,6 +204,7 @@ func wordBefore(b []byte) []byte {
 	for from > max(0, end-maxKey) && !space(b[from-1]) && b[from-1] != '|' {
 		from--
 	}
+	looked(len(b) - from)
 	return trim(b[from:end])
 }
 
