@@ -108,7 +108,7 @@ func (t *torn) wholeRecords(end int64) (int64, error) {
 			}
 			err = nil
 			var rec record.Record
-			whole = record.Parse(t.format, line[:len(line)-1], &rec) == nil && !(t.holes && hole(line, start))
+			whole = record.Parse(t.format, line[:len(line)-1], &rec) == nil && (!t.holes || !hole(line, start))
 		}
 		if whole {
 			break
