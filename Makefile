@@ -19,6 +19,7 @@ LOGS    ?= /var/log/logfast
 CONFIG  ?= /etc/logfast
 
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+RCLONE        := github.com/rclone/rclone@v1.69.1
 BENCHSTAT     := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 REGISTRY      := github.com/distribution/distribution/v3/cmd/registry@v3.0.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -76,7 +77,7 @@ demo: build .tools/bin/versitygw
 
 # Race detection needs cgo, and with it a C compiler. The command line's tests
 # start it hundreds of times, which takes half a minute for each second so.
-test: build compose .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool
+test: build compose .tools/bin/versitygw .tools/bin/rclone .tools/bin/registry .tools/bin/promtool
 	CGO_ENABLED=1 go test -count=1 -race . ./driver/... ./internal/... ./plugin/...
 	go test -count=1 ./cli/...
 	go test -count=1 -tags integration -run "$$(scripts/tests-of.sh integration)" ./driver/...
@@ -152,7 +153,7 @@ build/benchmark:
 	go build -trimpath -o $@ ./bench
 
 # Servers and tools are no part of the product: they have no place in go.mod.
-tools: .tools/bin/versitygw .tools/bin/registry .tools/bin/promtool .tools/bin/golangci-lint .tools/bin/benchstat
+tools: .tools/bin/versitygw .tools/bin/rclone .tools/bin/registry .tools/bin/promtool .tools/bin/golangci-lint .tools/bin/benchstat
 
 .PHONY: compose
 compose:
@@ -164,6 +165,9 @@ seccomp:
 
 .tools/bin/versitygw:
 	GOBIN=$(CURDIR)/.tools/bin go install $(VERSITYGW)
+
+.tools/bin/rclone:
+	GOBIN=$(CURDIR)/.tools/bin go install $(RCLONE)
 
 .tools/bin/benchstat:
 	GOBIN=$(CURDIR)/.tools/bin go install $(BENCHSTAT)

@@ -118,7 +118,7 @@ func retry(ctx context.Context, f func() error) error {
 
 // lasting reports whether to try again is of no use.
 func lasting(err error) bool {
-	for _, final := range []error{object.ErrNotFound, object.ErrBlocked, object.ErrInvalid} {
+	for _, final := range []error{object.ErrNotFound, object.ErrBlocked, object.ErrArchived, object.ErrInvalid} {
 		if errors.Is(err, final) {
 			return true
 		}

@@ -25,6 +25,9 @@ var (
 	// changes something: rights, credentials, the bucket's name. The store
 	// need not be opened again after that.
 	ErrBlocked = errors.New("the store refuses")
+	// ErrArchived: the object is there, and has to be restored before it can be
+	// read. Only Get returns it, and the error says how.
+	ErrArchived = errors.New("the object is archived")
 	// ErrInvalid: this key, these attributes or an object of this size can
 	// never be stored; others can.
 	ErrInvalid = errors.New("the object cannot be stored")
@@ -68,7 +71,8 @@ type Store interface {
 	Put(ctx context.Context, key string, body io.ReadSeeker, attrs Attributes) error
 
 	// Get opens the object with this key for one reading from its start.
-	// The caller closes the reader. ErrNotFound where there is none.
+	// The caller closes the reader. ErrNotFound if there is none, ErrArchived
+	// if the store has moved it to where it cannot be read at once.
 	Get(ctx context.Context, key string) (io.ReadCloser, Attributes, error)
 
 	// List yields the objects whose keys begin with prefix and sort (by

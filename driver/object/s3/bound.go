@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strings"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -48,9 +50,24 @@ func (e tooLong) Error() string {
 type notS3 struct{ what string }
 
 func (e *notS3) Error() string {
-	return "the endpoint does not answer like S3: " + e.what +
-		". Check the endpoint, its port and path, and whether a proxy or a login page of the network answers instead"
+	return "the endpoint does not answer like S3: " + e.what + ". " + e.Remedy() + "."
 }
+
+// Remedy says what to look at.
+func (*notS3) Remedy() string {
+	return "Set AWS_ENDPOINT_URL_S3=https://HOST:PORT to the address of the store's S3 API, not of its console; " +
+		"curl -i https://HOST:PORT shows whether a proxy or a login page of the network answers instead"
+}
+
+// wrongScheme says that the server at an https port was asked by http.
+type wrongScheme struct{ answer string }
+
+func (e *wrongScheme) Error() string {
+	return "the server refuses plain http: " + e.answer + ". " + remedyHTTPS + "."
+}
+
+// Remedy says what to write.
+func (*wrongScheme) Remedy() string { return remedyHTTPS }
 
 // boundedClient is the SDK's HTTP client with bounded headers, and without
 // unpacking answers by itself.
@@ -93,6 +110,14 @@ func boundAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 		body.tags = maxTags
 	}
 	answer.Body = body
+	if answer.StatusCode == http.StatusBadRequest {
+		buffered := bufio.NewReaderSize(body, maxRoot)
+		if head, _ := buffered.Peek(maxRoot); toHTTPS(string(head)) {
+			_ = body.Close()
+			return out, metadata, &wrongScheme{plain(strings.TrimSpace(firstText(head)), 200)}
+		}
+		answer.Body = readCloser{buffered, body}
+	}
 	if listing {
 		buffered := bufio.NewReaderSize(body, maxRoot)
 		head, _ := buffered.Peek(maxRoot) // an error comes again from the next read
@@ -104,6 +129,11 @@ func boundAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 		answer.Body = readCloser{buffered, body}
 	}
 	return out, metadata, nil
+}
+
+// firstText is a page without its tags.
+func firstText(page []byte) string {
+	return string(regexp.MustCompile(`(?s)<[^>]*>\s*`).ReplaceAll(page, nil))
 }
 
 type readCloser struct {

@@ -29,6 +29,11 @@ func (s *Store) ServerTime(ctx context.Context) (time.Time, error) {
 			return at, nil
 		}
 	}
+	if answer != nil { // to a HEAD there is no text; that of another answer says more
+		if _, listErr := s.client.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: &s.opts.Bucket, MaxKeys: aws.Int32(1)}); listErr != nil {
+			err = listErr
+		}
+	}
 	return time.Time{}, fmt.Errorf("ask %s for the time: %w", s.url(""), s.explain(ctx, err))
 }
 
@@ -47,9 +52,10 @@ func (s *Store) Credentials(ctx context.Context) (source, id string, expires tim
 
 // Delete removes an object as [object.Deleter] says.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	_, err := s.client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.opts.Bucket, Key: aws.String(s.opts.Prefix + key)})
+	out, err := s.client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.opts.Bucket, Key: aws.String(s.opts.Prefix + key)})
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", s.url(key), s.explain(ctx, err))
 	}
+	s.learned.sawVersion(out.VersionId) // of the delete marker
 	return nil
 }

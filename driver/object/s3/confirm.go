@@ -23,20 +23,22 @@ import (
 // HEAD that shows the object's size and our metadata. The first put of a store
 // is confirmed by a HEAD in any case. If the right to read is missing
 // (s3:GetObject), what the answer to the put proves is enough.
-func (s *Store) confirm(ctx context.Context, key string, attrs object.Attributes, content io.ReadSeeker, out *awss3.PutObjectOutput) error {
+//
+// It also reports whether a HEAD has shown the object with our metadata.
+func (s *Store) confirm(ctx context.Context, key string, attrs object.Attributes, content io.ReadSeeker, out *awss3.PutObjectOutput) (seen bool, err error) {
 	proved, err := proof(attrs, content, out)
 	if err != nil || proved && s.confirmed.Load() {
-		return err
+		return false, err
 	}
 	head, err := s.Head(ctx, key)
 	if err != nil {
-		return s.unseen(ctx, err, proved)
+		return false, s.unseen(ctx, err, proved)
 	}
 	if wrong := differs(head, attrs, proved); wrong != "" {
-		return fmt.Errorf("%w: %w", object.ErrBlocked, &notS3{"it answered the put with success, and a HEAD of the object shows " + wrong})
+		return false, fmt.Errorf("%w: %w", object.ErrBlocked, &notS3{"it answered the put with success, and a HEAD of the object shows " + wrong})
 	}
 	s.confirmed.Store(true)
-	return nil
+	return head.SHA256 == attrs.SHA256, nil
 }
 
 // unseen says what it means for a put that the object could not be looked at.

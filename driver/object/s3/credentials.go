@@ -58,8 +58,17 @@ func (c *chain) forget() {
 type credentialsError struct{ err error }
 
 func (e *credentialsError) Error() string {
-	return "no usable credentials: " + e.err.Error() +
-		". Put keys into the credentials file, which is read again before the next attempt, or give this machine a role"
+	return "no usable credentials: " + e.err.Error() + ". " + e.Remedy() + "."
+}
+
+// Remedy says where credentials come from.
+func (e *credentialsError) Remedy() string {
+	var process *processError
+	if errors.As(e.err, &process) {
+		return process.remedy
+	}
+	return "Put aws_access_key_id and aws_secret_access_key into /etc/logfast/credentials on the host, below [default]; " +
+		"the file is read again before the next attempt. Or give this machine a role"
 }
 func (e *credentialsError) Unwrap() error { return e.err }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,7 +24,9 @@ type failure struct {
 	code      string // of S3, such as "AccessDenied"; empty when the answer was not S3's
 	message   string
 	requestID string // by which the server's operator finds it
-	region    string // where the bucket is, on a redirect
+	region    string // where the bucket is, if the answer says so
+	location  string // to which a redirect leads, without its query
+	operation string // of the SDK, such as "PutObject"
 	cause     error  // when no answer came
 }
 
@@ -44,6 +48,10 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	if errors.As(err, &other) {
 		return fmt.Errorf("%w: %w", object.ErrBlocked, other)
 	}
+	var scheme *wrongScheme
+	if errors.As(err, &scheme) {
+		return fmt.Errorf("%w: %w", object.ErrBlocked, scheme)
+	}
 	f := newFailure(err)
 	kind := f.kind()
 	if kind == nil {
@@ -64,7 +72,12 @@ func newFailure(err error) *failure {
 		if answer.Response != nil {
 			f.requestID = plain(answer.Response.Header.Get("X-Amz-Request-Id"), 100)
 			f.region = plain(answer.Response.Header.Get("X-Amz-Bucket-Region"), 60)
+			f.location = redirectedTo(answer.Response.Header.Get("Location"))
 		}
+	}
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) {
+		f.operation = operation.Operation()
 	}
 	var api smithy.APIError
 	var unsent *smithyhttp.RequestSendError
@@ -73,6 +86,9 @@ func newFailure(err error) *failure {
 		f.code, f.message, f.cause = plain(api.ErrorCode(), 100), plain(api.ErrorMessage(), maxMessage), nil
 	case errors.As(err, &unsent):
 		f.cause = unsent.Err
+	}
+	if f.region == "" && f.code == "AuthorizationHeaderMalformed" {
+		f.region = expectedRegion(f.message)
 	}
 	return f
 }
@@ -88,7 +104,7 @@ func (f *failure) Error() string {
 	case f.cause != nil:
 		b.WriteString(plain(f.cause.Error(), 2*maxMessage))
 	}
-	if remedy := f.remedy(); remedy != "" {
+	if remedy := f.Remedy(); remedy != "" {
 		said := strings.TrimSuffix(b.String(), ".")
 		b.Reset()
 		b.WriteString(said + ". " + remedy + ".")
@@ -106,31 +122,6 @@ func (f *failure) Error() string {
 	return b.String()
 }
 
-// remedy is what to look at when the store refuses, empty where it does not.
-func (f *failure) remedy() string {
-	switch f.code {
-	case "RequestTimeTooSkewed":
-		return "The clock of this machine is wrong, or the server's is: set it"
-	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken":
-		return "The session's credentials are over: check that whoever gives them out renews them"
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "XAdminUserNotFound", "InvalidSecurity":
-		return "Check the access key and its secret; those in the credentials file are read again before the next attempt"
-	case "NoSuchBucket", "InvalidBucketName":
-		return "Check the bucket's name, or create the bucket"
-	case "AuthorizationHeaderMalformed", "PermanentRedirect":
-		return "Check the region"
-	case "InvalidArgument", "InvalidRequest", "InvalidStorageClass", "KMS.DisabledException", "KMS.InvalidStateException", "KMS.NotFoundException":
-		return "Check the encryption, its key and the storage class that are set"
-	}
-	switch {
-	case f.status == http.StatusForbidden || f.status == http.StatusUnauthorized:
-		return "Check that the credentials' policy and the bucket's allow s3:PutObject and s3:GetObject here"
-	case errors.Is(f.kind(), object.ErrBlocked):
-		return "Check the endpoint, the bucket's name and the region"
-	}
-	return ""
-}
-
 // ClockSkew is for [object.ClockSkew].
 func (f *failure) ClockSkew() bool { return f.code == "RequestTimeTooSkewed" }
 
@@ -146,7 +137,13 @@ func (f *failure) kind() error {
 		return object.ErrNotFound
 	case "EntityTooLarge", "MetadataTooLarge", "KeyTooLongError":
 		return object.ErrInvalid
+	case "InvalidObjectState":
+		if f.operation == "GetObject" {
+			return object.ErrArchived
+		}
+		return object.ErrBlocked
 	case
+		"AccessControlListNotSupported", // an ACL, in a bucket that has none
 		"AccountProblem",
 		"AllAccessDisabled",
 		"AuthorizationHeaderMalformed", // signed for another region
@@ -158,6 +155,8 @@ func (f *failure) kind() error {
 		"InvalidSecurity",
 		"InvalidStorageClass",
 		"InvalidToken",
+		"InvalidDigest", // a Content-MD5 that the server does not like
+		"MissingContentMD5",
 		"KMS.DisabledException",
 		"KMS.InvalidStateException",
 		"KMS.NotFoundException",
@@ -171,10 +170,34 @@ func (f *failure) kind() error {
 		http.StatusForbidden,
 		http.StatusNotFound, // no such bucket; or no such account (XAdminUserNotFound)
 		http.StatusMethodNotAllowed,
+		http.StatusExpectationFailed,
 		http.StatusNotImplemented:
 		return object.ErrBlocked
 	}
+	if f.location != "" && f.status == http.StatusPermanentRedirect || f.scheme() != "" {
+		return object.ErrBlocked
+	}
 	return nil
+}
+
+// expectedRegion reads the region of a bucket out of S3's message: "The
+// authorization header is malformed; the region 'us-east-1' is wrong; expecting
+// 'eu-west-1'".
+func expectedRegion(message string) string {
+	if found := regexp.MustCompile(`expecting '([a-z0-9-]{1,60})'`).FindStringSubmatch(message); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// redirectedTo is the address of a redirect as far as its host, which is all that an
+// endpoint has; empty if there is none.
+func redirectedTo(location string) string {
+	u, err := url.Parse(location)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return ""
+	}
+	return plain(u.Scheme+"://"+u.Host, 300)
 }
 
 // maxMessage is how many bytes of a server's message an error quotes.

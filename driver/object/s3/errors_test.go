@@ -89,8 +89,12 @@ func TestRefusals(t *testing.T) {
 			for _, err := range s.List(t.Context(), "some", "") {
 				check("list", "s3://bucket/p/some", err, test.all)
 			}
-			if requests != 3 {
-				t.Errorf("made %d requests for 3 calls", requests)
+			want := 3
+			if test.status == http.StatusNotImplemented {
+				want += 3 // a put is tried without what the server may not implement
+			}
+			if requests != want {
+				t.Errorf("made %d requests for 3 calls, want %d", requests, want)
 			}
 		})
 	}

@@ -3,7 +3,9 @@
 package s3
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,4 +74,34 @@ func openServer(t *testing.T, server *s3test.Server, opts Options) *Store {
 	t.Helper()
 	opts.Endpoint, opts.Region, opts.CAFile, opts.PathStyle = server.Endpoint, server.Region, server.CAFile, true
 	return open(t, opts)
+}
+
+// A real server that ignores If-None-Match.
+func TestRclone(t *testing.T) {
+	server := s3test.StartRclone(t)
+	server.SetEnv(t)
+	server.CreateBucket(t, "logs")
+	s := openServer(t, server, Options{Bucket: "logs", Prefix: "p/"})
+	put := func(key, text string) error {
+		return s.Put(t.Context(), key, strings.NewReader(text), objecttest.Describe([]byte(text)))
+	}
+	for range 2 {
+		if err := put("key", "one"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := put("key", "other"); !errors.Is(err, object.ErrExists) {
+		t.Errorf("put over another object: %v, want ErrExists", err)
+	}
+	if notes := strings.Join(s.Learned(), "\n"); !strings.Contains(notes, "ignores If-None-Match") {
+		t.Errorf("learned %q", notes)
+	}
+	body, _, err := s.Get(t.Context(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if got, err := io.ReadAll(body); err != nil || string(got) != "one" {
+		t.Errorf("got %q, %v", got, err)
+	}
 }

@@ -40,7 +40,7 @@ func TestPoliciesAreTheCallsOfTheCode(t *testing.T) {
 				t.Errorf("%s calls %s: say in rights of this test what right it takes, and allow that in examples/aws", function, operation)
 			}
 			switch function {
-			case "put", "settle":
+			case "send", "head":
 				host[right] = true
 			case "Get", "Head", "List": // and a host, with read-archive=true
 				desk[right] = true

@@ -1,9 +1,10 @@
 // Package s3 keeps objects in an S3 bucket, of AWS or of anything that speaks
 // its protocol. It is the only room that knows AWS.
 //
-// The bucket's server has to honour "If-None-Match: *" on PutObject, as AWS
-// does: that is what makes a put repeatable and an object immutable. One that
-// ignores the header overwrites.
+// What makes a put repeatable and an object immutable is "If-None-Match: *" on
+// PutObject, which AWS honours. For a server that refuses or ignores it the store
+// looks with a HEAD first; two writers at the same moment can overwrite each other
+// there. [Store.Learned] says what a server cannot do.
 package s3
 
 import (
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -38,6 +40,8 @@ import (
 // instance's metadata service. A named file that is missing or empty counts for
 // nothing, unless AWS_PROFILE asks for a profile in it.
 type Options struct {
+	// Bucket is a name, the alias of an access point, or the ARN of one (see
+	// [CutARN]), whose region wins over Region.
 	Bucket string
 	Prefix string // goes before every key: empty or ending in "/"
 
@@ -55,6 +59,7 @@ type Options struct {
 	SSE          string // encryption at rest: "", "AES256", "aws:kms" or "aws:kms:dsse"; empty means the bucket's default
 	SSEKMSKeyID  string // key for the kinds with "kms"; empty means the account's default key
 	StorageClass string // such as "STANDARD_IA"; empty means the bucket's default
+	ACL          string // canned ACL such as "bucket-owner-full-control"; empty sends none
 
 	// CAFile names a file of PEM certificates: the only authorities that
 	// are trusted then, as with AWS_CA_BUNDLE, over which it wins. Empty
@@ -68,6 +73,7 @@ type Store struct {
 	client      *awss3.Client
 	transport   *http.Transport
 	credentials *chain
+	learned     learned
 	confirmed   atomic.Bool // whether a HEAD has shown an object that this store put
 	pageSize    int32       // objects in one answer to List; 0 means the server's maximum, 1000
 }
@@ -113,15 +119,21 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Region == "" {
+		cfg.Region = arnRegion(s.opts.Bucket)
+	}
 	if cfg.Region == "" && s.opts.Endpoint != "" {
 		cfg.Region = "us-east-1"
 	}
 	if cfg.Region == "" {
-		return errors.New("no region: neither the options nor the environment name one")
+		return noRegion{}
 	}
-	s.credentials = &chain{found: cfg.Credentials, look: func(ctx context.Context) (aws.CredentialsProvider, error) {
+	s.credentials = &chain{found: direct(cfg), look: func(ctx context.Context) (aws.CredentialsProvider, error) {
 		again, err := config.LoadDefaultConfig(ctx, load...)
-		return again.Credentials, err
+		if err != nil {
+			return nil, err
+		}
+		return direct(again), nil
 	}}
 
 	// The SDK's own transport, with its time limits; who configured
@@ -142,7 +154,9 @@ func (s *Store) open(ctx context.Context) error {
 		// servers refuse, and want them back. Put sends its own.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		o.UsePathStyle = s.opts.PathStyle
+		isARN := strings.HasPrefix(s.opts.Bucket, "arn:") // which has no path style, and names its region
+		o.UsePathStyle = s.opts.PathStyle && !isARN
+		o.UseARNRegion = isARN
 		o.AppID = "logfast"
 		if s.opts.Endpoint != "" {
 			o.BaseEndpoint = &s.opts.Endpoint
@@ -151,7 +165,19 @@ func (s *Store) open(ctx context.Context) error {
 	return nil
 }
 
-// Close gives up the connections that are idle. The store stays usable.
+// noRegion says that no region is set.
+type noRegion struct{}
+
+func (noRegion) Error() string {
+	return "no region: neither AWS_REGION nor a configuration file names the bucket's region. " + noRegion{}.Remedy() + "."
+}
+
+// Remedy says what to set.
+func (noRegion) Remedy() string {
+	return "Set it: AWS_REGION=eu-central-1, or region in /etc/logfast/config; with a store other than AWS, set AWS_ENDPOINT_URL_S3"
+}
+
+// Close closes the connections that are idle. The store stays usable.
 func (s *Store) Close() error {
 	s.transport.CloseIdleConnections()
 	return nil
@@ -160,6 +186,12 @@ func (s *Store) Close() error {
 func (o Options) check() error {
 	if o.Bucket == "" {
 		return errors.New("no bucket")
+	}
+	if bucket, prefix, isARN, err := CutARN(o.Bucket); isARN && (err != nil || bucket != o.Bucket || prefix != "") {
+		return fmt.Errorf("the bucket %q: %w", o.Bucket, errARN)
+	}
+	if !slices.Contains(acls, o.ACL) {
+		return fmt.Errorf("the ACL %q is not among those for logs: %s", o.ACL, strings.Join(acls[1:], ", "))
 	}
 	if o.Prefix != "" {
 		name, ok := strings.CutSuffix(o.Prefix, "/")
@@ -189,6 +221,9 @@ func (o Options) check() error {
 	}
 	return nil
 }
+
+// acls are the canned ACLs that an object may get: none that makes it public.
+var acls = []string{"", "private", "bucket-owner-full-control", "bucket-owner-read", "aws-exec-read"}
 
 // url is how errors name a key.
 func (s *Store) url(key string) string {

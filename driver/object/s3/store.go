@@ -2,21 +2,18 @@ package s3
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // maxObject is the most bytes that one PutObject may bring:
@@ -27,54 +24,6 @@ const maxObject = 5 << 30
 // The checksum that the server keeps would do, but reading that takes the right
 // to decrypt, and many servers keep none.
 const digestName = "sha256-object"
-
-// Put stores an object as [object.Store] says, in one PutObject, read from body
-// once. More than 5 GiB are ErrInvalid. Where the key is taken it needs the
-// right to read (s3:GetObject) to see by what.
-//
-// A put counts once the server has proved that it holds the object ([Store.confirm]);
-// what answers 200 and is no S3 server is ErrBlocked.
-//
-// A clock that is wrong by 15 minutes or more is ErrBlocked, once: the SDK
-// learns the difference from the refusal and signs by the server's clock then.
-func (s *Store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
-	if err := s.put(ctx, key, body, attrs); err != nil {
-		return fmt.Errorf("put %s: %w", s.url(key), err)
-	}
-	return nil
-}
-
-func (s *Store) put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
-	if err := s.check(key, attrs); err != nil {
-		return err
-	}
-	content, err := window(body, attrs.Size)
-	if err != nil {
-		return err
-	}
-	metadata := map[string]string{digestName: hex.EncodeToString(attrs.SHA256[:])}
-	maps.Copy(metadata, attrs.Metadata)
-	out, err := s.client.PutObject(ctx, &awss3.PutObjectInput{
-		Bucket:               &s.opts.Bucket,
-		Key:                  aws.String(s.opts.Prefix + key),
-		Body:                 content,
-		ContentLength:        &attrs.Size,
-		ContentType:          &attrs.ContentType,
-		Metadata:             metadata,
-		ChecksumSHA256:       aws.String(base64.StdEncoding.EncodeToString(attrs.SHA256[:])),
-		IfNoneMatch:          aws.String("*"),
-		ServerSideEncryption: types.ServerSideEncryption(s.opts.SSE),
-		SSEKMSKeyId:          optional(s.opts.SSEKMSKeyID),
-		StorageClass:         types.StorageClass(s.opts.StorageClass),
-	}, signPayload(attrs.SHA256))
-	if err == nil {
-		return s.confirm(ctx, key, attrs, content, out)
-	}
-	if newFailure(err).status == http.StatusPreconditionFailed {
-		return s.settle(ctx, key, attrs)
-	}
-	return s.explain(ctx, err)
-}
 
 func (s *Store) check(key string, attrs object.Attributes) error {
 	if err := object.CheckKey(key); err != nil {
@@ -95,25 +44,6 @@ func (s *Store) check(key string, attrs object.Attributes) error {
 	return nil
 }
 
-// settle says whether the object that has the key already is the one to put.
-func (s *Store) settle(ctx context.Context, key string, attrs object.Attributes) error {
-	head, err := s.client.HeadObject(ctx, &awss3.HeadObjectInput{
-		Bucket: &s.opts.Bucket,
-		Key:    aws.String(s.opts.Prefix + key),
-	})
-	if err != nil {
-		err = s.explain(ctx, err)
-		if errors.Is(err, object.ErrNotFound) {
-			return errors.New("the key was taken a moment ago and is free now")
-		}
-		return fmt.Errorf("the key is taken, and to see by what: %w", err)
-	}
-	if head.Metadata[digestName] == hex.EncodeToString(attrs.SHA256[:]) {
-		return nil
-	}
-	return object.ErrExists
-}
-
 // Get opens an object as [object.Store] says. Reading it ends with ctx. Where
 // the credentials may not list the bucket, S3 says of an object that does not
 // exist that access is denied: ErrBlocked.
@@ -130,7 +60,7 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, object.Attr
 		Key:    aws.String(s.opts.Prefix + key),
 	})
 	if err != nil {
-		return nil, object.Attributes{}, fmt.Errorf("get %s: %w", s.url(key), s.explain(ctx, err))
+		return nil, object.Attributes{}, fmt.Errorf("get %s: %w", s.url(key), s.archived(key, s.explain(ctx, err)))
 	}
 	attrs := attributes(out.ContentLength, out.ContentType, out.Metadata)
 	if attrs.Size < 0 {
@@ -139,6 +69,35 @@ func (s *Store) Get(ctx context.Context, key string) (io.ReadCloser, object.Attr
 		}
 	}
 	return newChecked(out.Body, attrs), attrs, nil
+}
+
+// archived adds to an error that says so how the object is restored.
+func (s *Store) archived(key string, err error) error {
+	if !errors.Is(err, object.ErrArchived) {
+		return err
+	}
+	var f *failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", object.ErrArchived, &archivedError{failure: f, command: "aws s3api restore-object --bucket " + show.Shell(s.opts.Bucket) +
+		" --key " + show.Shell(s.opts.Prefix+key) + ` --restore-request '{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'`})
+}
+
+// archivedError says that an object is in a storage class that cannot be read at
+// once, such as Glacier.
+type archivedError struct {
+	*failure
+	command string // that restores it
+}
+
+func (e *archivedError) Error() string {
+	return fmt.Sprintf("%s (HTTP %d). %s.", e.code, e.status, e.Remedy())
+}
+
+// Remedy is the command that restores the object.
+func (e *archivedError) Remedy() string {
+	return "The store has moved the object to an archive storage class: restore it first, which takes minutes to hours, and read it then: " + e.command
 }
 
 // attributes makes them of what S3 says of an object; metadata is the caller's to

@@ -38,6 +38,7 @@ type Server struct {
 	program string
 	address string
 	flags   []string
+	rclone  bool            // instead of versitygw
 	process *os.Process     // the one that runs, or ran last
 	exited  <-chan struct{} // closed when process has ended
 }
@@ -59,9 +60,20 @@ func StartTLS(t testing.TB) *Server {
 	return start(t, "https", &Server{CAFile: certificate}, "--cert", certificate, "--key", key)
 }
 
+// StartRclone is Start for "rclone serve s3", which ignores If-None-Match and
+// overwrites. Its program is .tools/bin/rclone.
+func StartRclone(t testing.TB) *Server {
+	t.Helper()
+	return start(t, "http", &Server{rclone: true})
+}
+
 func start(t testing.TB, scheme string, s *Server, flags ...string) *Server {
 	t.Helper()
-	program := filepath.Join(moduleRoot(t), ".tools", "bin", "versitygw")
+	name := "versitygw"
+	if s.rclone {
+		name = "rclone"
+	}
+	program := filepath.Join(moduleRoot(t), ".tools", "bin", name)
 	if _, err := os.Stat(program); err != nil {
 		t.Fatalf("%v: run make tools", err)
 	}
@@ -78,7 +90,7 @@ func start(t testing.TB, scheme string, s *Server, flags ...string) *Server {
 			return s
 		}
 	}
-	t.Fatal("versitygw does not start")
+	t.Fatalf("%s does not start", name)
 	return nil
 }
 
@@ -86,7 +98,11 @@ func start(t testing.TB, scheme string, s *Server, flags ...string) *Server {
 func (s *Server) run(t testing.TB) bool {
 	t.Helper()
 	var output bytes.Buffer // owned by the goroutine in Cmd until exited is closed
-	command := exec.Command(s.program, append(slices.Clone(s.flags), "--port", s.address, "--region", s.Region, "posix", s.Dir)...)
+	arguments := append(slices.Clone(s.flags), "--port", s.address, "--region", s.Region, "posix", s.Dir)
+	if s.rclone {
+		arguments = []string{"serve", "s3", "--config", "/dev/null", "--auth-key", s.AccessKey + "," + s.SecretKey, "--addr", s.address, s.Dir}
+	}
+	command := exec.Command(s.program, arguments...)
 	command.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}
 	command.Dir = s.Dir
 	command.Stdout, command.Stderr = &output, &output
