@@ -120,7 +120,7 @@ func ValidatePolicy(p fasttrack.Policy) error {
 // ValidateMaxSize says what is wrong with a size limit, if anything is.
 func ValidateMaxSize(n int64) error {
 	if n < MinMaxSize || n > MaxMaxSize {
-		return fmt.Errorf("size limit of %d bytes: allowed are 64KiB to 4.9GB", n)
+		return fmt.Errorf("it is %d bytes; allowed are 64KiB to 4.9GB, such as 100MB", n)
 	}
 	return nil
 }
@@ -303,10 +303,11 @@ func parseInfo(host string, defaults Options, labels []string, i Info) (segment.
 	o := defaults
 	errs := parseOptions(&o, i.Config)
 	if errs == nil {
-		for _, err := range []error{ValidatePolicy(o.Policy), ValidateMaxSize(o.MaxSize)} {
-			if err != nil {
-				errs = append(errs, err)
-			}
+		if err := ValidatePolicy(o.Policy); err != nil {
+			errs = append(errs, fmt.Errorf("option quiet-period or max-delay: %w", err))
+		}
+		if err := ValidateMaxSize(o.MaxSize); err != nil {
+			errs = append(errs, fmt.Errorf("option max-size: %w", err))
 		}
 		if o.Scope == ScopeGroup && i.group() == "" {
 			errs = append(errs, errors.New("option fast-track-scope=group: add group=NAME, or start the container with docker compose"))

@@ -74,6 +74,7 @@ type Environment struct {
 	SSE          string `env:"LOGFAST_S3_SSE"`
 	SSEKMSKeyID  string `env:"LOGFAST_S3_SSE_KMS_KEY_ID"`
 	StorageClass string `env:"LOGFAST_S3_STORAGE_CLASS"`
+	ACL          string `env:"LOGFAST_S3_ACL"`
 
 	Endpoint    string `env:"AWS_ENDPOINT_URL_S3"`
 	EndpointAll string `env:"AWS_ENDPOINT_URL"`
@@ -285,6 +286,14 @@ func (c *Config) readStore(e *Environment, errs *problems) {
 		}
 		store = "file://" + filepath.Join(spool, defaultArchive)
 	}
+	if rest, ok := strings.CutPrefix(store, "s3://"); ok {
+		bucket, prefix, isARN, err := s3.CutARN(rest)
+		if isARN {
+			errs.check("LOGFAST_STORE", e.Store, err)
+			c.readS3(e, bucket, prefix, errs)
+			return
+		}
+	}
 	u, err := url.Parse(store)
 	switch {
 	case err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "":
@@ -298,20 +307,21 @@ func (c *Config) readStore(e *Environment, errs *problems) {
 		errs.check("LOGFAST_STORE", e.Store, errors.New("write s3://bucket/prefix or file:///directory"))
 		return
 	}
-	c.S3.Bucket = u.Host
-	if c.S3.Prefix = strings.Trim(u.Path, "/"); c.S3.Prefix != "" {
-		c.S3.Prefix += "/"
-	}
-	c.readS3(e, errs)
+	c.readS3(e, u.Host, strings.Trim(u.Path, "/"), errs)
 }
 
 // storageClasses and encryptions are those that S3 knows for a put.
 var (
 	storageClasses = []string{"STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE", "REDUCED_REDUNDANCY", "EXPRESS_ONEZONE"}
 	encryptions    = []string{"AES256", "aws:kms", "aws:kms:dsse"}
+	acls           = []string{"private", "bucket-owner-full-control", "bucket-owner-read", "aws-exec-read"} // none that makes logs public
 )
 
-func (c *Config) readS3(e *Environment, errs *problems) {
+func (c *Config) readS3(e *Environment, bucket, path string, errs *problems) {
+	c.S3.Bucket = bucket
+	if c.S3.Prefix = path; path != "" {
+		c.S3.Prefix += "/"
+	}
 	c.S3.Endpoint, c.S3.Region, c.S3.CAFile = e.Endpoint, e.Region, e.CAFile
 	name := "AWS_ENDPOINT_URL_S3"
 	if c.S3.Endpoint == "" {
@@ -328,7 +338,7 @@ func (c *Config) readS3(e *Environment, errs *problems) {
 	}
 	switch e.PathStyle {
 	case "auto":
-		c.S3.PathStyle = c.S3.Endpoint != ""
+		c.S3.PathStyle = c.S3.Endpoint != "" && !strings.HasPrefix(bucket, "arn:")
 	case "true", "false":
 		c.S3.PathStyle = e.PathStyle == "true"
 	default:
@@ -342,6 +352,7 @@ func (c *Config) readS3(e *Environment, errs *problems) {
 	}
 	c.S3.SSE = oneOf("LOGFAST_S3_SSE", e.SSE, encryptions)
 	c.S3.StorageClass = oneOf("LOGFAST_S3_STORAGE_CLASS", e.StorageClass, storageClasses)
+	c.S3.ACL = oneOf("LOGFAST_S3_ACL", e.ACL, acls)
 	if c.S3.SSEKMSKeyID = e.SSEKMSKeyID; e.SSEKMSKeyID != "" && !strings.HasPrefix(e.SSE, "aws:kms") {
 		errs.check("LOGFAST_S3_SSE_KMS_KEY_ID", e.SSEKMSKeyID, errors.New("goes with LOGFAST_S3_SSE=aws:kms"))
 	}

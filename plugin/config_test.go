@@ -66,6 +66,17 @@ func TestS3Settings(t *testing.T) {
 			[]string{"LOGFAST_STORE=s3://logs", "AWS_ENDPOINT_URL=https://s3.example.com", "LOGFAST_S3_PATH_STYLE=false", "AWS_REGION=x"},
 			s3.Options{Bucket: "logs", Endpoint: "https://s3.example.com", Region: "x"},
 		},
+		"access point": {
+			[]string{"LOGFAST_STORE=s3://arn:aws:s3:eu-central-1:123456789012:accesspoint/logs/web/prod", "AWS_ENDPOINT_URL_S3=https://vpce.example.com", "LOGFAST_S3_ACL=bucket-owner-full-control"},
+			s3.Options{
+				Bucket: "arn:aws:s3:eu-central-1:123456789012:accesspoint/logs", Prefix: "web/prod/", Endpoint: "https://vpce.example.com",
+				ACL: "bucket-owner-full-control",
+			},
+		},
+		"alias": {
+			[]string{"LOGFAST_STORE=s3://logs-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/web", "AWS_REGION=eu-central-1"},
+			s3.Options{Bucket: "logs-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias", Prefix: "web/", Region: "eu-central-1"},
+		},
 	} {
 		c, err := ReadConfig(tt.environ)
 		if err != nil {
@@ -106,6 +117,8 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"LOGFAST_OWNER=root", []string{"LOGFAST_OWNER=root", "uid:gid"}},
 		{"LOGFAST_OWNER=-1:0", []string{"LOGFAST_OWNER=-1:0", "uid:gid"}},
 		{"LOGFAST_LOG_LEVEL=loud", []string{"LOGFAST_LOG_LEVEL=loud", "debug, info, warn, error"}},
+		{s3store + " LOGFAST_S3_ACL=public-read", []string{"LOGFAST_S3_ACL=public-read", "bucket-owner-full-control"}},
+		{"LOGFAST_STORE=s3://arn:aws:s3:::my-logs/web", []string{"LOGFAST_STORE=s3://arn:aws:s3:::my-logs/web", "access point", "s3://BUCKET/PREFIX"}},
 		{"LOGFAST_METRICS=9323", []string{"LOGFAST_METRICS=9323", "such as 127.0.0.1:9323"}},
 		{"LOGFAST_METRICS=:http", []string{"LOGFAST_METRICS=:http", "host:port"}},
 		{"LOGFAST_METRICS=127.0.0.1:80", []string{"LOGFAST_METRICS=127.0.0.1:80", "1024 or more"}},

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,16 +84,28 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 	return errors.Join(l.Close(), <-served)
 }
 
-// visibleSecret names the variable by which somebody gave a secret, if any.
+// secretVariables are those of the AWS SDK that hold a secret; a proxy's URL may.
+var secretVariables = []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"}
+
+// visibleSecret names the variable by which a secret was set, if any.
 func visibleSecret(environ []string) string {
-	for _, secret := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
-		for _, variable := range environ {
-			if name, value, _ := strings.Cut(variable, "="); name == secret && value != "" {
-				return secret
-			}
-		}
+	if all := visibleSecrets(environ); len(all) > 0 {
+		return all[0]
 	}
 	return ""
+}
+
+// visibleSecrets names all of them, in the order of environ.
+func visibleSecrets(environ []string) (names []string) {
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		u, err := url.Parse(value)
+		proxy := strings.EqualFold(name, "HTTP_PROXY") || strings.EqualFold(name, "HTTPS_PROXY")
+		if value != "" && (slices.Contains(secretVariables, name) || proxy && (err == nil && u.User != nil || err != nil && strings.Contains(value, "@"))) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // workRetry is how soon logfast tries again to work: a disk may become writable,
