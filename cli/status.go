@@ -173,6 +173,9 @@ func statusText(s *control.Status) []byte {
 		row("last error", "%s", s.Uploads.LastError)
 	}
 	row("store", "%s", s.Store)
+	for _, learned := range s.Learned {
+		row("", "%s", learned)
+	}
 	for _, t := range s.Targets {
 		told := fmt.Sprintf("%d messages", t.Messages)
 		if !t.LastTold.IsZero() {

@@ -1,12 +1,9 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
@@ -112,11 +109,15 @@ func (c *checker) how(setting string) string {
 }
 
 func (c *checker) environment(environ []string, cfg *Config) {
-	for _, v := range environ {
-		if name, value, _ := strings.Cut(v, "="); value != "" && (name == "AWS_SECRET_ACCESS_KEY" || name == "AWS_SESSION_TOKEN") {
-			c.warn("secrets", name+" is among the settings, which docker plugin inspect shows to everybody who may use Docker",
-				"Put the keys into /etc/logfast/credentials on the host, and take the variable away: "+c.how(name+"="))
+	for _, name := range visibleSecrets(environ) {
+		remedy := "Put the keys into /etc/logfast/credentials on the host, and take the variable away: " + c.how(name+"=")
+		switch {
+		case strings.HasSuffix(name, "_PROXY"):
+			remedy = "Use a proxy that knows this host by its address, without a password, and set the variable so: " + c.how(name+"=http://HOST:PORT")
+		case name == "AWS_CONTAINER_AUTHORIZATION_TOKEN":
+			remedy = "Put the token into a file below /etc/logfast: " + c.how("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/etc/logfast/token "+name+"=")
 		}
+		c.warn("secrets", name+" is among the settings with a secret, which docker plugin inspect shows to everybody who may use Docker", remedy)
 	}
 	if host, _, _ := net.SplitHostPort(cfg.Metrics); cfg.Metrics != "" && !net.ParseIP(host).IsLoopback() && host != "localhost" {
 		c.warn("metrics", "LOGFAST_METRICS="+cfg.Metrics+" answers whoever reaches that address, with containers' names and counts",
@@ -223,7 +224,7 @@ const (
 func (c *checker) store(ctx context.Context, cfg *Config) {
 	store, end, err := cfg.OpenStore(ctx)
 	if err != nil {
-		c.fail("store", err.Error(), storeRemedy(err))
+		c.failStore("store", err)
 		return
 	}
 	defer end() //nolint:errcheck // nothing was promised yet
@@ -231,7 +232,7 @@ func (c *checker) store(ctx context.Context, cfg *Config) {
 		source, id, expires, err := keys.Credentials(ctx)
 		switch {
 		case err != nil:
-			c.fail("credentials", err.Error(), "Put aws_access_key_id and aws_secret_access_key into /etc/logfast/credentials on the host, below [default], or give this machine a role")
+			c.failStore("credentials", err)
 			return
 		case !expires.IsZero():
 			c.ok("credentials", "%s, from %s, until %s", id, source, expires.UTC().Format(time.RFC3339))
@@ -242,7 +243,7 @@ func (c *checker) store(ctx context.Context, cfg *Config) {
 	if server, ok := store.(clock); ok {
 		at, err := server.ServerTime(ctx)
 		if err != nil {
-			c.fail("store", err.Error(), "Nobody answers: look at the endpoint, its port, the proxy and the firewall: "+c.how("AWS_ENDPOINT_URL_S3=https://…"))
+			c.failStore("store", err)
 			return
 		}
 		c.clock(time.Since(at))
@@ -262,53 +263,15 @@ func (c *checker) clock(skew time.Duration) {
 	}
 }
 
-// roundTrip puts an object, gets it, finds it and deletes it.
-func (c *checker) roundTrip(ctx context.Context, cfg *Config, store object.Store) {
-	url := cfg.storeURL() + TestObject
-	attrs := object.Attributes{Size: int64(len(testText)), SHA256: sha256.Sum256([]byte(testText)), ContentType: "text/plain"}
-	if err := store.Put(ctx, TestObject, strings.NewReader(testText), attrs); err != nil {
-		if errors.Is(err, object.ErrExists) {
-			c.fail("put", url+" is there and is another object", "Move it away: the name is for logfast check")
-			return
-		}
-		c.fail("put", err.Error(), storeRemedy(err))
-		return
-	}
-	c.ok("put", "%s", url)
-	body, _, err := store.Get(ctx, TestObject)
-	if err == nil {
-		var b []byte
-		if b, err = io.ReadAll(body); err == nil && !bytes.Equal(b, []byte(testText)) {
-			err = errors.New("it is not what was put")
-		}
-		body.Close()
-	}
-	if err != nil {
-		c.fail("get", err.Error(), "Allow s3:GetObject as well: logfast needs it to see, after an answer was lost, whether an object is its own")
-	} else {
-		c.ok("get", "the same bytes come back")
-	}
-	c.list(ctx, store)
-	deleter, ok := store.(object.Deleter)
-	if !ok {
-		c.warn("delete", "this store cannot delete: "+url+" stays, and is used again", "Delete it by hand, or leave it")
-		return
-	}
-	if err := deleter.Delete(ctx, TestObject); err != nil {
-		c.warn("delete", err.Error(), url+" stays, and is used again: leave it, or delete it by hand. logfast itself needs no right to delete")
-		return
-	}
-	c.ok("delete", "nothing of the check stays")
-}
-
 func (c *checker) list(ctx context.Context, store object.Store) {
 	for e, err := range store.List(ctx, TestObject, "") {
 		if err != nil && strings.Contains(err.Error(), "does not answer like S3") {
-			c.fail("list", err.Error(), storeRemedy(err))
+			c.failStore("list", err)
 			return
 		}
 		if err != nil {
-			c.warn("list", err.Error(), "The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
+			text, _ := object.Advice(err)
+			c.warn("list", text, "The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
 			return
 		}
 		if e.Key == TestObject {
@@ -319,26 +282,19 @@ func (c *checker) list(ctx context.Context, store object.Store) {
 	c.warn("list", "the store does not list what was just put", "Reading the archive may miss the newest objects; ask whoever runs the store about the consistency of its listings")
 }
 
-// storeRemedy is what to do about a store that does not take an object. What S3
-// answers has a remedy in its text already.
-func storeRemedy(err error) string {
-	switch text := err.Error(); {
-	case strings.Contains(text, "no region"):
-		return "Name the bucket's region: AWS_REGION=eu-central-1, or region in /etc/logfast/config"
-	case strings.Contains(text, "NoSuchBucket"):
-		return "Create the bucket, or name the right one: LOGFAST_STORE=s3://BUCKET/PREFIX"
-	case strings.Contains(text, "InvalidAccessKeyId"), strings.Contains(text, "SignatureDoesNotMatch"), strings.Contains(text, "XAdminUserNotFound"):
-		return "Put the right key id and secret into /etc/logfast/credentials on the host; no restart is needed"
-	case strings.Contains(text, "does not answer like S3"):
-		return "Set the endpoint to the address of the store's S3 API, not of its console: AWS_ENDPOINT_URL_S3=https://HOST:PORT; then look at what answers there: curl -i https://HOST:PORT"
+// failStore notes that the store refused, with the remedy that its error has.
+func (c *checker) failStore(check string, err error) {
+	text, remedy := object.Advice(err)
+	switch {
+	case remedy != "":
 	case errors.Is(err, context.DeadlineExceeded):
-		return "The store does not answer in time: look at the endpoint, the proxy and the firewall"
-	case errors.Is(err, object.ErrBlocked):
-		return "Allow s3:PutObject and s3:GetObject on this prefix, in the policy of the credentials and of the bucket"
+		remedy = "The store does not answer in time: check the endpoint, the proxy and the firewall"
 	case errors.Is(err, os.ErrPermission):
-		return "Let logfast write there: " + refused.This().Reason(refused.Plugin)
+		remedy = "Let logfast write there: " + c.refused()
+	default:
+		remedy = "Try again: it may pass. If it does not, check the endpoint, the bucket's name and the region"
 	}
-	return "Look at the endpoint, the bucket's name and the region, and try again: it may pass"
+	c.fail(check, text, remedy)
 }
 
 // key shows what an object's key will look like.

@@ -32,7 +32,8 @@ type Status struct {
 	Started  time.Time `json:"started"`
 	Now      time.Time `json:"now"` // by the plugin's clock
 	Host     string    `json:"host"`
-	Store    string    `json:"store"` // s3://bucket/prefix/ or file:///directory
+	Store    string    `json:"store"`             // s3://bucket/prefix/ or file:///directory
+	Learned  []string  `json:"learned,omitempty"` // what the store cannot do, and what logfast does instead
 	LogLevel string    `json:"log_level"`
 
 	Health  Health   `json:"health"`
