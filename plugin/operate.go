@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/plugin/control"
@@ -35,7 +34,6 @@ type operator struct {
 	spool   *segment.Spool
 	capture *driver.Driver
 	shipper *ship.Shipper
-	store   object.Store
 	learned atomic.Int64 // how much of what the store learned is in the log
 	teller  *teller
 	log     *selflog.Log
@@ -49,18 +47,10 @@ func (o *operator) shipped(s ship.Shipped) {
 		o.metrics.Shipped(max(s.At.Sub(s.Meta.LastError), 0))
 	}
 	o.uploads.tell(s)
-	learned := o.storeLearned()
+	learned := o.store.Learned()
 	for _, note := range learned[min(int(o.learned.Swap(int64(len(learned)))), len(learned)):] {
 		o.log.Warn("the store is not quite like S3; logfast adapts to it", "store", o.cfg.storeURL(), "found", note)
 	}
-}
-
-// storeLearned is what the store has found out about its server.
-func (o *operator) storeLearned() []string {
-	if learner, ok := o.store.(object.Learner); ok {
-		return learner.Learned()
-	}
-	return nil
 }
 
 // serve answers on the control socket, and on TCP where LOGFAST_METRICS is set,
@@ -139,7 +129,7 @@ func (o *operator) status() control.Status {
 	c, up := o.capture.Snapshot(), o.shipper.Counts()
 	h, err := o.shipper.Health()
 	s := control.Status{
-		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.storeURL(), Learned: o.storeLearned(), LogLevel: levelName(o.log.Level.Level()),
+		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.storeURL(), Learned: o.store.Learned(), LogLevel: levelName(o.log.Level.Level()),
 		Streams: []control.Stream{}, Captured: counts(c.Total), Reattached: c.Reattached, Events: []control.Event{},
 		Seals:   map[string]int64{},
 		Pending: control.Pending{Segments: h.Pending, Bytes: h.Bytes, Oldest: h.Oldest},

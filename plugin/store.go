@@ -135,3 +135,13 @@ func (s *lateStore) List(ctx context.Context, prefix, after string) iter.Seq2[ob
 	}
 	return store.List(ctx, prefix, after)
 }
+
+// Learned implements object.Learner. It does not wait.
+func (s *lateStore) Learned() []string {
+	if at := s.store.Load(); at != nil {
+		if learner, ok := at.Store.(object.Learner); ok {
+			return learner.Learned()
+		}
+	}
+	return nil
+}
