@@ -136,8 +136,12 @@ func (s *lateStore) List(ctx context.Context, prefix, after string) iter.Seq2[ob
 	return store.List(ctx, prefix, after)
 }
 
-// Learned implements object.Learner. It does not wait.
+// Learned implements object.Learner. It does not wait. An operator without a store
+// has learned nothing.
 func (s *lateStore) Learned() []string {
+	if s == nil {
+		return nil
+	}
 	if at := s.store.Load(); at != nil {
 		if learner, ok := at.Store.(object.Learner); ok {
 			return learner.Learned()

@@ -11,7 +11,6 @@ import (
 type manner struct {
 	md5       bool // Content-MD5 instead of x-amz-checksum-sha256
 	lookFirst bool // a HEAD before the put instead of If-None-Match
-	noExpect  bool // no "Expect: 100-continue" before a long body
 }
 
 // What [Store.Learned] says.
@@ -19,7 +18,6 @@ const (
 	noteChecksum = "the store refuses x-amz-checksum-sha256: logfast sends Content-MD5 instead"
 	noteRefuses  = "the store refuses If-None-Match (conditional writes): " + onlyLooked
 	noteIgnores  = "the store ignores If-None-Match (conditional writes) and overwrites: " + onlyLooked
-	noteExpect   = "the store refuses Expect: 100-continue: logfast sends objects without asking first"
 
 	onlyLooked = "logfast looks with a HEAD whether a key is taken before it puts. " +
 		"An object is not overwritten by a later upload, but two hosts that upload to one key in the same moment " +
@@ -50,8 +48,7 @@ func (l *learned) adopt(m manner) {
 	defer l.mu.Unlock()
 	l.noteLocked(m.md5 && !l.manner.md5, noteChecksum)
 	l.noteLocked(m.lookFirst && !l.manner.lookFirst, noteRefuses)
-	l.noteLocked(m.noExpect && !l.manner.noExpect, noteExpect)
-	l.manner = manner{l.manner.md5 || m.md5, l.manner.lookFirst || m.lookFirst, l.manner.noExpect || m.noExpect}
+	l.manner = manner{l.manner.md5 || m.md5, l.manner.lookFirst || m.lookFirst}
 	l.condition = l.condition || m.lookFirst
 }
 

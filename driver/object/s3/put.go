@@ -176,7 +176,7 @@ func (p *upload) head(ctx context.Context) (*awss3.HeadObjectOutput, error) {
 // some servers count as an object. Then the put is tried again, and at last without
 // the condition.
 func (p *upload) reconcile(ctx context.Context, m manner) error {
-	for _, m := range []manner{m, {md5: m.md5, noExpect: m.noExpect, lookFirst: true}} {
+	for _, m := range []manner{m, {md5: m.md5, lookFirst: true}} {
 		head, err := p.head(ctx)
 		if err == nil {
 			if p.same(head) {
@@ -233,11 +233,7 @@ func (p *upload) send(ctx context.Context, m manner) (*awss3.PutObjectOutput, er
 	if !m.lookFirst {
 		in.IfNoneMatch = aws.String("*")
 	}
-	options := []func(*awss3.Options){signPayload(p.attrs.SHA256)}
-	if m.noExpect {
-		options = append(options, func(o *awss3.Options) { o.ContinueHeaderThresholdBytes = -1 })
-	}
-	return p.s.client.PutObject(ctx, in, options...)
+	return p.s.client.PutObject(ctx, in, signPayload(p.attrs.SHA256))
 }
 
 func (p *upload) sumMD5() (string, error) {
@@ -263,13 +259,6 @@ func manners(m manner, refused error) []manner {
 		return nil
 	}
 	f := newFailure(refused)
-	if f.status == http.StatusExpectationFailed {
-		if m.noExpect {
-			return nil
-		}
-		m.noExpect = true
-		return []manner{m}
-	}
 	sum, look, both := m, m, m
 	sum.md5, look.lookFirst, both.md5, both.lookFirst = true, true, true, true
 	all := []manner{sum, look, both}
@@ -285,7 +274,7 @@ func manners(m manner, refused error) []manner {
 func refusesHeader(err error) bool {
 	f := newFailure(err)
 	switch f.status {
-	case http.StatusExpectationFailed, http.StatusNotImplemented:
+	case http.StatusNotImplemented:
 		return true
 	case http.StatusBadRequest:
 		if f.code == "MissingContentMD5" || f.code == "InvalidDigest" {

@@ -45,8 +45,8 @@ const (
 		"store; logfast tries again"
 	remedyAccount = "The store has blocked the account or the bucket: ask its operator, or look at the bill"
 	remedyQuota   = "The store's quota is used up: make room in the bucket or raise the quota"
-	remedyExpect  = "The server or a proxy refuses the header Expect: 100-continue: let the proxy pass it, or " +
-		"go around the proxy with NO_PROXY"
+	remedyExpect  = "The server or a proxy refuses an expectation that logfast does not send: look at proxies on " +
+		"the way, or go around them with NO_PROXY"
 	remedyMethod = "The server does not allow the request here: set AWS_ENDPOINT_URL_S3 to the address of the " +
 		"store's S3 API, and check LOGFAST_S3_PATH_STYLE"
 	remedyEndpoint    = "Check the endpoint (AWS_ENDPOINT_URL_S3), the bucket's name and the region (AWS_REGION)"
@@ -204,7 +204,7 @@ func (f *failure) unanswered() string {
 }
 
 func broken(err error) bool {
-	for _, way := range []error{syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF} {
+	for _, way := range []error{syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
 		if errors.Is(err, way) {
 			return true
 		}

@@ -150,6 +150,10 @@ func (s *Store) open(ctx context.Context) error {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 		o.Retryer = aws.NopRetryer{}
+		// No "Expect: 100-continue": some servers refuse it with 417, and its
+		// use is lost, since requests of the SDK have no protocol version and
+		// net/http waits for the answer only in version 1.1.
+		o.ContinueHeaderThresholdBytes = -1
 		// "When supported" would send checksums in a trailer, which many
 		// servers refuse, and want them back. Put sends its own.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired

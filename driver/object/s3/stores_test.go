@@ -27,7 +27,7 @@ func openImitated(t *testing.T, store s3test.Imitated) (*Store, *s3test.Imitatio
 // warmUp lets a store find out about its server, by a large and a small put.
 func warmUp(t *testing.T, s *Store) {
 	t.Helper()
-	large := make([]byte, 2<<20) // the size from which on the SDK expects 100-continue
+	large := make([]byte, 2<<20) // the size from which on the SDK would expect 100-continue
 	for _, data := range [][]byte{large, []byte("small")} {
 		key := "warm-" + rand.Text()
 		if err := s.Put(t.Context(), key, bytes.NewReader(data), objecttest.Describe(data)); err != nil {

@@ -89,7 +89,6 @@ var Stores = []Imitated{
 		// A server or proxy without 100-continue: RFC 9110, 10.1.1.
 		Name:       "no Expect",
 		Deviations: Deviations{Expect: true},
-		Learns:     []string{"100-continue"},
 	},
 	{
 		// "Controlling ownership of objects and disabling ACLs for your bucket",
