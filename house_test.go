@@ -22,6 +22,7 @@ var floors = map[string]int{
 	"driver/detect":            1,
 	"driver/deflate":           0,
 	"driver/expression":        0,
+	"driver/redact":            1,
 	"driver/object":            1,
 	"driver/object/objecttest": 2,
 	"driver/object/s3":         2,

@@ -1,0 +1,149 @@
+package redact
+
+import (
+	"bytes"
+	"strings"
+)
+
+// flags says which one-letter flag of a program has a secret. Of those in joined the value
+// follows without a blank; those in users have user:password.
+var flags = []struct {
+	program       string
+	apart, joined string
+	users         string
+}{
+	{"sshpass", "p", "p", ""}, {"mysql", "", "p", ""}, {"mariadb", "", "p", ""}, {"mongo", "p", "", ""}, {"login", "p", "", ""},
+	{"skopeo", "p", "", ""}, {"crane", "p", "", ""},
+	{"redis-cli", "a", "a", ""}, {"valkey-cli", "a", "a", ""}, {"ldap", "w", "w", ""}, {"kadmin", "w", "w", ""}, {"7z", "", "p", ""}, {"7za", "", "p", ""}, {"unrar", "", "p", ""}, {"rar ", "", "p", ""}, {"zip", "P", "P", ""},
+	{"mosquitto", "P", "", ""}, {"ipmitool", "P", "", ""}, {"sqlcmd", "P", "P", ""}, {"bcp", "P", "P", ""}, {"isql", "P", "P", ""}, {"tsql", "P", "P", ""}, {"snmp", "cAX", "", ""}, {"cqlsh", "p", "", ""},
+	{"influx", "p", "", ""}, {"rdesktop", "p", "", ""}, {"plink", "pw", "", ""}, {"pscp", "pw", "", ""},
+	{"curl", "", "", "uU"}, {"smbclient", "", "", "U"}, {"smbget", "", "", "U"}, {"rpcclient", "", "", "U"}, {"http ", "", "", "a"}, {"https ", "", "", "a"}, {"httpie", "", "", "a"}, {"ab ", "", "", "AP"}, {"hey ", "", "", "a"}, {"lftp", "", "", "u"}, {"etcdctl", "", "", "u"}, {"winexe", "", "", "U"},
+}
+
+// maxCommand is how far before a flag its program is looked for.
+const maxCommand = 160
+
+// flag looks at a flag of one letter, whose blank or quote stands at at.
+func (s *scanner) flag(at int) {
+	letter := s.text[at+2]
+	for i := range flags {
+		f := &flags[i]
+		if strings.IndexByte(f.apart, letter) < 0 && strings.IndexByte(f.joined, letter) < 0 && strings.IndexByte(f.users, letter) < 0 &&
+			f.apart != "pw" || !s.program(i, at) {
+			continue
+		}
+		v := at + 3
+		apart := false
+		for v < len(s.text) && v-at < 16 && strings.IndexByte(" \"',=", s.text[v]) >= 0 {
+			apart = true
+			v++
+		}
+		if s.text[at] != ' ' && s.at(at+3) != s.text[at] {
+			apart = false
+			v = at + 3
+		}
+		if s.has(v, "w ") && f.apart == "pw" {
+			v = s.blanks(v + 1)
+			apart = true
+		}
+		switch {
+		case apart && strings.IndexByte(f.apart, letter) >= 0, !apart && strings.IndexByte(f.joined, letter) >= 0:
+			s.argument(v)
+			return
+		case strings.IndexByte(f.users, letter) >= 0:
+			s.userArgument(v)
+			return
+		}
+	}
+}
+
+// program reports whether the program of a flag stands shortly before a place. Places
+// are asked for in the order of the text.
+func (s *scanner) program(of, at int) bool {
+	if s.programs == nil {
+		s.lowered = bytes.ToLower(s.text)
+		s.programs = make([]int, len(flags))
+		s.following = make([]int, len(flags))
+		for i := range flags {
+			s.programs[i], s.following[i] = -1, -1
+			s.next(i, 0)
+		}
+	}
+	for s.following[of] >= 0 && s.following[of] < at {
+		s.programs[of] = s.following[of]
+		s.next(of, s.programs[of]+1)
+	}
+	last := s.programs[of]
+	return last >= 0 && at-last <= maxCommand && bytes.IndexByte(s.text[last:at], '\n') < 0
+}
+
+func (s *scanner) next(of, from int) {
+	s.following[of] = -1
+	if i := bytes.Index(s.lowered[from:], []byte(flags[of].program)); i >= 0 {
+		s.following[of] = from + i
+	}
+}
+
+// argument takes the word of a command line at v.
+func (s *scanner) argument(v int) {
+	k := key{kind: secret, sep: option}
+	if c := s.at(v - 1); c == '"' || c == '\'' {
+		s.take(v, s.closing(v, c, 0))
+		return
+	}
+	if c := s.at(v); c == '"' || c == '\'' {
+		s.take(v+1, s.closing(v+1, c, 0))
+		return
+	}
+	if end := s.unquoted(v, &k); s.at(v) != '-' && !trivialValue(s.text[v:end]) {
+		s.take(v, end)
+	}
+}
+
+// userArgument takes the password of a command line's user:password, or user%password.
+func (s *scanner) userArgument(v int) {
+	if c := s.at(v); c == '"' || c == '\'' {
+		v++
+	}
+	end := v
+	for end < len(s.text) && end-v < 256 && !spaceClass[s.text[end]] && s.text[end] != '"' && s.text[end] != '\'' {
+		end++
+	}
+	if i := bytes.IndexAny(s.text[v:end], ":%"); i > 0 && end > v+i+1 {
+		s.take(v+i+1, end)
+	}
+}
+
+// userFlag looks at --user and --proxy-user, which are curl's with user:password.
+func (s *scanner) userFlag(at int) {
+	end := s.run(at, &nameClass, 16)
+	if s.at(end) == '=' || s.at(end) == ' ' {
+		s.userArgument(s.blanks(end + 1))
+	} else if s.at(end) == '"' || s.at(end) == '\'' {
+		p := end
+		for p-end < 5 && p < len(s.text) && strings.IndexByte("\"', ", s.text[p]) >= 0 {
+			p++
+		}
+		s.userArgument(p)
+	}
+}
+
+// sqlplus takes the password of user/password@database.
+func (s *scanner) sqlplus(at int) {
+	p := s.blanks(s.run(at, &letterClass, 8))
+	if s.at(p) == ':' {
+		p++
+	}
+	for s.at(p) == '-' { // flags
+		p = s.blanks(s.run(p, &nameClass, 16))
+	}
+	end := s.run(p, &wordClass, 64)
+	if s.at(end) != '/' || end == p {
+		return
+	}
+	to := end + 1
+	for to < len(s.text) && to-end < 128 && !spaceClass[s.text[to]] && s.text[to] != '@' && s.text[to] != '"' {
+		to++
+	}
+	s.take(end+1, to)
+}

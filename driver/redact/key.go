@@ -1,0 +1,397 @@
+package redact
+
+import (
+	"bytes"
+	"strings"
+)
+
+// separator is what parts a key from its value.
+type separator uint8
+
+const (
+	noSeparator separator = iota
+	equals                // = => := ==
+	colon                 // :
+	element               // <key>value</
+	tuple                 // "key", "value"
+	pair                  // name: key, value: value
+	is                    // key is value
+	beside                // key 'value', key value
+	option                // --key value
+	part                  // name="key", a blank line, value
+	segment               // /key/value
+)
+
+// key is a name and where it stands.
+type key struct {
+	from, to  int
+	kind      kind
+	alone     bool // it is one word: "pass", not "smtp_pass"
+	quoted    bool // it has quotes of its own
+	enclosed  byte // the quote in front of it, if that is not its own
+	enclosing int  // that quote's backslashes
+	sep       separator
+	spaced    bool // there was a blank behind the separator
+	query     bool // it is one of a URL's query
+	flag      bool // hyphens stand before it
+}
+
+// maxName bounds a name to each side of where it is recognised.
+const maxName = 64
+
+// name looks at the name that a keyword at at is within, and takes its value.
+func (s *scanner) name(at int) {
+	if at < s.named {
+		return
+	}
+	k := s.nameAt(at)
+	s.named = k.to
+	before := ""
+	if s.at(k.from-1) == ' ' {
+		before = s.wordBefore(k.from - 1)
+	}
+	k.kind, k.alone = classify(string(s.text[k.from:k.to]), before)
+	if k.kind == none {
+		return
+	}
+	k.kind = s.together(&k)
+	v := s.separated(&k)
+	if k.sep == noSeparator {
+		return
+	}
+	k.query = s.at(k.from-1) == '?' || s.at(k.from-1) == '&' || s.at(k.from-1) == ';' && k.sep == equals
+	if k.kind == codeName || k.kind == cardName {
+		if k.kind == cardName || !k.query {
+			return
+		}
+		k.kind = random
+	}
+	if k.kind == random && k.query && k.alone { // ?code=, ?key=
+		k.kind = random
+	}
+	s.value(v, &k)
+}
+
+// nameAt returns the name around a place.
+func (s *scanner) nameAt(at int) key {
+	k := key{from: at, to: at}
+	for at-k.from < maxName {
+		n := s.letterBefore(k.from)
+		if n == 0 || k.from-n < s.named {
+			break
+		}
+		k.from -= n
+	}
+	for k.to-at < maxName {
+		n := s.letterAt(k.to)
+		if n == 0 {
+			break
+		}
+		k.to += n
+	}
+	if k.to == at { // the keyword begins with what is no letter
+		for k.to-at < 3 && s.letterAt(k.to) == 0 {
+			k.to++
+		}
+	}
+	s.work += k.to - k.from
+	for k.to > k.from && (s.text[k.to-1] == '.' || s.text[k.to-1] == '-') {
+		k.to--
+	}
+	for k.from < k.to && (s.text[k.from] == '-' || s.text[k.from] == '.') {
+		k.flag = k.flag || s.text[k.from] == '-'
+		k.from++
+	}
+	if s.at(k.from-1) == '\\' && k.from < k.to && strings.IndexByte("nrt", s.text[k.from]) >= 0 {
+		k.from++ // an escaped line's end
+	}
+	if c := s.at(k.from - 1); c == '"' || c == '\'' || c == '`' {
+		k.enclosed = c
+		for k.enclosing < maxBackslashes && s.at(k.from-2-k.enclosing) == '\\' {
+			k.enclosing++
+		}
+	}
+	return k
+}
+
+// wordBefore returns the word that ends at i, in small letters.
+func (s *scanner) wordBefore(i int) string {
+	from := i
+	for i-from < 24 && from > 0 && alnumClass[s.text[from-1]] {
+		from--
+	}
+	return strings.ToLower(string(s.text[from:i]))
+}
+
+// together extends a name by a further word: "session id", "card number", "seed phrase".
+func (s *scanner) together(k *key) kind {
+	if s.at(k.to) != ' ' {
+		return k.kind
+	}
+	end := s.run(k.to+1, &letterClass, 10)
+	name, next := strings.ToLower(string(s.text[k.from:k.to])), strings.ToLower(string(s.text[k.to+1:end]))
+	switch {
+	case next == "id" && strings.HasPrefix(name, "sess"), next == "phrase", next == "cookie", next == "string" && k.kind == secret,
+		next == "value" && k.kind != random, next == "code" && (codeOf[name] || k.kind == number):
+		k.to = end
+		if k.kind == random || k.kind == number {
+			return secret
+		}
+		if next == "phrase" {
+			return phrase
+		}
+	case name == "social" && next == "security":
+		k.to = s.run(end+1, &letterClass, 8)
+		return number
+	case next == "number" && (k.kind == cardName || k.kind == number || name == "security"):
+		k.to = end
+		return number
+	}
+	return k.kind
+}
+
+// separated finds the separator behind a name and returns where the value begins.
+func (s *scanner) separated(k *key) int {
+	p := k.to
+	if end := s.backslashes(p); s.at(end) == '"' || s.at(end) == '\'' || s.at(end) == '`' {
+		if k.enclosed == s.at(end) {
+			k.quoted, k.enclosed = true, 0
+		}
+		p = end + 1
+	}
+	for n := 0; n < 3 && s.at(p) == ']'; n++ {
+		p++
+	}
+	if c := s.at(p); k.quoted && s.at(p-1) == ']' && c != 0 && c == s.at(k.from-1) {
+		p++
+	}
+	if p < len(s.text) && s.text[p] == '>' {
+		return s.elementAt(k, p)
+	}
+	q := s.blanks(p)
+	if v := s.sign(k, q); k.sep != noSeparator {
+		return v
+	}
+	if v := s.nested(k, p, q); k.sep != noSeparator {
+		return v
+	}
+	if k.flag && (q > p || s.at(p) == ',') {
+		k.sep = option
+		if s.at(q) == ',' {
+			q = s.blanks(q + 1)
+		}
+		return q
+	}
+	if s.at(k.from-1) == '<' || s.at(k.from-1) == ':' {
+		if end := s.tagEnd(p); end > 0 {
+			return s.elementAt(k, end)
+		}
+	}
+	if c := s.at(p + 1 + s.quotePrefix(p+1)); s.at(p) == '(' && (c == '"' || c == '\'') && (k.kind == phrase || k.kind == secret) {
+		k.sep = option
+		return p + 1
+	}
+	if s.at(p) == '/' && s.at(k.from-1) != '.' {
+		k.sep = segment
+		return p + 1
+	}
+	if q > p && !k.quoted {
+		return s.spoken(k, q)
+	}
+	return 0
+}
+
+// sign finds a separator that is a sign.
+func (s *scanner) sign(k *key, q int) int {
+	switch {
+	case s.exact(q, "=>"), s.exact(q, ":="), s.exact(q, "=="), s.exact(q, "->") && k.quoted:
+		k.sep = equals
+		q += 2
+		if s.at(q) == '=' {
+			q++
+		}
+	case s.at(q) == '=' && s.at(q+1) != '~':
+		k.sep = equals
+		q++
+	case s.exact(q, "::"), s.exact(q, "://"):
+		return 0
+	case s.at(q) == ':':
+		k.sep = colon
+		q++
+	case s.exact(q, "："), s.exact(q, "＝"):
+		k.sep = colon
+		q += len("：")
+	default:
+		return 0
+	}
+	v := s.blanks(q)
+	k.spaced = v > q
+	return v
+}
+
+// nested finds a value that stands in a place of its own beside its name: in a tuple, as
+// the value of a pair, behind the header of a form's part.
+func (s *scanner) nested(k *key, p, q int) int {
+	if k.quoted && s.at(q) == ',' {
+		v := s.blanks(q + 1)
+		n := s.quotePrefix(v)
+		if c := s.at(s.backslashes(v + n)); (c == '"' || c == '\'') && (k.kind == header || k.kind == cookies || s.opensTuple(k.from)) {
+			k.sep = tuple
+			return v
+		}
+	}
+	// name: KEY, value: VALUE
+	w := p
+	for w-p < 48 && w < len(s.text) && strings.IndexByte(" \t\r\n,;\"'\\}{/", s.text[w]) >= 0 {
+		w++
+	}
+	s.work += w - p
+	if w > p || k.quoted {
+		for _, word := range [...]string{"value", "val", "content", "data", "default"} {
+			if !s.has(w, word) || letterClass[s.at(w+len(word))] {
+				continue
+			}
+			end := w + len(word)
+			if e := s.backslashes(end); s.at(e) == '"' || s.at(e) == '\'' {
+				end = e + 1
+			}
+			pairKey := *k
+			if v := s.sign(&pairKey, s.blanks(end)); pairKey.sep != noSeparator {
+				k.sep, k.spaced = pair, pairKey.spaced
+				return v
+			}
+		}
+	}
+	if k.quoted && s.at(k.from-2-k.enclosing) == '=' || s.at(k.from-1) == '=' {
+		if s.at(q) == '>' {
+			return s.elementAt(k, q)
+		}
+		if v := s.blankLine(p); v > 0 {
+			k.sep = part
+			return v
+		}
+	}
+	return 0
+}
+
+// opensTuple reports whether a quoted name that begins at from is a tuple's first.
+func (s *scanner) opensTuple(from int) bool {
+	i := from - 2
+	for i >= 0 && from-i < 8 && (s.text[i] == '\\' || s.text[i] == ' ' || s.text[i] == 'b' || s.text[i] == 'u') {
+		i--
+	}
+	return s.at(i) == '(' || s.at(i) == '[' || s.at(i) == '{'
+}
+
+// quotePrefix returns how many letters of a literal's type stand before its quote: b”, N”.
+func (s *scanner) quotePrefix(i int) int {
+	for n := range 3 {
+		switch c := s.at(i + n); {
+		case c == '"' || c == '\'' || c == '\\':
+			return n
+		case strings.IndexByte("bBuUrRfFN@L$", c) < 0 || c == 0:
+			return 0
+		}
+	}
+	return 0
+}
+
+// blankLine returns the end of the first blank line from i on, if it is near.
+func (s *scanner) blankLine(i int) int {
+	most := min(len(s.text), i+256)
+	for from := i; from < most; from++ {
+		if n := s.newline(from); n > 0 {
+			if m := s.newline(from + n); m > 0 {
+				s.work += from - i
+				return from + n + m
+			}
+			from += n - 1
+		}
+	}
+	s.work += most - i
+	return 0
+}
+
+// tagEnd returns the > of an element whose name ends at i, if it is near.
+func (s *scanner) tagEnd(i int) int {
+	most := min(len(s.text), i+256)
+	for p := i; p < most; p++ {
+		switch s.text[p] {
+		case '>':
+			s.work += p - i
+			if s.text[p-1] == '/' {
+				return 0
+			}
+			return p
+		case '<', '\n':
+			s.work += p - i
+			return 0
+		}
+	}
+	s.work += most - i
+	return 0
+}
+
+// elementAt makes the name that of an element whose content begins behind the > at p.
+func (s *scanner) elementAt(k *key, p int) int {
+	if s.at(p-1) == '/' || k.from < 1 {
+		return 0
+	}
+	if c := s.at(k.from - 1); c != '<' && c != ':' && c != '"' && c != '\'' && !k.quoted && c != '=' {
+		return 0
+	}
+	k.sep = element
+	return p + 1
+}
+
+// spoken finds a value in prose: "password is X", "API key provided: X", "token X".
+func (s *scanner) spoken(k *key, q int) int {
+	if c := s.at(q); c == '"' || c == '\'' || c == '`' || c == '\\' && s.at(s.backslashes(q)) == '"' || s.quotePrefix(q) > 0 {
+		k.sep = beside
+		return q
+	}
+	if k.kind != phrase && k.kind != secret && k.kind != number {
+		return 0
+	}
+	p := q
+	for n := range 5 {
+		if s.at(p) == '(' { // (for bob)
+			i := bytes.IndexByte(s.text[p:min(len(s.text), p+40)], ')')
+			if i < 0 {
+				break
+			}
+			p = s.blanks(p + i + 1)
+		}
+		end := s.run(p, &nameClass, 24)
+		word := strings.ToLower(string(s.text[p:end]))
+		if isWords[word] || word == "to" && n > 0 || word == "=" {
+			v := end
+			if s.at(v) == ':' {
+				v++
+			}
+			if v = s.blanks(v); v > end {
+				k.sep, k.spaced = is, word != "to" // what is set to something has a look of its own
+				return v
+			}
+			return 0
+		}
+		if n > 0 && (s.at(end) == ':' && s.at(end+1) == ' ' || s.at(end) == '=') && end > p {
+			v := s.blanks(end + 1)
+			k.sep, k.spaced = is, false
+			return v
+		}
+		if n == 0 && !linkWords[word] || end == p {
+			break
+		}
+		p = s.blanks(end)
+	}
+	k.sep = beside
+	return q
+}
+
+// isWords are "is" in some languages.
+var isWords = wordSet(`is was are lautet ist war est era es è é er är jest is: это`)
+
+// linkWords may stand between a name and the words or signs before its value.
+var linkWords = wordSet(`for of set changed reset updated used provided given sent entered received supplied tried value string hash
+	generated created issued as is was rotated`)
