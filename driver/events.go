@@ -77,7 +77,7 @@ type notice struct {
 type firstError struct {
 	time   int64 // nanoseconds since 1970
 	from   record.Stream
-	text   []byte // of the line, as much as a notice can use
+	text   []byte // the whole line: what is secret in it goes before it is cut
 	cut    bool
 	status int
 	rule   string
@@ -85,15 +85,11 @@ type firstError struct {
 	path   []byte
 }
 
-// keepFirst bounds the text of a firstError, in bytes. What is secret in it is
-// taken out before it is cut to incident.MaxSample.
-const keepFirst = 2 * incident.MaxSample
-
 func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
 	text, path := f.text[:0], f.path[:0]
 	*f = firstError{
-		time: r.Time, from: r.Stream, status: m.Status, rule: m.Rule, method: string(m.Method), cut: len(line) > keepFirst,
-		text: append(text, line[:min(len(line), keepFirst)]...), path: append(path, m.Path[:min(len(m.Path), keepFirst)]...),
+		time: r.Time, from: r.Stream, status: m.Status, rule: m.Rule, method: string(m.Method), cut: len(line) >= detect.MaxLine,
+		text: append(text, line[:min(len(line), detect.MaxLine)]...), path: append(path, m.Path...),
 	}
 }
 

@@ -93,7 +93,7 @@ func NewOpened(r *Record, c Container, l Line, redact *Redactor) *Event {
 		ID: r.ID, Host: r.Host, Scope: r.Scope, First: r.First, Last: r.First,
 		Containers: []Container{c}, Samples: []Sample{s}, Objects: []Object{},
 		Fingerprints: []Fingerprint{{
-			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)), Route: redact.more(Route(l.Path)), Status: l.Status,
+			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)), Route: redact.route(l.Path), Status: l.Status,
 			Errors: 1, First: r.First, Last: r.First,
 		}},
 	}
@@ -110,8 +110,8 @@ type Line struct {
 	Rule           string
 	Method         string
 	Path           []byte
-	Text           []byte
-	Cut            bool // there was more
+	Text           []byte // the whole line, up to detect.MaxLine bytes
+	Cut            bool   // there was more
 }
 
 // NewSample quotes a line that is in no object yet.
@@ -120,7 +120,7 @@ func NewSample(l Line, redact *Redactor) Sample {
 		Time: l.Time, Container: l.Container, Stream: l.Stream, Status: l.Status, Rule: l.Rule,
 		Fingerprint: FingerprintOf(l.App, l.Method, l.Path, l.Status),
 	}
-	s.Text, s.Cut = cutEnd(redact.Redact(l.Text), l.Cut)
+	s.Text, s.Cut = cutEnd(redact.line(l.Text), l.Cut)
 	return s
 }
 

@@ -21,19 +21,19 @@ func TestWhatIsSecretIsRedacted(t *testing.T) {
 		`basic authentication failed, bearer required there`:                        `basic authentication failed, bearer required there`,
 		`jwt eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl expired`:                        `jwt [redacted] expired`,
 		`Cookie: sid=abc; theme=dark`:                                               `Cookie: [redacted]`,
-		`{"cookie":"sid=abc; a=b","status":500}`:                                    `{"cookie":[redacted],"status":500}`,
+		`{"cookie":"sid=abc; a=b","status":500}`:                                    `{"cookie":"[redacted]","status":500}`,
 		`Set-Cookie: id=a3fWa; Path=/; HttpOnly`:                                    `Set-Cookie: [redacted]`,
 		`POST /login?user=bob&password=hunter2&next=%2F HTTP/1.1`:                   `POST /login?user=bob&password=[redacted]&next=%2F HTTP/1.1`,
-		`{"user":"bob","password":"a\"b c","n":1}`:                                  `{"user":"bob","password":[redacted],"n":1}`,
-		`{'passwd': 'x y', 'n': 1}`:                                                 `{'passwd': [redacted], 'n': 1}`,
-		`{:password=>"x", "api_key"=>"y"}`:                                          `{:password=>[redacted], "api_key"=>[redacted]}`,
+		`{"user":"bob","password":"a\"b c","n":1}`:                                  `{"user":"bob","password":"[redacted]","n":1}`,
+		`{'passwd': 'x y', 'n': 1}`:                                                 `{'passwd': '[redacted]', 'n': 1}`,
+		`{:password=>"x", "api_key"=>"y"}`:                                          `{:password=>"[redacted]", "api_key"=>"[redacted]"}`,
 		`pwd=x secret=y token=z api_key=1 access_key=2`:                             `pwd=[redacted] secret=[redacted] token=[redacted] api_key=[redacted] access_key=[redacted]`,
 		`X-Api-Key: abc-def`:                                                        `X-Api-Key: [redacted]`,
 		`DB_PASSWORD=pa$$word,`:                                                     `DB_PASSWORD=[redacted],`,
 		`user[password]=abc&x=1`:                                                    `user[password]=[redacted]&x=1`,
 		`connect postgres://app:pa:ss@db:5432/shop failed`:                          `connect postgres://[redacted]@db:5432/shop failed`,
 		`clone https://ghp_token@github.com/a/b`:                                    `clone https://[redacted]@github.com/a/b`,
-		`https://example.com/a?mail=bob@example.com`:                                `https://example.com/a?mail=bob@example.com`,
+		`https://example.com/a?mail=bob@example.com`:                                `https://example.com/a?mail=[redacted]`,
 		`mysql --password hunter2 -u x`:                                             `mysql --password [redacted] -u x`,
 		`key AKIAIOSFODNN7EXAMPLE and more`:                                         `key [redacted] and more`,
 		`"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"`:                                `"[redacted]"`,
@@ -68,21 +68,5 @@ func TestSomebodysOwnExpression(t *testing.T) {
 	}
 	if r, err := NewRedactor(""); r != nil || err != nil {
 		t.Error("an empty expression makes a redactor of its own")
-	}
-}
-
-func BenchmarkRedact(b *testing.B) {
-	for name, piece := range map[string]string{
-		"access":   `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /orders/12?token=abc HTTP/1.1" 502 1 "-" "curl/8.5.0" `,
-		"password": "password", "quoted": `token="a\`, "escaped": `\"`, "url": "://x@", "header": "authorization: ", "cookie": "Cookie: a=b; ", "key": "-----BEGIN PRIVATE KEY-----", "digits": "4 ",
-	} {
-		text := []byte(strings.Repeat(piece, rawSample/len(piece)))
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			var r *Redactor
-			for b.Loop() {
-				r.Redact(text)
-			}
-		})
 	}
 }

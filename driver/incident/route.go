@@ -3,6 +3,8 @@ package incident
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/logfast/logfast/driver/redact"
 )
 
 // maxRoute bounds a route, in bytes, and maxParts its parts.
@@ -21,20 +23,26 @@ const (
 //	/files/order-1234.pdf   /files/order-{n}.pdf
 //	/js/main.3f2a1b9c.js    /js/main.{id}.js
 //	/npm/v2.1/oauth2        /npm/v2.1/oauth2
+//
+// Secrets are taken out: /login/password=[redacted].
 func Route(path []byte) string {
+	cut := len(path) > 4*maxRoute
 	p := string(path[:min(len(path), 4*maxRoute)])
 	if i := strings.IndexAny(p, "?#;"); i >= 0 {
 		p = p[:i]
 	}
 	p = clean([]byte(p))
 	parts := strings.Split(p, "/")
+	if cut && len(p) > 3*maxRoute { // the last part may be half a secret
+		parts[len(parts)-1] = "…"
+	}
 	if len(parts) > maxParts {
 		parts = append(parts[:maxParts], "…")
 	}
 	for i, part := range parts {
 		parts[i] = routePart(part)
 	}
-	route := strings.Join(parts, "/")
+	route := redact.String(strings.Join(parts, "/"))
 	if len(route) > maxRoute {
 		route = valid(route[:maxRoute]) + "…"
 	}

@@ -37,10 +37,6 @@ const kept = 64
 // line that a detector sees, and room for what stands before it.
 const maxRecord = detect.MaxLine + 4<<10
 
-// rawSample is how much of a line is kept until it is redacted. What is left of
-// it is cut then, so that no cut falls into a secret.
-const rawSample = 2 * MaxSample
-
 // ScanConfig says how a text is read.
 type ScanConfig struct {
 	Format record.Format
@@ -68,7 +64,7 @@ type Scanner struct {
 	sampled  int               // prints with a sample
 	key      []byte            // room for a print's key
 	first    *sample
-	last     sample // its buffer is used again and again
+	last     sample // its buffer is used again and again, for the whole line
 }
 
 // lane is one of the container's two streams.
@@ -86,8 +82,9 @@ type lane struct {
 type sample struct {
 	Sample
 	lane  *lane
-	n     int64 // number of the line in its lane
-	text  []byte
+	n     int64  // number of the line in its lane
+	text  []byte // the whole line until it is redacted
+	clean bool   // it is redacted, and cut to be the Sample's
 	trace *trace
 }
 
@@ -160,10 +157,11 @@ func (s *Scanner) record(line []byte) {
 func (s *Scanner) look(l *lane, from record.Stream, line, text []byte) {
 	l.begun = false
 	l.n++
-	if t := l.trace.add(l.n, text); t != nil {
+	if t := l.trace.add(s.cfg.Redact, l.n, text); t != nil {
 		for _, was := range l.samples {
 			if was.trace == nil && was.n >= t.first-tracesNear && was.lane == l {
 				was.trace = t
+				t.wanted = t.wanted || was != &s.last
 			}
 		}
 		t.seen = s.line
@@ -199,8 +197,8 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 	p := s.print(m)
 	fill := func(sm *sample) {
 		*sm = sample{
-			Sample: Sample{Time: at, Stream: from.String(), Status: m.Status, Rule: m.Rule, Cut: len(text) > rawSample, Line: l.line, Offset: l.offset},
-			lane:   l, n: l.n, text: append(sm.text[:0], text[:min(len(text), rawSample)]...),
+			Sample: Sample{Time: at, Stream: from.String(), Status: m.Status, Rule: m.Rule, Cut: len(text) >= detect.MaxLine, Line: l.line, Offset: l.offset},
+			lane:   l, n: l.n, text: append(sm.text[:0], text...),
 			trace: s.traceBefore(l, at),
 		}
 		if p != nil {
@@ -213,6 +211,10 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 	if isNew || s.first == nil {
 		sm := &sample{}
 		fill(sm)
+		sm.redact(s.cfg.Redact) // 64 whole lines are too many to keep
+		if sm.trace != nil {
+			sm.trace.wanted = true
+		}
 		l.samples = append(l.samples, sm)
 		if s.first == nil {
 			s.first = sm
@@ -242,7 +244,7 @@ func (s *Scanner) print(m *detect.Match) *print {
 	p := s.prints[string(s.key)]
 	if p == nil && len(s.prints) < MaxFingerprints {
 		p = &print{Fingerprint: Fingerprint{
-			ID: identity(s.key), App: s.cfg.App, Method: clean(m.Method), Route: s.cfg.Redact.more(route), Status: m.Status,
+			ID: identity(s.key), App: s.cfg.App, Method: clean(m.Method), Route: s.cfg.Redact.route(m.Path), Status: m.Status,
 		}}
 		s.prints[string(s.key)] = p
 	}
@@ -329,12 +331,22 @@ func (s *Scanner) choose(prints []*print) {
 	}
 	slices.SortFunc(chosen, func(a, b *sample) int { return cmp.Compare(a.Offset, b.Offset) })
 	for _, sm := range chosen {
-		sm.Text, sm.Cut = cutEnd(s.cfg.Redact.Redact(sm.text), sm.Cut)
+		sm.redact(s.cfg.Redact)
 		if sm.trace != nil {
-			sm.Context = cutMiddle(s.cfg.Redact.Redact(sm.trace.text()))
+			sm.Context = sm.trace.quote(s.cfg.Redact)
 		}
 		s.findings.Samples = append(s.findings.Samples, sm.Sample)
 	}
+}
+
+// redact makes the Sample's text of the whole line.
+func (sm *sample) redact(r *Redactor) {
+	if sm.clean {
+		return
+	}
+	sm.clean = true
+	sm.Text, sm.Cut = cutEnd(r.line(sm.text), sm.Cut)
+	sm.text = nil
 }
 
 // byErrors puts the fingerprint with more errors first.

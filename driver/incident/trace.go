@@ -1,6 +1,12 @@
 package incident
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/redact"
+)
 
 // tracesNear is how many lines of its stream an error and its traceback may be
 // apart, tracesElsewhere how many lines of the text where they are on two streams.
@@ -9,9 +15,10 @@ const (
 	tracesElsewhere = 64
 )
 
-// maxTrace is how much of a traceback's beginning, and of its end, is kept
-// until it is redacted.
-const maxTrace = MaxSample
+// maxTrace is how much of a traceback's beginning, and of its end, is kept until it is
+// redacted: whole lines, of which the last may be longer. It is far more than is quoted, so
+// that a secret of many lines is seen as a whole.
+const maxTrace = 16 << 10
 
 // trace is a traceback: lines that stand together in one stream.
 type trace struct {
@@ -20,8 +27,11 @@ type trace struct {
 	stamp      []byte // that line's time
 	kind       kind
 	after      bool   // a Python traceback's frames are over
-	head, tail []byte // what is beyond maxTrace of the head
+	head, tail []byte // whole lines; what is beyond maxTrace of the head
 	cut        bool   // something between them is not kept
+	inKey      bool   // what is not kept ends within a private key
+	wanted     bool   // a sample that will stay has it
+	quoted     string // what is quoted of it, once that is known; head and tail are gone
 }
 
 type kind uint8
@@ -42,7 +52,7 @@ type tracer struct {
 }
 
 // add takes the stream's next line and returns the traceback that it belongs to.
-func (t *tracer) add(n int64, line []byte) *trace {
+func (t *tracer) add(r *Redactor, n int64, line []byte) *trace {
 	if t.open != nil {
 		if t.open.goesOn(line) {
 			t.open.add(n, line)
@@ -54,7 +64,7 @@ func (t *tracer) add(n int64, line []byte) *trace {
 	if len(line) > 0 {
 		switch line[0] {
 		case ' ', '\t', 'T', 'g':
-			t.begin(n, line)
+			t.begin(r, n, line)
 		}
 	}
 	t.push(line)
@@ -63,7 +73,8 @@ func (t *tracer) add(n int64, line []byte) *trace {
 
 // begin begins a traceback where the line is the first sure sign of one. What
 // it is about stands before.
-func (t *tracer) begin(n int64, line []byte) {
+func (t *tracer) begin(r *Redactor, n int64, line []byte) {
+	before := t.last
 	text := bytes.TrimLeft(line, " \t")
 	switch {
 	case bytes.HasPrefix(text, pythonHead):
@@ -89,6 +100,9 @@ func (t *tracer) begin(n int64, line []byte) {
 	}
 	t.open.add(n, line)
 	t.last = t.open
+	if before != nil && before.wanted { // there may be many of them, and little is quoted
+		before.quote(r)
+	}
 }
 
 var (
@@ -126,25 +140,52 @@ func (t *trace) goesOn(line []byte) bool {
 
 func (t *trace) add(n int64, line []byte) {
 	t.end = n
-	room := maxTrace - len(t.head)
-	if len(t.tail) == 0 && len(line) < room {
+	if len(line) >= detect.MaxLine { // cut, maybe within a secret
+		line = redact.Half(line)
+	}
+	if len(t.tail) == 0 && len(t.head) < maxTrace {
 		t.head = append(append(t.head, line...), '\n')
 		return
 	}
-	t.tail = append(append(t.tail, line[max(0, len(line)-maxTrace):]...), '\n')
-	if len(t.tail) > 2*maxTrace { // not at each line
-		t.cut = true
-		t.tail = append(t.tail[:0], t.tail[len(t.tail)-maxTrace:]...)
+	t.tail = append(append(t.tail, line...), '\n')
+	if len(t.tail) > 2*maxTrace+len(line) { // not at each line
+		t.drop(len(t.tail) - len(line) - 1 - maxTrace)
 	}
 }
 
-// text is what is kept of the traceback.
-func (t *trace) text() []byte {
+// drop drops the lines that begin in the first n bytes of the tail.
+func (t *trace) drop(n int) {
+	n += bytes.IndexByte(t.tail[n:], '\n') + 1
+	gone := t.tail[:n]
+	if i := bytes.LastIndex(gone, privateKey); i >= 0 || !t.cut && bytes.Contains(t.head, privateKey) {
+		if i < 0 {
+			gone, i = t.head, bytes.LastIndex(t.head, privateKey)
+		}
+		t.inKey = bytes.Contains(gone[max(0, i-40):i], []byte("BEGIN"))
+	}
+	t.cut = true
+	t.tail = append(t.tail[:0], t.tail[n:]...)
+}
+
+var privateKey = []byte("PRIVATE KEY")
+
+// quote returns what is quoted of the traceback: redacted as a whole, then cut.
+func (t *trace) quote(r *Redactor) string {
+	if t.head == nil {
+		return t.quoted
+	}
 	text := append([]byte{}, t.head...)
 	if t.cut {
-		text = append(text, "…\n"...)
+		if text = r.Redact(text); t.inKey {
+			t.tail = append([]byte("-----BEGIN PRIVATE KEY-----\n"), t.tail...)
+		}
+		text = append(append(slices.Clip(text), "…\n"...), r.Redact(t.tail)...)
+	} else {
+		text = r.Redact(append(text, t.tail...))
 	}
-	return bytes.TrimRight(append(text, t.tail...), "\n")
+	t.quoted = cutMiddle(bytes.TrimRight(text, "\n"))
+	t.head, t.tail = nil, nil
+	return t.quoted
 }
 
 func (t *tracer) push(line []byte) {
@@ -157,7 +198,7 @@ func (t *tracer) push(line []byte) {
 func (t *tracer) keep() {
 	for i, line := range t.prev {
 		if !t.mine[i] && line != nil {
-			t.prev[i] = bytes.Clone(line[:min(len(line), MaxSample)])
+			t.prev[i] = bytes.Clone(line)
 			t.mine[i] = true
 		}
 	}
