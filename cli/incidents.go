@@ -13,6 +13,7 @@ import (
 
 	"github.com/logfast/logfast/driver/archive"
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/redact"
 	"github.com/logfast/logfast/internal/show"
 )
 
@@ -84,11 +85,12 @@ type incidentCommand struct {
 	ID      string `arg:"" help:"The incident's id, or as much of its beginning as no other has."`
 	Context int    `short:"C" default:"5" placeholder:"N" help:"Lines before and after each error. Default: ${default}."`
 	JSON    bool   `name:"json" help:"The event as it is in the store, and beside it the lines."`
+	Secrets bool   `name:"unredacted" help:"The lines as they are in the store, with their secrets."`
 }
 
 // Help is shown below the usage.
 func (incidentCommand) Help() string {
-	return `Shows one incident: what it came to, its kinds of errors, and the lines around those that it quotes, from the log objects themselves. A ">" marks the errors. In what the incident quotes secrets are redacted, in the lines they are not.
+	return `Shows one incident: what it came to, its kinds of errors, and the lines around those that it quotes, from the log objects themselves. A ">" marks the errors. Secrets are redacted in all of it; in the lines an expression that the option redact names is not used. The log itself has them: logfast cat.
 
 ` + archiveHelp + `
 
@@ -116,7 +118,7 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		if err != nil {
 			return err
 		}
-		v := &incidentView{desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}}
+		v := &incidentView{desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets}
 		v.fetch(c.Context)
 		if d.ctx.Err() != nil {
 			return d.ctx.Err()
@@ -137,8 +139,9 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 type incidentView struct {
 	*desk
 	*incident.Incident
-	lines  map[string][]archive.Numbered // by key
-	failed bool
+	lines   map[string][]archive.Numbered // by key
+	failed  bool
+	secrets bool // stay in the lines
 }
 
 // fetch gets the lines around the samples.
@@ -155,7 +158,28 @@ func (v *incidentView) fetch(context int) {
 			v.failed = true
 			v.screen.say("the lines of %s cannot be shown: %v", key, err)
 		}
+		if !v.secrets {
+			redactLines(lines)
+		}
 		v.lines[key] = lines
+	}
+}
+
+// redactLines takes the secrets out of lines, those that follow each other together.
+func redactLines(lines []archive.Numbered) {
+	for len(lines) > 0 {
+		n := 1
+		for n < len(lines) && lines[n].Line == lines[n-1].Line+1 {
+			n++
+		}
+		texts := make([]string, n)
+		for i := range texts {
+			texts[i] = lines[i].Text
+		}
+		for i, text := range redact.Lines(texts) {
+			lines[i].Text = text
+		}
+		lines = lines[n:]
 	}
 }
 
