@@ -25,6 +25,7 @@ const maxCommand = 160
 
 // flag looks at a flag of one letter, whose blank or quote stands at at.
 func (s *scanner) flag(at int) {
+	s.reaching = true
 	letter := s.text[at+2]
 	for i := range flags {
 		f := &flags[i]

@@ -172,6 +172,9 @@ func (s *scanner) groupGap(p int) int {
 		}
 		return n
 	}
+	if c := s.at(p); c < 0x80 && c != '%' && c != '&' {
+		return 0
+	}
 	for _, blank := range [...]string{"\u00a0", "\u2009", "\u200a", "\u202f", "\u2007", "\u2002", "\u2003", "\u2010", "\u2011", "\u2013", "\u2012", "\u00b7", "%20", "&nbsp;"} {
 		if s.exact(p, blank) {
 			return len(blank)

@@ -77,7 +77,7 @@ func (s *scanner) grams() {
 	for i := 2; i < len(t); i++ {
 		g = (g<<8 | uint32(lower[t[i]])) & 0xffffff
 		b := x.table[gramHash(g)]
-		if b == 0 || i-2 < s.taken {
+		if b == 0 || i-2 < s.taken && i-2 >= s.takenFrom {
 			continue
 		}
 		for j := range x.buckets[b] {

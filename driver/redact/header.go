@@ -129,6 +129,7 @@ func (s *scanner) scheme(at int) {
 	if gap == i || letterClass[s.at(at-1)] {
 		return
 	}
+	s.reaching = true
 	end := s.run(gap, &tokenClass, len(s.text))
 	for end > gap && s.text[end-1] == '.' {
 		end--

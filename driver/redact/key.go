@@ -47,14 +47,15 @@ func (s *scanner) name(at int) {
 	k := s.nameAt(at)
 	s.named = k.to
 	before := ""
-	if s.at(k.from-1) == ' ' {
+	if s.at(k.from-1) == ' ' && (s.has(k.from, "key") || s.has(k.from, "code")) {
 		before = s.wordBefore(k.from - 1)
 	}
-	k.kind, k.alone = classify(string(s.text[k.from:k.to]), before)
+	k.kind, k.alone = recall(s.text[k.from:k.to], before)
 	if k.kind == none {
 		return
 	}
 	k.kind = s.together(&k)
+	s.reaching = s.reaching || k.to-k.from > 32
 	v := s.separated(&k)
 	if k.sep == noSeparator {
 		return

@@ -1,7 +1,9 @@
 package redact
 
 import (
+	"hash/maphash"
 	"strings"
+	"sync/atomic"
 	"unicode"
 )
 
@@ -209,6 +211,32 @@ func classify(name, before string) (k kind, alone bool) {
 		}
 	}
 	return k, len(all) == 1
+}
+
+// classified is what classify has said of a name.
+type classified struct {
+	name, before string
+	kind         kind
+	alone        bool
+}
+
+// recent has the names that were classified lately, by their hash: a log has few of them,
+// again and again.
+var (
+	recent [1 << 10]atomic.Pointer[classified]
+	seed   = maphash.MakeSeed()
+)
+
+// recall is classify, from what was classified lately if possible.
+func recall(name []byte, before string) (kind, bool) {
+	at := &recent[maphash.Bytes(seed, name)%uint64(len(recent))]
+	if c := at.Load(); c != nil && c.name == string(name) && c.before == before {
+		return c.kind, c.alone
+	}
+	c := &classified{name: string(name), before: before}
+	c.kind, c.alone = classify(c.name, before)
+	at.Store(c)
+	return c.kind, c.alone
 }
 
 // identifies reports whether a name such as session_id is the secret itself.

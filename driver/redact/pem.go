@@ -6,6 +6,7 @@ import "bytes"
 // to its END, over all lines. What lacks its END goes to the text's end; what lacks its
 // BEGIN begins with the lines of base64 before.
 func (s *scanner) pem(at int) {
+	s.reaching = true
 	line := max(0, at-48)
 	head := s.text[line:at]
 	if i := bytes.LastIndex(bytes.ToUpper(head), []byte("BEGIN ")); i >= 0 && bytes.HasSuffix(bytes.TrimRight(head[:i], " "), []byte("---")) {
@@ -67,7 +68,12 @@ func (s *scanner) putty(at int) {
 
 // jwk takes the private numbers of a JSON Web Key.
 func (s *scanner) jwk(at int) {
+	s.reaching = true
+	if at < s.jwks {
+		return
+	}
 	from, to := at, at
+	defer func() { s.jwks = to }()
 	for from > s.taken && at-from < 8<<10 && s.text[from] != '{' {
 		from--
 	}
@@ -102,5 +108,4 @@ func (s *scanner) jwk(at int) {
 			i = close
 		}
 	}
-	s.taken = max(s.taken, to)
 }

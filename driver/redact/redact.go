@@ -19,6 +19,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Mark stands in the place of a secret.
@@ -26,7 +27,7 @@ const Mark = "[redacted]"
 
 // rounds bounds how often a text is redacted until that changes nothing. A second round
 // finds what the marks of the first have separated.
-const rounds = 4
+const rounds = 8
 
 // Text returns the text without its secrets and without the parts of it that the caller
 // knows to be secret. The result is the argument itself if there are none; the argument is
@@ -40,16 +41,25 @@ func Text(text []byte, known ...Span) (redacted []byte) {
 	return redact(text, known)
 }
 
+// scanners keeps scanners, since lines are short and many.
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
 func redact(text []byte, known []Span) []byte {
+	s := scanners.Get().(*scanner)
+	defer scanners.Put(s)
 	for range rounds {
-		s := scanner{text: text, spans: known}
+		*s = scanner{text: text, spans: append(s.spans[:0], known...)}
 		s.all()
 		next := s.replaced()
 		if next == nil {
 			break
 		}
 		text, known = next, nil
+		if s.apart {
+			break
+		}
 	}
+	*s = scanner{spans: s.spans[:0]}
 	return text
 }
 
@@ -106,18 +116,20 @@ type Span struct{ From, To int }
 
 // scanner looks for secrets in one text. It belongs to one goroutine.
 type scanner struct {
-	text  []byte
-	spans []Span
-	named int // end of the last name that was looked at
-	taken int // nothing before it needs another look by name or prefix
+	text             []byte
+	spans            []Span
+	apart            bool // each mark stands between signs, so that it changes nothing around it
+	reaching         bool // what reaches further than a value was seen: a private key, SQL, a command
+	named            int  // end of the last name that was looked at
+	takenFrom, taken int  // what was taken last, which needs no other look by name or prefix
 
-	line      Span           // the last line that was looked for
-	closings  [4]closingMemo // the last quotes that were looked for, by two bits of the quote
-	programs  []int          // for each of flags, the last place of its program; nil before the first look
-	following []int          // and the next one
-	lowered   []byte         // the text in small letters, for these
-	hosts     []int          // the @ of the URLs with a user, in the order of the text
-	rows      int            // the end of the last rows of SQL
+	line       Span           // the last line that was looked for
+	closings   [4]closingMemo // the last quotes that were looked for, by two bits of the quote
+	programs   []int          // for each of flags, the last place of its program; nil before the first look
+	following  []int          // and the next one
+	lowered    []byte         // the text in small letters, for these
+	hosts      []int          // the @ of the URLs with a user, in the order of the text
+	rows, jwks int            // the ends of the last rows of SQL and of the last JSON Web Key
 
 	work int // bytes that were looked at beyond the pass itself, for a test
 }
@@ -143,6 +155,7 @@ func (s *scanner) all() {
 		v := scanner{text: view}
 		v.look()
 		s.work += v.work + len(view)
+		s.reaching = s.reaching || v.reaching || len(v.spans) > 0
 		for _, sp := range v.spans {
 			s.spans = append(s.spans, Span{pos[sp.From], pos[sp.To]})
 		}
@@ -168,7 +181,9 @@ func (s *scanner) mark(from, to int) {
 // take marks a part that needs no further look.
 func (s *scanner) take(from, to int) {
 	s.mark(from, to)
-	s.taken = max(s.taken, to)
+	if to > s.taken {
+		s.takenFrom, s.taken = from, to
+	}
 }
 
 // replaced returns the text with a mark for each secret, nil if that is the text itself.
@@ -176,6 +191,7 @@ func (s *scanner) replaced() []byte {
 	slices.SortFunc(s.spans, func(a, b Span) int { return a.From - b.From })
 	var out []byte
 	done := 0
+	s.apart = bytes.IndexByte(s.text, '<') < 0 && !s.reaching && bytes.IndexByte(s.text, 0x1b) < 0
 	for i := 0; i < len(s.spans); {
 		sp := s.spans[i]
 		for i++; i < len(s.spans) && s.spans[i].From <= sp.To; i++ {
@@ -188,6 +204,7 @@ func (s *scanner) replaced() []byte {
 		if sp.From >= sp.To || string(s.text[sp.From:sp.To]) == Mark {
 			continue
 		}
+		s.apart = s.apart && sp.From > 0 && beforeMark[s.text[sp.From-1]] && (sp.To == len(s.text) || afterMark[s.text[sp.To]])
 		out = append(append(out, s.text[done:sp.From]...), Mark...)
 		done = sp.To
 	}
@@ -211,6 +228,12 @@ func (s *scanner) whole(sp Span) Span {
 	_, sp.To = near(sp.To)
 	return sp
 }
+
+// A mark between these has not joined or parted words.
+var (
+	beforeMark = classOf(" =:\"'/&")
+	afterMark  = classOf(" &\"',;)}]")
+)
 
 // at returns the byte at i, 0 outside the text.
 func (s *scanner) at(i int) byte {

@@ -27,6 +27,7 @@ func (s *scanner) identified(at int) {
 
 // insert takes the values of secret columns: INSERT INTO t (name, password) VALUES (…).
 func (s *scanner) insert(at int) {
+	s.reaching = true
 	if at < s.rows {
 		return
 	}

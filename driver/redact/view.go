@@ -16,36 +16,48 @@ func decode(text []byte) (view []byte, pos []int) {
 	if !encoded(text) {
 		return nil, nil
 	}
-	changed := false
-	view = make([]byte, 0, len(text))
-	pos = make([]int, 0, len(text)+1)
-	for i := 0; i < len(text); {
-		size, with := 0, ""
-		switch text[i] {
-		case '%':
-			size, with = percent(text[i:])
-		case '\\':
-			size, with = escape(text[i:])
-		case '&':
-			size, with = entity(text[i:])
-		case 0x1b:
-			size = colour(text[i:])
+	first := 0
+	for ; first < len(text); first++ {
+		if size, _ := decodeAt(text[first:]); size > 0 {
+			break
 		}
+	}
+	if first == len(text) {
+		return nil, nil
+	}
+	view = append(make([]byte, 0, len(text)), text[:first]...)
+	pos = make([]int, first, len(text)+1)
+	for i := range pos {
+		pos[i] = i
+	}
+	for i := first; i < len(text); {
+		size, with := decodeAt(text[i:])
 		if size == 0 {
 			view, pos = append(view, text[i]), append(pos, i)
 			i++
 			continue
 		}
-		changed = true
 		for j := range len(with) {
 			view, pos = append(view, with[j]), append(pos, i)
 		}
 		i += size
 	}
-	if !changed {
-		return nil, nil
-	}
 	return view, append(pos, len(text))
+}
+
+// decodeAt returns how many bytes at the start of a text are an encoding, and of what.
+func decodeAt(t []byte) (int, string) {
+	switch t[0] {
+	case '%':
+		return percent(t)
+	case '\\':
+		return escape(t)
+	case '&':
+		return entity(t)
+	case 0x1b:
+		return colour(t), ""
+	}
+	return 0, ""
 }
 
 func encoded(text []byte) bool {

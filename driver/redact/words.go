@@ -36,16 +36,37 @@ var stateOf = wordSet(`required invalid incorrect wrong expired missing empty bl
 	false insecure secure sensitive`)
 
 // unquote takes quotes, backslashes and blanks from the ends.
-func unquote(v []byte) []byte { return bytes.Trim(v, " \t\r\n\\\"'`“”") }
+func unquote(v []byte) []byte {
+	for len(v) > 0 && quoteClass[v[0]] {
+		v = v[1:]
+	}
+	for len(v) > 0 && quoteClass[v[len(v)-1]] {
+		v = v[:len(v)-1]
+	}
+	return v
+}
+
+var (
+	quoteClass  = classOf(" \t\r\n\\\"'`")
+	closerClass = classOf(",;.)}]>")
+	openerClass = classOf("([{<")
+)
 
 // trivialValue reports whether a value is no secret: empty, a placeholder, a word such
 // as null, or what another redactor has left.
 func trivialValue(v []byte) bool {
 	v = unquote(v)
-	v = bytes.TrimRight(v, ",;.)}]>")
-	v = bytes.TrimLeft(v, "([{<")
+	for len(v) > 0 && closerClass[v[len(v)-1]] {
+		v = v[:len(v)-1]
+	}
+	for len(v) > 0 && openerClass[v[0]] {
+		v = v[1:]
+	}
 	if len(v) == 0 || bytes.HasPrefix(v, []byte(Mark[1:len(Mark)-1])) {
 		return true
+	}
+	if c := v[0]; digitClass[c] || len(v) > 16 && letterClass[c] && c != 'x' && c != 'X' {
+		return false
 	}
 	if len(v) <= 16 && trivialWords[strings.ToLower(string(v))] {
 		return true
