@@ -76,7 +76,9 @@ func (g *Reading) catchUp(ctx context.Context, cur **part, tip segment.Tip) (mor
 			if err != nil {
 				return false, err
 			}
-			p.end = fi.Size()
+			if p.end = fi.Size(); p.end < p.from {
+				p.from = 0 // it was truncated: what is there now came after
+			}
 		} else {
 			p.end = tip.Size
 		}

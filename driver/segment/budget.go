@@ -33,7 +33,7 @@ func (s *Spool) Room(size int) bool {
 
 // Used is how many bytes the files of all containers have, as far as is known
 // without looking.
-func (s *Spool) Used() int64 { return s.used.Load() }
+func (s *Spool) Used() int64 { return max(0, s.used.Load()) }
 
 // Written is how many bytes its writers have appended since it was opened: what
 // it grows by from one look to the next is how busy they are.

@@ -21,8 +21,9 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 	if err != nil {
 		return record.Lost{}, err
 	}
-	if m.Lost == nil {
-		m.Lost = &record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last}
+	if !m.dropped() {
+		m.Lost = addLost(m.Lost, record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last})
+		m.Partly = false
 	}
 	text := m.lostText()
 	m.LostErrors = sum.Add(m.LostErrors, m.Errors)
@@ -46,14 +47,22 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 	return *m.Lost, err
 }
 
+// dropped reports whether one line stands for the whole text.
+func (m *Meta) dropped() bool { return m.Lost != nil && !m.Partly }
+
 // givenUp says that the text is the one line, and what is packed is not.
-func (m *Meta) givenUp() bool { return m.Lost != nil && m.SHA256 == "" }
+func (m *Meta) givenUp() bool { return m.dropped() && m.SHA256 == "" }
 
 // lostText is the record that stands for a text that was given up.
 func (m *Meta) lostText() []byte {
-	format, _ := record.ParseFormat(m.Stream.Format)
-	w := record.NewWriter(format, m.Stream.Host, m.Stream.App, m.Stream.ShortID())
-	return w.Append(nil, &record.Record{Time: m.First.UnixNano(), Stream: record.Stderr, Text: m.Lost.Text()})
+	return lostRecord(&m.Stream, m.First, m.Lost)
+}
+
+// lostRecord is the record of a stream that says what is lost.
+func lostRecord(of *Stream, at time.Time, lost *record.Lost) []byte {
+	format, _ := record.ParseFormat(of.Format)
+	w := record.NewWriter(format, of.Host, of.App, of.ShortID())
+	return w.Append(nil, &record.Record{Time: at.UnixNano(), Stream: record.Stderr, Text: lost.Text()})
 }
 
 // finishGivingUp completes a giveUp that was cut off. What is packed since has
@@ -63,7 +72,7 @@ func (s *Spool) finishGivingUp(seg Segment) error {
 		return nil
 	}
 	m, err := s.Meta(seg)
-	if err != nil || m.Lost == nil {
+	if err != nil || !m.dropped() {
 		return nil //nolint:nilerr // whoever needs the Meta says what is wrong with it
 	}
 	size, err := s.sizeOf(seg)
@@ -87,15 +96,17 @@ func (s *Spool) finishGivingUp(seg Segment) error {
 // isMark reports whether one line stands for the segment's text.
 func (s *Spool) isMark(seg Segment) (bool, error) {
 	m, err := s.Meta(seg)
-	return err == nil && m.Lost != nil, err
+	return err == nil && m.dropped(), err
 }
 
 // absorb makes m, which is a mark, stand for what the following segment held as well. It
 // returns what that was. Repeated with the same segment, it changes nothing.
 func (m *Meta) absorb(of *Meta, stem string) record.Lost {
 	lost := record.Lost{Lines: of.Lines, Bytes: of.Bytes, Reason: DiskFull, From: of.First, To: of.Last}
-	if of.Lost != nil {
+	if of.dropped() {
 		lost = *of.Lost
+	} else if of.Lost != nil {
+		lost = *addLost(of.Lost, lost)
 	}
 	if m.Absorbs == stem {
 		return lost

@@ -30,7 +30,8 @@ const probeFile = ".probe.tmp"
 // system that makes inodes of free blocks, such as XFS, may refuse a file for want of blocks.
 func (s *Spool) shortage(n Need) (shortOf, error) {
 	err := durable.Do("create", probeFile, func() error {
-		f, err := s.root.OpenFile(probeFile, os.O_WRONLY|os.O_CREATE, 0o600)
+		_ = s.root.Remove(probeFile) // of a kill, or another's
+		f, err := s.root.OpenFile(probeFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			err = errors.Join(f.Close(), s.root.Remove(probeFile))
 		}
@@ -93,7 +94,7 @@ func (m *maker) freeInodes() {
 	m.each(m.owners, oldest(uploaded), m.deleteCopy)
 }
 
-func isDropped(m *Meta) bool { return m.Lost != nil }
+func isDropped(m *Meta) bool { return m.dropped() }
 
 // nextToMerge returns the next pending segment; once without, and then with errors.
 func nextToMerge(o *usage) *kept {
@@ -128,7 +129,7 @@ func (m *maker) merge(o *usage, k *kept, want func(*Meta) bool) {
 		return
 	}
 	defer release()
-	if into.Lost == nil {
+	if !into.dropped() {
 		if dropped, err := m.drop(o, k); !dropped {
 			m.errs = append(m.errs, err)
 			return
@@ -184,7 +185,7 @@ func (m *maker) absorb(o *usage, into, gone *kept) error {
 		return err
 	}
 	into.Name = into.Name.in(Sealed)
-	if of.Lost == nil {
+	if !of.dropped() {
 		m.made.Dropped = append(m.made.Dropped, GivenUp{gone.Segment, g})
 	}
 	if err := s.remove(gone.Segment); err != nil {

@@ -92,6 +92,10 @@ type Meta struct {
 	// Its files go next.
 	Absorbs string `json:"absorbs,omitempty"`
 
+	// Partly says that Lost is a part of the text alone, which others have
+	// truncated or removed: the rest is there, with a line in the place of that part.
+	Partly bool `json:"partly,omitempty"`
+
 	// Event is the event of the fast track that the segment belongs to: an
 	// incident's ID, or "".
 	Event string `json:"event,omitempty"`
@@ -163,7 +167,7 @@ func (s *Spool) readJSON(name string, v any) error {
 	if fi, err := s.root.Lstat(name); err == nil && fi.Size() > maxJSON {
 		return fmt.Errorf("read %s: it has %d bytes, more than %d", name, fi.Size(), maxJSON)
 	}
-	data, err := s.root.ReadFile(name)
+	data, err := durable.ReadFile(s.root, name)
 	if err != nil {
 		return err
 	}
@@ -241,7 +245,7 @@ func (s *Spool) describeAs(of *Stream, dir string, name Name) (*Meta, error) {
 	if name.State == Active {
 		file = path.Join(dir, name.Active)
 	}
-	f, err := s.root.Open(file)
+	f, err := durable.OpenRegular(s.root, file, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

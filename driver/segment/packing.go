@@ -89,7 +89,7 @@ func (s *Spool) PackAhead(dir string, ahead *Packing) (p *Packing, active bool, 
 // startPacking returns a Packing of a sealed segment: ahead, where that is one
 // of the same file.
 func (s *Spool) startPacking(seg Segment, m *Meta, ahead *Packing) (*Packing, error) {
-	src, err := s.root.Open(seg.Path())
+	src, err := s.OpenSegment(seg)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (s *Spool) startPacking(seg Segment, m *Meta, ahead *Packing) (*Packing, er
 		return nil, err
 	}
 	p.size = fi.Size()
-	if m.Errors > 0 || m.Event != "" && m.Lost == nil { // what stands for a lost text has nothing to find
+	if m.Errors > 0 || m.Event != "" && !m.dropped() { // what stands for a lost text has nothing to find
 		p.scan = s.scanner(m)
 	}
 	return p, nil

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // Reading a spool changes nothing in it, takes no segment from its owner and
@@ -79,6 +79,17 @@ func (w *Writer) tip() Tip {
 func (v *Watch) Open() (*os.File, Tip, error) {
 	v.w.mu.Lock()
 	defer v.w.mu.Unlock()
+	if v.w.file == nil {
+		return nil, v.w.tip(), nil
+	}
+	if err := v.w.mend(true); err != nil {
+		// The disk takes no copy now; the text can be read all the same.
+		f, openErr := os.Open(fmt.Sprintf("/proc/self/fd/%d", v.w.file.Fd()))
+		if openErr != nil {
+			return nil, v.w.tip(), errors.Join(err, openErr)
+		}
+		return f, v.w.tip(), nil
+	}
 	t := v.w.tip()
 	if t.Size == 0 {
 		return nil, t, nil
@@ -128,7 +139,7 @@ func (s *Spool) Segments(dir string) ([]Segment, error) {
 			continue
 		} else if ok && !found[n.Stem()] { // one that is being packed is there twice
 			all, found[n.Stem()] = append(all, Segment{Dir: dir, Name: n.in(Sealed)}), true
-		} else if strings.HasSuffix(e.Name(), ".log") && !strings.HasPrefix(e.Name(), ".") && strings.HasPrefix(dir, strings.TrimSuffix(e.Name(), ".log")+"-") {
+		} else if s.isActive(dir, e.Name()) {
 			active = e.Name()
 		}
 	}
@@ -186,7 +197,7 @@ func (s *Spool) OpenForReading(seg Segment) (*os.File, State, error) {
 	for again := true; ; again = false {
 		for state := Sealed; state <= Uploaded; state++ {
 			f, err := s.openRegular(Segment{Dir: seg.Dir, Name: seg.Name.in(state)}.Path())
-			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, errNotRegular) {
+			if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, durable.ErrNotRegular) {
 				return f, state, err
 			}
 		}
@@ -196,30 +207,10 @@ func (s *Spool) OpenForReading(seg Segment) (*os.File, State, error) {
 	}
 }
 
-var errNotRegular = errors.New("it is no regular file")
-
 // openRegular opens a file for reading, if it is one: no symbolic link, FIFO
 // or device that somebody has put there.
 func (s *Spool) openRegular(name string) (*os.File, error) {
-	named, err := s.root.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !named.Mode().IsRegular() {
-		return nil, fmt.Errorf("open %s: %w", name, errNotRegular)
-	}
-	f, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	is, err := f.Stat()
-	if err == nil && !os.SameFile(is, named) {
-		err = fmt.Errorf("open %s: %w", name, os.ErrNotExist) // it was replaced
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return durable.OpenRegular(s.root, name, os.O_RDONLY, 0)
 }
 
 // Look returns what is kept about a segment. Other than Meta it mends nothing,
@@ -238,4 +229,10 @@ func (s *Spool) Look(seg Segment) (*Meta, error) {
 		m.Stream, err = Stream{}, wrong
 	}
 	return m, errors.Join(fmt.Errorf("segment %s: nothing is kept about it", seg.Path()), err)
+}
+
+// Present reports whether the segment's file is there, in whatever state.
+func (s *Spool) Present(seg Segment) bool {
+	// A segment whose text is given up becomes Sealed again: look twice.
+	return s.present(seg.Dir, seg.Name) || s.present(seg.Dir, seg.Name)
 }

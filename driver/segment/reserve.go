@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // The reserve is room that making room may need itself, and what must be written on a full
@@ -53,7 +55,7 @@ func (s *Spool) freeReserve() (some bool, err error) {
 
 // fillReserve reserves room on the disk, and so many inodes, as far as there are any.
 func (s *Spool) fillReserve(files int) error {
-	f, err := s.root.OpenFile(reserveFile, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := s.openReserve(reserveFile)
 	if Full(err) {
 		return nil // then making room needs room of its own
 	}
@@ -74,11 +76,22 @@ func (s *Spool) fillReserve(files int) error {
 			return err
 		}
 		var empty *os.File
-		if empty, err = s.root.OpenFile(reserveName(n), os.O_WRONLY|os.O_CREATE, 0o600); err == nil {
+		if empty, err = s.openReserve(reserveName(n)); err == nil {
 			err = empty.Close()
 		} else if Full(err) {
 			return nil
 		}
 	}
 	return err
+}
+
+// openReserve opens a file of the reserve. What is no file and has its name is moved away.
+func (s *Spool) openReserve(name string) (*os.File, error) {
+	f, err := durable.OpenRegular(s.root, name, os.O_WRONLY|os.O_CREATE, 0o600)
+	if errors.Is(err, durable.ErrNotRegular) {
+		if _, err = durable.Displace(s.root, name); err == nil {
+			f, err = durable.OpenRegular(s.root, name, os.O_WRONLY|os.O_CREATE, 0o600)
+		}
+	}
+	return f, err
 }

@@ -524,7 +524,7 @@ func (m *maker) nextToDrop(o *usage) *kept {
 		switch {
 		case err != nil:
 			m.errs = append(m.errs, err)
-		case meta.Lost != nil: // there is none
+		case meta.dropped(): // there is none
 		case meta.Errors > 0:
 			o.later = append(o.later, k)
 		default:

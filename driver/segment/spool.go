@@ -19,7 +19,6 @@ package segment
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"slices"
@@ -28,6 +27,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/internal/durable"
@@ -56,12 +57,14 @@ type Options struct {
 // The order of its locks, outermost first: making; a Writer's mu; mu. Seals are called with
 // a Writer's mu held, so that they must not make room.
 type Spool struct {
-	root *os.Root
-	lock io.Closer
-	key  *KeyTemplate
-	find detect.Detector
-	uid  int
-	gid  int
+	path    string
+	mounted string // see mountRoot; when it was opened
+	root    *os.Root
+	lock    *durable.Held
+	key     *KeyTemplate
+	find    detect.Detector
+	uid     int
+	gid     int
 
 	died map[string]bool // by directory; see Died; filled before Recover
 
@@ -77,6 +80,10 @@ type Spool struct {
 	making    sync.Mutex            // held while room is made, and while the reserve is used
 	foundFull map[attempt]time.Time // when making found none, owned by making
 	foundRoom time.Time             // when a write was refused and there was room, owned by making
+
+	damaged  chan struct{} // see Damaged
+	damageMu sync.Mutex
+	damages  []Damage // owned by damageMu
 
 	mu      sync.Mutex
 	packs   map[string]chan struct{} // segments that are being packed, by directory and stem, owned by mu; closed at the end
@@ -103,7 +110,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		o.Detector = detect.Off{}
 	}
 	s := &Spool{
-		root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk,
+		path: dir, mounted: mountRoot(dir), damaged: make(chan struct{}, 1), root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk,
 		foundFull: map[attempt]time.Time{}, packs: map[string]chan struct{}{}, writers: map[string]*Writer{},
 		held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{},
 	}
@@ -147,12 +154,9 @@ func (s *Spool) ownDir(name string) error {
 }
 
 // State opens the hidden directory below the spool in which whoever writes to
-// it keeps what must outlive the process.
-func (s *Spool) State(name string) (*os.Root, error) {
-	if err := durable.MkdirAll(s.root, name, 0o700); err != nil {
-		return nil, err
-	}
-	return s.root.OpenRoot(name)
+// it keeps what must outlive the process. It is made anew if somebody removes it.
+func (s *Spool) State(name string) (*durable.Lasting, error) {
+	return durable.OpenLasting(s.root, name, 0o700)
 }
 
 // ReadState reads a file of such a directory, without making it.
@@ -239,7 +243,7 @@ func isContainerDir(name string, entries []os.DirEntry) bool {
 }
 
 func (s *Spool) readDir(name string) ([]os.DirEntry, error) {
-	d, err := s.root.Open(name)
+	d, err := s.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +262,7 @@ func (s *Spool) Recover(resumed func(dir string) bool) error {
 		for _, e := range entries {
 			name := e.Name()
 			names[name] = e.Type().IsRegular()
-			if _, ok := ParseName(name); names[name] && !ok && strings.HasSuffix(name, ".log") && !strings.HasPrefix(name, ".") {
+			if names[name] && s.isActive(dir, name) {
 				active = append(active, name)
 			}
 		}
@@ -339,6 +343,35 @@ func (s *Spool) recoverActive(dir, active string) error {
 	}
 	name.Time, name.State = m.First, Sealed
 	return s.seal(Segment{Dir: dir, Name: name}, m)
+}
+
+// isActive reports whether a file of a directory is its container's active
+// segment: a file that somebody has put beside it, or moved there, is not.
+func (s *Spool) isActive(dir, name string) bool {
+	base, isLog := strings.CutSuffix(name, ".log")
+	if !isLog || strings.HasPrefix(name, ".") {
+		return false
+	}
+	if i := strings.LastIndexByte(dir, '-'); i >= 0 && dir[:i] == base && containerDir.MatchString(dir) {
+		return true
+	}
+	var of Stream
+	return s.readJSON(path.Join(dir, streamFile), &of) == nil && of.ActiveName() == name && (of.Dir() == dir || !s.saved(dir, name, &of))
+}
+
+// saved reports whether the active segment of a directory that somebody has
+// given another name is there under the container's own as well: its writer has
+// saved the text there.
+func (s *Spool) saved(dir, name string, of *Stream) bool {
+	m, err := s.describe(dir, Name{Active: name, State: Active})
+	if err != nil {
+		return false
+	}
+	entries, _ := s.readDir(of.Dir())
+	return slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		n, ok := ParseName(e.Name())
+		return ok && n.Time.Equal(m.First.Truncate(time.Microsecond))
+	})
 }
 
 // lastSeq returns the highest number in the directory, 0 where there is none.

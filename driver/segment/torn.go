@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // A kernel that dies leaves an active file with the size that it was to have, and
@@ -48,7 +49,7 @@ func (s *Spool) ensureStream(dir string, of *Stream) error {
 // cut, and only if the kernel may have died: a program that prints them and ends
 // without a newline is rare, and they say nothing.
 func (s *Spool) cutTorn(file string, holes bool) (int64, error) {
-	f, err := s.root.OpenFile(file, os.O_RDWR, 0)
+	f, err := durable.OpenRegular(s.root, file, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
 	}

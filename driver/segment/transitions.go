@@ -144,7 +144,7 @@ func (s *Spool) Gone(seg Segment) bool {
 // create opens a new file for appending. It fails where the name is taken.
 func (s *Spool) create(name string) (f *os.File, err error) {
 	err = durable.Do("create", name, func() (err error) {
-		f, err = s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, fileMode)
+		f, err = s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, fileMode)
 		return err
 	})
 	if err == nil {
@@ -161,7 +161,7 @@ func (s *Spool) create(name string) (f *os.File, err error) {
 
 // OpenSegment opens a segment's file for reading.
 func (s *Spool) OpenSegment(seg Segment) (*os.File, error) {
-	return s.root.OpenFile(seg.Path(), os.O_RDONLY, 0)
+	return durable.OpenRegular(s.root, seg.Path(), os.O_RDONLY, 0)
 }
 
 // Size is how many bytes the segment's file has, 0 where there is none any more.

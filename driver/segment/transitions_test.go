@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -76,14 +77,27 @@ func TestADescriptionThatCannotBeReadIsNotReplaced(t *testing.T) {
 	seal(t, w, Error)
 	seg := list(t, s)[0]
 	name := filepath.Join(path, dir, seg.Name.metaName())
-	if err := os.Remove(name); err != nil {
+	before, err := os.ReadFile(name)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(name, 0o750); err != nil { // reading it fails, as a bad sector would
+	// No file can be opened, as with a bad sector.
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.Meta(seg); err == nil || errors.Is(err, ErrNoMeta) {
-		t.Fatalf("%+v, %v", m, err)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Meta(seg)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err == nil || errors.Is(err, ErrNoMeta) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if after, err := os.ReadFile(name); err != nil || string(after) != string(before) {
+		t.Errorf("it was replaced: %q, %v", after, err)
 	}
 }
 

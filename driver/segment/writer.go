@@ -65,6 +65,10 @@ type Writer struct {
 	sealing *Segment     // a seal that failed and must be repeated first
 	seq     int          // of the last seal
 	closed  bool         // the last user has gone
+	owed    *record.Lost // is lost, and no line says it yet; nil: nothing
+	hurt    *Damage      // was found and mended, and the segment is not sealed yet; nil: nothing
+	checked int64        // size at the last Check
+	stat    unix.Stat_t  // of the last look at file, here so that looking allocates nothing
 
 	changed chan struct{} // closed and forgotten at the next change; nil: nobody waits for one
 
@@ -101,6 +105,7 @@ func (w *Writer) Close() (string, error) {
 		if !w.release() {
 			return path, err // somebody came meanwhile and goes on
 		}
+		w.abandon("the active file was removed, and its text could not be saved before its container ended")
 		if w.file != nil {
 			err = errors.Join(err, w.file.Close())
 			w.file = nil
@@ -178,12 +183,17 @@ func (w *Writer) Append(b *Batch, limit int64) (sealed string, err error) {
 }
 
 func (w *Writer) append(b *Batch) error {
+	if w.file != nil {
+		if err := w.mend(false); err != nil {
+			return fmt.Errorf("append: %w", err)
+		}
+	}
 	if w.file == nil {
 		if err := w.create(); err != nil {
 			return fmt.Errorf("open %s: %w", path.Join(w.dir, w.stream.ActiveName()), err)
 		}
 	}
-	if err := w.cutTorn(); err != nil {
+	if err := errors.Join(w.cutTorn(), w.writeOwed()); err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
 	if b.Before != nil {
@@ -301,8 +311,8 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 	f, end := w.file, w.size
 	if f == nil { // no other stream of the container has resumed it
 		name := path.Join(w.dir, w.stream.ActiveName())
-		f, err = s.root.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
-		if errors.Is(err, os.ErrNotExist) {
+		f, err = durable.OpenRegular(s.root, name, os.O_RDWR|os.O_APPEND, 0)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, durable.ErrNotRegular) {
 			return true, nil // sealed since, with the batch in it
 		}
 		if err != nil {
@@ -362,8 +372,8 @@ func (w *Writer) Tail(n int, known int64) ([]byte, error) {
 	defer w.mu.Unlock()
 	s := w.spool
 	name := path.Join(w.dir, w.stream.ActiveName())
-	f, err := s.root.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
+	f, err := durable.OpenRegular(s.root, name, os.O_RDONLY, 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, durable.ErrNotRegular) {
 		return nil, nil
 	}
 	if err != nil {
@@ -406,9 +416,15 @@ func (w *Writer) cutTorn() error {
 	return nil
 }
 
-// create makes the directory, its description and the active file.
-func (w *Writer) create() error {
+// makeDir makes the directory and its description. What is no directory and has
+// its name is moved away.
+func (w *Writer) makeDir() error {
 	s := w.spool
+	if fi, err := s.root.Lstat(w.dir); err == nil && !fi.IsDir() {
+		if _, err := durable.Displace(s.root, w.dir); err != nil {
+			return err
+		}
+	}
 	if err := durable.MkdirAll(s.root, w.dir, dirMode); err != nil {
 		return err
 	}
@@ -418,9 +434,16 @@ func (w *Writer) create() error {
 	known := path.Join(w.dir, streamFile)
 	var was Stream
 	if err := s.readJSON(known, &was); err != nil || !was.equal(&w.stream) {
-		if err := s.writeJSON(known, &w.stream); err != nil {
-			return err
-		}
+		return s.writeJSON(known, &w.stream)
+	}
+	return nil
+}
+
+// create makes the directory, its description and the active file.
+func (w *Writer) create() error {
+	s := w.spool
+	if err := w.makeDir(); err != nil {
+		return err
 	}
 	last, err := s.lastSeq(w.dir)
 	if err != nil {
@@ -430,16 +453,22 @@ func (w *Writer) create() error {
 	name := path.Join(w.dir, w.stream.ActiveName())
 	f, err := s.create(name)
 	if errors.Is(err, os.ErrExist) {
-		// A writer before this one could not seal it.
-		if err = s.recoverActive(w.dir, w.stream.ActiveName()); err == nil {
-			w.seq++
+		if fi, lookErr := s.root.Lstat(name); lookErr == nil && !fi.Mode().IsRegular() {
+			_, err = durable.Displace(s.root, name)
+		} else if err = s.recoverActive(w.dir, w.stream.ActiveName()); err == nil {
+			w.seq++ // a writer before this one could not seal it
+		}
+		if err == nil {
 			f, err = s.create(name)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	w.file, w.size, w.meta = f, 0, Meta{}
+	w.file, w.size, w.meta, w.hurt = f, 0, Meta{}, nil
+	if w.owed != nil { // of a segment that is lost
+		w.meta.Partly, w.meta.Lost = true, addLost(nil, *w.owed)
+	}
 	w.dirty = false
 	w.created.Store(true)
 	return nil
@@ -483,16 +512,25 @@ func (w *Writer) seal(reason Reason) (string, error) {
 	if w.file == nil {
 		return "", nil
 	}
+	if err := w.restore(true); err != nil {
+		return "", fmt.Errorf("seal %s: save the text: %w", path.Join(w.dir, w.stream.ActiveName()), err)
+	}
+	return w.sealRestored(reason)
+}
+
+// sealRestored is seal for a file that restore has just looked at.
+func (w *Writer) sealRestored(reason Reason) (string, error) {
 	if w.size == 0 {
 		return "", w.discard()
 	}
 	if w.sealing == nil {
-		w.meta.Reason, w.meta.Seq, w.meta.Bytes, w.meta.Stream = reason, w.seq+1, w.size, w.stream
+		w.meta.Reason, w.meta.Seq, w.meta.Stream = reason, w.seq+1, w.stream
 		w.meta.Key = w.spool.key.Render(&w.meta)
 		w.sealing = &Segment{Dir: w.dir, Name: Name{
 			Active: w.stream.ActiveName(), Time: w.meta.First, Seq: w.meta.Seq, Reason: reason, State: Sealed,
 		}}
 	}
+	w.meta.Bytes = w.size // by now: it may have been mended since the last try
 	if err := errors.Join(w.cutTorn(), durable.Sync(w.file, path.Join(w.dir, w.stream.ActiveName()))); err != nil {
 		return "", fmt.Errorf("seal %s: %w", w.sealing.Path(), err)
 	}
@@ -500,6 +538,11 @@ func (w *Writer) seal(reason Reason) (string, error) {
 		return "", err
 	}
 	sealed := w.sealing.Path()
+	if w.hurt != nil {
+		w.hurt.Sealed = sealed
+		w.spool.noteDamage(*w.hurt)
+		w.hurt = nil
+	}
 	err := w.file.Close()
 	w.file, w.size, w.meta, w.sealing, w.seq = nil, 0, Meta{}, nil, w.meta.Seq
 	w.announce()
@@ -534,9 +577,9 @@ func (w *Writer) discard() error {
 		return err
 	}
 	err := errors.Join(w.file.Close(), durable.Remove(w.spool.root, path.Join(w.dir, w.stream.ActiveName())))
-	w.file, w.meta = nil, Meta{}
+	w.file, w.meta, w.hurt = nil, Meta{}, nil
 	w.announce()
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove an empty segment: %w", err)
 	}
 	return nil

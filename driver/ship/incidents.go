@@ -281,7 +281,7 @@ func (r *reporter) describe(seg segment.Segment) (*incident.Part, error) {
 		},
 		Findings: m.Findings,
 	}
-	if m.Lost != nil {
+	if m.Lost != nil && !m.Partly { // else a line in the text says it
 		p.GivenUp, p.LostLines, p.LostErrors = true, m.Lost.Lines, m.LostErrors
 	}
 	return p, nil
