@@ -39,9 +39,9 @@ var floors = map[string]int{
 	"driver":                   4,
 	"internal/show":            0,
 	"internal/sum":             0,
-	"plugin/selflog":           0,
-	"plugin/control":           1,
-	"plugin/metrics":           2,
+	"plugin/selflog":           1,
+	"plugin/control":           2,
+	"plugin/metrics":           3,
 	"plugin":                   5,
 	"cli":                      6,
 	"":                         7, // main

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/fasttrack"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/internal/sum"
 )
@@ -18,13 +19,13 @@ const notAFrame = "not a log frame"
 
 // LossReasons are the reasons for which lines are lost, as the marks in their
 // places call them.
-var LossReasons = []string{notAFrame, segment.DiskFull, diskError}
+var LossReasons = []string{notAFrame, segment.DiskFull, diskError, segment.FileRemoved, segment.FileTruncated}
 
 // counts is what a stream has done since this process took it up. A stream adds
 // to it once a batch; anybody may read.
 type counts struct {
 	lines, bytes, errors, resyncs atomic.Int64
-	lost                          [3]loss // by the index in LossReasons
+	lost                          [5]loss // by the index in LossReasons
 
 	container string  // whose these are; never changes
 	recent    *losses // where losses are noted, too; nil: nowhere; never changes
@@ -116,6 +117,7 @@ type Snapshot struct {
 	Reattached int64            // streams of an earlier process that were taken up
 	Events     []fasttrack.Event
 	Lost       []RecentLoss // within the hour, or since somebody looked
+	Spool      error        // what is wrong with the spool's directory itself, and what to do; nil: nothing
 	Unsealed   int          // containers that have ended and whose last segment could not be sealed yet
 }
 
@@ -143,6 +145,7 @@ var errPending = errors.New("the stream of the process before this one is not re
 
 // Snapshot says how things stand. It holds no stream up.
 func (d *Driver) Snapshot() Snapshot {
+	d.takeDamages()
 	d.mu.Lock()
 	streams := make([]*stream, 0, len(d.streams))
 	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.snapshot(), Unsealed: len(d.left)}
@@ -165,6 +168,9 @@ func (d *Driver) Snapshot() Snapshot {
 	}
 	d.mu.Unlock()
 	s.Lost = d.losses.recent(time.Now())
+	if err := d.displaced.Load(); err != nil {
+		s.Spool = *err
+	}
 	for _, stream := range streams {
 		at := StreamSnapshot{
 			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown, Unregistered: !stream.cursor.registered(),
@@ -180,20 +186,33 @@ func (d *Driver) Snapshot() Snapshot {
 	return s
 }
 
-// countGivenUp counts a segment that was given up for room, with its container's
-// stream where that is still read.
-func (d *Driver) countGivenUp(g segment.GivenUp) {
+// countGivenUp counts a segment that was given up for room.
+func (d *Driver) countGivenUp(g segment.GivenUp) { d.countLost(g.Segment.Dir, g.Lost) }
+
+// countLost counts what was lost of a container's directory, with its stream if
+// that is still read.
+func (d *Driver) countLost(dir string, lost record.Lost) {
 	d.mu.Lock()
 	to := &d.ended
 	for _, s := range d.streams {
-		if s.dir == g.Segment.Dir {
+		if s.dir == dir {
 			to = &s.counts
 		}
 	}
 	d.mu.Unlock()
-	to.lose(g.Lost.Reason, g.Lost.Lines, g.Lost.Bytes)
+	to.lose(lost.Reason, lost.Lines, lost.Bytes)
 	if to == &d.ended {
-		d.losses.note(g.Segment.Dir, g.Lost.Reason, g.Lost.Lines, g.Lost.Bytes, time.Now())
+		d.losses.note(dir, lost.Reason, lost.Lines, lost.Bytes, time.Now())
+	}
+}
+
+// Removed counts a segment that was to be uploaded and that somebody has removed
+// from the spool. The container's next line comes after one that says so, if it
+// still runs.
+func (d *Driver) Removed(dir string, lost record.Lost) {
+	d.countLost(dir, lost)
+	if all := d.find(func(s *stream) bool { return s.dir == dir }); len(all) > 0 {
+		all[0].writer.Owe(lost)
 	}
 }
 

@@ -74,7 +74,12 @@ type Driver struct {
 	enlarged atomic.Int64                  // see pace
 	ended    counts                        // of streams that have ended, and of segments given up then
 
-	reattached atomic.Int64 // streams
+	reattached atomic.Int64          // streams
+	displaced  atomic.Pointer[error] // what is wrong with the spool's directory; nil: nothing
+
+	registered int // see registryMoved, whose goroutine owns it
+
+	guardEvery time.Duration // see the constant; 0: never, in a test
 
 	dropAfter time.Duration // see the constant; a test has its own
 
@@ -110,7 +115,7 @@ func New(cfg Config) (*Driver, error) {
 	}
 	d := &Driver{
 		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next,
-		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter,
+		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, guardEvery: guardEvery,
 		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*entry{},
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
@@ -262,6 +267,7 @@ func (d *Driver) Close() error {
 			errs = append(errs, r.Close())
 		}
 	}
+	d.takeDamages()
 	d.sealDue(time.Now())
 	d.jobs.start(d.saveLosses)
 	if left := d.jobs.wait(); left > 0 {
@@ -350,6 +356,7 @@ func (d *Driver) Run(ctx context.Context) {
 			d.cfg.Log.Error("sync failed; will try again", "container", s.desc.Name, "err", err)
 		})
 	})
+	wg.Go(func() { d.guard(ctx) })
 	wg.Go(func() {
 		for {
 			select {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // events are the fast track's events, each of which becomes one incident, and
@@ -94,7 +94,7 @@ func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
 }
 
 func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) *events {
-	dir := incident.OpenDir(func() (*os.Root, error) { return s.State(incident.StateDir) })
+	dir := incident.OpenDir(func() (durable.Root, error) { return s.State(incident.StateDir) })
 	if err := s.WithRoom(segment.Need{Quick: true}, dir.Ready); err != nil {
 		log.Error("incidents cannot be kept yet; will try again with each", "err", err)
 	}

@@ -2,8 +2,6 @@ package driver
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -102,23 +100,23 @@ func TestATornFrameIsMarkedOnceTheDiskTakesIt(t *testing.T) {
 	}
 }
 
-// TestWhatCouldNotBeSealedAtTheEndIsSealedLater plants a directory where the
-// seal's description belongs.
+// TestWhatCouldNotBeSealedAtTheEndIsSealedLater: the disk does not take the
+// seal's description.
 func TestWhatCouldNotBeSealedAtTheEndIsSealedLater(t *testing.T) {
 	h := newStillHost(t)
 	c := h.start("web", nil)
 	c.line(0, serverError)
 	h.eventually("the line is on disk", func() bool { return len(c.files()) == 1 })
-	obstacle := filepath.Join(h.dir, "web-"+c.info.ID(), ".web.log-20261123T190301.000000Z-000001-error.json")
-	if err := os.MkdirAll(filepath.Join(obstacle, "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	stop := durable.Intercept(func(step durable.Step, do func() error) error {
+		if step.Op == "write" && strings.HasSuffix(step.Name, "-error.json.tmp") {
+			return unix.EIO
+		}
+		return do()
+	})
 	h.Stop(c.fifo)
 	h.sealLeft()
 	c.want(map[string]string{"web.log": day + "1.000000000Z stdout F " + serverError + "\n"})
-	if err := os.RemoveAll(obstacle); err != nil {
-		t.Fatal(err)
-	}
+	stop()
 	h.run() // it has been woken for this
 	<-h.sealed
 	c.want(map[string]string{"web.log-20261123T190301.000000Z-000001-error": day + "1.000000000Z stdout F " + serverError + "\n"})

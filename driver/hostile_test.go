@@ -13,6 +13,7 @@ import (
 
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // TestHostileNames gives a container names that try to leave the spool, to hide
@@ -153,12 +154,17 @@ func FuzzRegistry(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer root.Close()
-		r := &registry{root: root}
-		name := entryName("/nowhere/fifo")
-		if err := root.WriteFile(name+entrySuffix, data, 0o600); err != nil {
+		dir, err := durable.OpenLasting(root, registryDir, 0o700)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := root.WriteFile(name+cursorSuffix, cursor, 0o600); err != nil {
+		defer dir.Close()
+		r := &registry{root: dir}
+		name := entryName("/nowhere/fifo")
+		if err := root.WriteFile(registryDir+"/"+name+entrySuffix, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := root.WriteFile(registryDir+"/"+name+cursorSuffix, cursor, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		e, err := r.read(name + entrySuffix)

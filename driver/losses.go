@@ -138,7 +138,7 @@ func (l *losses) writeFile() error {
 	data, err := json.MarshalIndent(lossesState{l.looked, l.kept}, "", "  ")
 	l.mu.Unlock()
 	if err == nil {
-		var dir *os.Root
+		var dir durable.Root
 		if dir, err = l.spool.State(lossesDir); err == nil {
 			err = errors.Join(durable.WriteFile(dir, lossesFile, append(data, '\n'), 0o600), dir.Close())
 		}

@@ -28,7 +28,7 @@ import (
 // and which batch each stream wrote last. It is a hidden directory of the spool
 // with two files a stream, named after its FIFO.
 type registry struct {
-	root  *os.Root
+	root  durable.Root
 	spool *segment.Spool
 	boot  string // the kernel's, of now; "" if it is not known
 }
@@ -54,7 +54,7 @@ const bootFile = "/proc/sys/kernel/random/boot_id"
 // openRegistry opens the registry of a spool. boot is the file with the kernel's
 // boot id; "" is Linux's own.
 func openRegistry(s *segment.Spool, boot string) (*registry, error) {
-	var root *os.Root
+	var root durable.Root
 	err := s.WithRoom(segment.Need{Quick: true}, func() (err error) {
 		root, err = s.State(registryDir)
 		return err
@@ -71,6 +71,15 @@ func openRegistry(s *segment.Spool, boot string) (*registry, error) {
 
 func (r *registry) close() error { return r.root.Close() }
 
+// made returns how often the directory was opened: once, and again each time that
+// somebody has removed or replaced it.
+func (r *registry) made() (int, error) {
+	if l, ok := r.root.(*durable.Lasting); ok {
+		return l.Made()
+	}
+	return 1, nil // a test's
+}
+
 // entryName is the FIFO's name, for people, and its path's sum, for certainty.
 func entryName(fifo string) string {
 	return fmt.Sprintf("%s-%08x", segment.FileName(filepath.Base(fifo)), crc32.Checksum([]byte(fifo), castagnoli))
@@ -78,22 +87,52 @@ func entryName(fifo string) string {
 
 // add registers a stream, durably, and returns its cursor.
 func (r *registry) add(e *entry) (*cursor, error) {
-	e.Boot = r.boot
-	data, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return nil, err
-	}
 	c, err := r.cursor(e.FIFO)
 	if err != nil {
 		return nil, err
 	}
 	if err = c.allocate(); err == nil {
+		err = r.write(e)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close(), r.root.Remove(entryName(e.FIFO)+cursorSuffix))
+	}
+	return c, nil
+}
+
+func (r *registry) write(e *entry) error {
+	e.Boot = r.boot
+	data, err := json.MarshalIndent(e, "", "  ")
+	if err == nil {
 		err = durable.WriteFile(r.root, entryName(e.FIFO)+entrySuffix, append(data, '\n'), 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("register the stream: %w", err), c.close(), r.root.Remove(entryName(e.FIFO)+cursorSuffix))
+		return fmt.Errorf("register the stream: %w", err)
 	}
-	return c, nil
+	return nil
+}
+
+// ensure writes the files of a registered stream anew if somebody has removed or
+// replaced them, and reports whether that was necessary. A stream whose cursor is
+// closed has left the registry, or leaves it to the next process.
+//
+//	write the cursor, rename   killed before: the cursor is lost, as it was; resume
+//	                           compares the text with the FIFO's head
+//	write the entry            killed before: the stream is not known, as it was not
+func (r *registry) ensure(e *entry, c *cursor) (renewed bool, err error) {
+	c.mu.Lock() // so that the stream cannot leave meanwhile
+	defer c.mu.Unlock()
+	if c.closed || c.file == nil {
+		return false, nil
+	}
+	name := entryName(e.FIFO)
+	if renewed, err = c.ensureLocked(r.root, name+cursorSuffix); err != nil {
+		return renewed, fmt.Errorf("make a stream's cursor anew: %w", err)
+	}
+	if fi, err := r.root.Lstat(name + entrySuffix); err == nil && fi.Mode().IsRegular() {
+		return renewed, nil
+	}
+	return true, r.write(e)
 }
 
 // known returns the cursor of a stream that is registered. It writes nothing: the
@@ -221,7 +260,7 @@ func (r *registry) touch(now time.Time) error {
 var errDamaged = errors.New("it is damaged")
 
 func (r *registry) read(name string) (e entry, err error) {
-	data, err := r.root.ReadFile(name)
+	data, err := durable.ReadFile(r.root, name)
 	if err != nil {
 		return e, err
 	}
@@ -269,7 +308,7 @@ const cursorSize = 8 + 8 + 8 + 8 + 4 + 4
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (r *registry) cursor(fifo string) (*cursor, error) {
-	f, err := r.root.OpenFile(entryName(fifo)+cursorSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := durable.OpenRegular(r.root, entryName(fifo)+cursorSuffix, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open a stream's cursor: %w", err)
 	}
@@ -330,6 +369,33 @@ func (c *cursor) write(b []byte, at int) error {
 	copy(c.image[at:], b)
 	c.size = max(c.size, at+len(b))
 	return nil
+}
+
+// ensureLocked makes the file anew, with the same bytes, if the name is not the
+// open file's any more.
+func (c *cursor) ensureLocked(root durable.Root, name string) (renewed bool, err error) {
+	open, err := c.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if named, err := root.Lstat(name); err == nil && os.SameFile(named, open) {
+		return false, nil
+	}
+	var b [missingAt + 4 + missingMost]byte
+	n, err := c.file.ReadAt(b[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return true, err
+	}
+	if err := durable.WriteFile(root, name, b[:n], 0o600); err != nil {
+		return true, err
+	}
+	f, err := durable.OpenRegular(root, name, os.O_RDWR, 0)
+	if err != nil {
+		return true, err
+	}
+	c.file.Close() // all of it is in the new one
+	c.file = f
+	return true, nil
 }
 
 // set replaces the intent, with one write(2) within a page: a process that is
@@ -404,6 +470,8 @@ func (c *cursor) setMissing(l *record.Lost) error {
 
 // missing returns what setMissing has noted, nil where that is nothing.
 func (c *cursor) missing() (*record.Lost, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var b [4 + missingMost]byte
 	if n, err := c.file.ReadAt(b[:], missingAt); n == 0 && errors.Is(err, io.EOF) {
 		return nil, nil

@@ -22,6 +22,7 @@ import (
 // goroutine owns every field that is not said to be another's.
 type stream struct {
 	driver *Driver
+	entry  entry          // in the registry; never changes
 	path   string         // of the FIFO; never changes
 	dir    string         // of desc; never changes
 	desc   segment.Stream // never changes
@@ -89,7 +90,8 @@ func openStream(d *Driver, e *entry, r *fifo.Reader, register func(*entry) (*cur
 		return nil, err
 	}
 	return &stream{
-		driver: d, path: path, dir: desc.Dir(), desc: desc, unknown: e.Unknown, opts: opts, since: time.Now(), detector: detector, costly: detect.Costly(detector),
+		driver: d, entry: *e, path: path, dir: desc.Dir(), desc: desc, unknown: e.Unknown, opts: opts,
+		since: time.Now(), detector: detector, costly: detect.Costly(detector),
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text: record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
 		done: make(chan struct{}), counts: counts{container: desc.Dir(), recent: &d.losses},
@@ -374,6 +376,7 @@ func (s *stream) batch() (int, error) {
 		s.joiner = [2]detect.Joiner{}
 		s.broken.report(s, err)
 		if s.driver.cfg.OnFull == OnFullDrop && !passes(err) && s.broken.lasts(s.driver.dropAfter) {
+			s.writer.Abandon() // if its file is gone, and the disk takes no copy
 			return s.discard(w, err)
 		}
 		return 0, err

@@ -7,14 +7,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/notify/notifytest"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // notifyFile writes who is told to a file.
@@ -106,19 +109,21 @@ func TestWhatCouldNotBeToldIsToldByTheNextProcess(t *testing.T) {
 func TestAnOutboxThatCannotBeOpenedKeepsNobodyFromLogging(t *testing.T) {
 	bot := notifytest.NewReceiver(t)
 	spool := t.TempDir()
-	planted := filepath.Join(spool, outboxDir)
-	if err := os.WriteFile(planted, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	var refuse atomic.Bool
+	refuse.Store(true)
+	defer durable.Intercept(func(step durable.Step, do func() error) error {
+		if refuse.Load() && step.Op == "mkdir" && step.Name == outboxDir {
+			return unix.EIO
+		}
+		return do()
+	})()
 	s := serveOn(t, spool, "LOGFAST_QUIET_PERIOD=200ms", "LOGFAST_NOTIFY="+bot.URL)
 	s.fail()
 	s.incidents(1)
 	if !strings.Contains(s.log.String(), "incidents cannot be told yet") {
 		t.Error(s.log.String())
 	}
-	if err := os.Remove(planted); err != nil {
-		t.Fatal(err)
-	}
+	refuse.Store(false)
 	s.await("the event", bot.Got())
 }
 

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/plugin/control"
@@ -53,6 +54,9 @@ func (o *operator) shipped(s ship.Shipped) {
 	}
 }
 
+// removed is told of each segment that somebody has removed before it was shipped.
+func (o *operator) removed(dir string, lost record.Lost) { o.capture.Removed(dir, lost) }
+
 // serve answers on the control socket, and on TCP where LOGFAST_METRICS is set,
 // until ctx ends. Where it cannot listen the rest goes on, and it tries again.
 func (o *operator) serve(ctx context.Context) {
@@ -87,10 +91,18 @@ func (o *operator) serve(ctx context.Context) {
 		if err != nil {
 			return err
 		}
-		return s.Serve(ctx, l)
+		there, end := control.Watch(ctx, dir)
+		defer end()
+		if err := s.Serve(there, l); err != nil {
+			return err
+		}
+		return errSocketGone
 	})
 	<-done
 }
+
+// errSocketGone ends a serve whose socket nothing can reach any more.
+var errSocketGone = errors.New("the socket in the spool was removed")
 
 // serveAgain is how soon it is tried again to listen.
 const serveAgain = 10 * time.Second
@@ -100,6 +112,10 @@ func (o *operator) keepServing(ctx context.Context, failed string, serve func() 
 		err := serve()
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, errSocketGone) {
+			o.log.Warn("the socket for logfast's commands was removed; it is made anew")
+			continue
 		}
 		o.log.Error(failed, "err", err)
 		select {
@@ -172,6 +188,7 @@ func (o *operator) status() control.Status {
 	if s.Uploads.Blocked == "" {
 		s.Uploads.Blocked = text(o.store.why())
 	}
+	s.Disk.Trouble = text(c.Spool)
 	s.Health, s.Reasons = judge(&s, o.cfg.Stall)
 	return s
 }
@@ -242,6 +259,9 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 	if dirs := unknownDirs(s); len(dirs) > 0 {
 		worse(control.Unhealthy, "%d running containers are not registered, because files of the spool's hidden directories were deleted or not copied; their lines are kept in %s: restart these containers, so that Docker starts their streams anew",
 			len(dirs), someOf(dirs))
+	}
+	if s.Disk.Trouble != "" {
+		worse(control.Unhealthy, "%s", s.Disk.Trouble)
 	}
 	var longest time.Duration
 	troubled := 0

@@ -148,11 +148,14 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	defer keepLog(cfg.Spool, cfg.UID, cfg.GID, log)()
 	set.report(log.Logger)
 	store := newLateStore(set.openStore)
-	incidents := incident.OpenDir(func() (*os.Root, error) { return spool.State(incident.StateDir) })
+	incidents := incident.OpenDir(func() (durable.Root, error) { return spool.State(incident.StateDir) })
 	teller := newTeller(cfg, spool, log.Logger)
 	operator := &operator{teller: teller, version: version, started: time.Now(), environ: environ, cfg: cfg, wrong: set.wrong, store: store, spool: spool, log: log}
 	operator.metrics = metrics.New(operator.status)
-	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger, Shipped: operator.shipped, Incidents: incidents, Announce: teller.announce})
+	shipper := ship.New(ship.Config{
+		Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger,
+		Shipped: operator.shipped, Removed: operator.removed, Incidents: incidents, Announce: teller.announce,
+	})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
 		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,

@@ -64,18 +64,18 @@ type Entry struct {
 // goroutines; each incident belongs to one at a time: to CAPTURE until it is
 // closed, to SHIP from then on. Each may be repeated until it succeeds.
 type Dir struct {
-	open func() (*os.Root, error)
+	open func() (durable.Root, error)
 
-	mu   sync.Mutex // held while the directory is opened, never while it is used
-	root *os.Root   // nil until it is open; owned by mu
+	mu   sync.Mutex   // held while the directory is opened, never while it is used
+	root durable.Root // nil until it is open; owned by mu
 }
 
 // NewDir takes what Spool.State has opened.
-func NewDir(root *os.Root) *Dir { return &Dir{root: root} }
+func NewDir(root durable.Root) *Dir { return &Dir{root: root} }
 
 // OpenDir opens the directory when it is needed first: a disk on which that is not
 // possible yet keeps nothing else from working. Each method tries again.
-func OpenDir(open func() (*os.Root, error)) *Dir { return &Dir{open: open} }
+func OpenDir(open func() (durable.Root, error)) *Dir { return &Dir{open: open} }
 
 // Ready opens the directory, unless that has been done.
 func (d *Dir) Ready() error {
@@ -83,7 +83,7 @@ func (d *Dir) Ready() error {
 	return err
 }
 
-func (d *Dir) at() (*os.Root, error) {
+func (d *Dir) at() (durable.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.root != nil {
@@ -335,7 +335,7 @@ func (d *Dir) Read(e Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return root.ReadFile(e.file())
+	return durable.ReadFile(root, e.file())
 }
 
 func (d *Dir) write(e Entry, v any) error {
@@ -353,7 +353,7 @@ func (d *Dir) write(e Entry, v any) error {
 	return nil
 }
 
-func exists(root *os.Root, e Entry) bool {
+func exists(root durable.Root, e Entry) bool {
 	_, err := root.Lstat(e.file())
 	return err == nil
 }

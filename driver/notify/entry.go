@@ -131,7 +131,7 @@ func parseEntry(file string) (*entry, bool) {
 
 // load reads a target's directory: what the process before left, in the order
 // of time. A file that no process of ours has finished goes.
-func load(dir *os.Root) ([]*entry, error) {
+func load(dir durable.Root) ([]*entry, error) {
 	d, err := dir.Open(".")
 	if err != nil {
 		return nil, err
@@ -164,8 +164,8 @@ func load(dir *os.Root) ([]*entry, error) {
 }
 
 // read returns the event and its bytes.
-func read(dir *os.Root, e *entry) (*incident.Event, []byte, error) {
-	body, err := dir.ReadFile(e.file)
+func read(dir durable.Root, e *entry) (*incident.Event, []byte, error) {
+	body, err := durable.ReadFile(dir, e.file)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,7 +182,7 @@ func read(dir *os.Root, e *entry) (*incident.Event, []byte, error) {
 //	rename each         killed here: the others are as they were. A message was
 //	fsync directory     told then and is told again, or what is left of it: at
 //	                    least once is what is promised.
-func save(dir *os.Root, all []*entry) (left []*entry, err error) {
+func save(dir durable.Root, all []*entry) (left []*entry, err error) {
 	var errs []error
 	moved := false
 	for _, e := range all {

@@ -25,17 +25,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"regexp"
 	"sync"
 	"time"
 
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // Config is what an Outbox needs. All fields must be set.
 type Config struct {
-	Dir     *os.Root // the outbox's alone; Close closes it
+	Dir     durable.Root // the outbox's alone; Close closes it
 	Targets []*Target
 	Store   string // what stands before an object's key where a person reads it: s3://bucket/prefix/
 	Log     *slog.Logger
@@ -44,7 +44,7 @@ type Config struct {
 // Outbox holds what is to be told. Its methods may be called from several
 // goroutines.
 type Outbox struct {
-	dir    *os.Root
+	dir    durable.Root
 	queues []*queue
 }
 

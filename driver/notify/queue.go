@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -42,7 +44,7 @@ const (
 // queue is one target's part of the outbox.
 type queue struct {
 	target *Target
-	dir    *os.Root
+	dir    durable.Root
 	store  string
 	log    *slog.Logger
 	wake   chan struct{}
@@ -63,10 +65,7 @@ type queue struct {
 }
 
 func openQueue(cfg Config, t *Target) (*queue, error) {
-	if err := durable.MkdirAll(cfg.Dir, t.dir, 0o700); err != nil {
-		return nil, err
-	}
-	dir, err := cfg.Dir.OpenRoot(t.dir)
+	dir, err := durable.OpenLasting(cfg.Dir, t.dir, 0o700)
 	if err != nil {
 		return nil, err
 	}
@@ -411,7 +410,7 @@ func (q *queue) forget(now time.Time) {
 			}
 			delete(q.known, e.key)
 		case now.Sub(e.clock()) >= window && e.size > 0:
-			if f, err := q.dir.OpenFile(e.file, os.O_WRONLY|os.O_TRUNC, 0); err == nil && f.Close() == nil {
+			if f, err := durable.OpenRegular(q.dir, e.file, os.O_WRONLY|os.O_TRUNC, 0); err == nil && f.Close() == nil {
 				e.size, e.brief = 0, brief{}
 			}
 		}
@@ -449,7 +448,7 @@ func (o *Outbox) pruneOthers(now time.Time) {
 		if !d.IsDir() || slices.ContainsFunc(o.queues, func(q *queue) bool { return q.target.dir == d.Name() }) {
 			continue
 		}
-		sub, err := o.dir.Open(d.Name())
+		sub, err := o.dir.OpenFile(d.Name(), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 		if err != nil {
 			continue
 		}

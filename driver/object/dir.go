@@ -30,8 +30,11 @@ import (
 // directory nor inside it. The directory is one file system that has hard
 // links. Several processes may use it at once.
 type Dir struct {
-	path     string
-	opts     DirOptions
+	path string
+	opts DirOptions
+	view bool // makes nothing, and has nothing but root
+
+	use      sync.RWMutex // held by each call while it uses what follows, and to replace it
 	root     *os.Root
 	incoming *os.File   // .incoming; a shared flock on it says that somebody may be staging there
 	mu       sync.Mutex // held around lock's flock, which parts processes but not goroutines
@@ -78,13 +81,25 @@ func (d *Dir) open() (err error) {
 	if d.root, err = os.OpenRoot(d.path); err != nil {
 		return err
 	}
+	incoming, err := d.root.Lstat(incomingName)
+	if err == nil && !incoming.IsDir() {
+		_, err = durable.Displace(d.root, incomingName)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := d.root.Mkdir(incomingName, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if d.incoming, err = d.root.Open(incomingName); err != nil {
+	if d.incoming, err = d.root.OpenFile(incomingName, os.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
 		return err
 	}
-	if d.lock, err = d.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if d.lock, err = durable.OpenRegular(d.root, lockName, os.O_RDWR|os.O_CREATE, 0o600); errors.Is(err, durable.ErrNotRegular) {
+		if _, err = durable.Displace(d.root, lockName); err == nil {
+			d.lock, err = durable.OpenRegular(d.root, lockName, os.O_RDWR|os.O_CREATE, 0o600)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	// Window: a process died while staging. What it left is nobody's as
@@ -97,9 +112,57 @@ func (d *Dir) open() (err error) {
 	return flock(d.incoming, unix.LOCK_SH)
 }
 
+// begin keeps the store's directories from being replaced until done is called.
+// If somebody has removed or replaced one of them since they were opened, it opens
+// the store anew, and makes what is missing: what is put from then on is where
+// others look for it.
+func (d *Dir) begin() (done func(), err error) {
+	d.use.RLock()
+	if d.view || d.inPlace() {
+		return d.use.RUnlock, nil
+	}
+	d.use.RUnlock()
+	d.use.Lock()
+	if !d.inPlace() {
+		err = errors.Join(d.closeAll(), d.open())
+	}
+	d.use.Unlock()
+	if err != nil {
+		return nil, fmt.Errorf("the directory was removed or replaced: %w", err)
+	}
+	d.use.RLock()
+	return d.use.RUnlock, nil
+}
+
+// inPlace reports whether what is open still has its names.
+func (d *Dir) inPlace() bool {
+	if d.root == nil || d.incoming == nil || d.lock == nil {
+		return false
+	}
+	open, err := d.root.Stat(".")
+	named, namedErr := os.Stat(d.path)
+	if err != nil || namedErr != nil || !os.SameFile(open, named) {
+		return false
+	}
+	for name, f := range map[string]*os.File{incomingName: d.incoming, lockName: d.lock} {
+		open, err := f.Stat()
+		named, namedErr := d.root.Lstat(name)
+		if err != nil || namedErr != nil || !os.SameFile(open, named) {
+			return false
+		}
+	}
+	return true
+}
+
 // Close gives up what the store holds open. No other method may be under way
 // or follow.
 func (d *Dir) Close() error {
+	d.use.Lock()
+	defer d.use.Unlock()
+	return d.closeAll()
+}
+
+func (d *Dir) closeAll() error {
 	var errs []error
 	for _, f := range []*os.File{d.incoming, d.lock} {
 		if f != nil {
@@ -109,6 +172,7 @@ func (d *Dir) Close() error {
 	if d.root != nil {
 		errs = append(errs, d.root.Close())
 	}
+	d.root, d.incoming, d.lock = nil, nil, nil
 	return errors.Join(errs...)
 }
 
@@ -136,6 +200,11 @@ func (d *Dir) put(ctx context.Context, key string, body io.ReadSeeker, attrs Att
 	if err := cmp.Or(checkDirKey(key), attrs.Check(), ctx.Err()); err != nil {
 		return err
 	}
+	end, err := d.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
 	if done, err := d.settle(key, attrs); done || err != nil {
 		return err
 	}

@@ -43,6 +43,11 @@ func (d *Dir) get(ctx context.Context, key string) (*os.File, Attributes, error)
 	if checkDirKey(key) != nil {
 		return nil, Attributes{}, ErrNotFound
 	}
+	end, err := d.begin()
+	if err != nil {
+		return nil, Attributes{}, err
+	}
+	defer end()
 	f, attrs, err := d.openObject(key)
 	if errors.Is(err, errInTheWay) {
 		err = ErrNotFound
@@ -68,7 +73,10 @@ func (d *Dir) openObject(key string) (*os.File, Attributes, error) {
 			return nil, Attributes{}, fmt.Errorf("%s %w", key[:i], errInTheWay)
 		}
 	}
-	f, err := d.root.Open(key)
+	f, err := durable.OpenRegular(d.root, key, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, Attributes{}, ErrNotFound
+	}
 	if err != nil {
 		return nil, Attributes{}, err
 	}
@@ -136,7 +144,12 @@ func (l *listing) walk(dir string) error {
 // in the order of the keys they lead to. The slash has to be there for that:
 // "a-b" sorts before "a/b", though the directory "a" before the file "a-b".
 func (l *listing) names(dir string) ([]string, error) {
-	f, err := l.d.root.Open(path.Clean(dir))
+	end, err := l.d.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	f, err := l.d.root.OpenFile(path.Clean(dir), os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +173,28 @@ func (l *listing) names(dir string) ([]string, error) {
 }
 
 func (l *listing) object(key string) error {
-	info, err := l.d.root.Lstat(key)
+	entry, err := l.entry(key)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // somebody has just deleted it
 	}
 	if err != nil {
 		return err
+	}
+	if !l.yield(entry, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+func (l *listing) entry(key string) (Entry, error) {
+	end, err := l.d.begin()
+	if err != nil {
+		return Entry{}, err
+	}
+	defer end()
+	info, err := l.d.root.Lstat(key)
+	if err != nil {
+		return Entry{}, err
 	}
 	entry := Entry{Key: key, Size: info.Size(), Modified: info.ModTime()}
 	// The object may be a file that was written long ago and linked; its
@@ -173,10 +202,7 @@ func (l *listing) object(key string) error {
 	if side, err := l.d.root.Lstat(attributesName(key)); err == nil {
 		entry.Modified = side.ModTime()
 	}
-	if !l.yield(entry, nil) {
-		return errEnough
-	}
-	return nil
+	return entry, nil
 }
 
 // Delete removes an object as [Deleter] says.
@@ -197,6 +223,11 @@ func (d *Dir) remove(ctx context.Context, key string) (err error) {
 	if err := cmp.Or(checkDirKey(key), ctx.Err()); err != nil {
 		return err
 	}
+	end, err := d.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
 	f, _, err := d.openObject(key)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, errInTheWay) {
 		return nil

@@ -204,8 +204,8 @@ func (d *Dir) readAttributes(key string, f *os.File) (Attributes, error) {
 		return Attributes{}, err
 	}
 	bare := Attributes{Size: info.Size()}
-	data, err := d.root.ReadFile(attributesName(key))
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := durable.ReadFile(d.root, attributesName(key))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrNotRegular) {
 		return bare, nil
 	}
 	if err != nil {

@@ -240,9 +240,10 @@ func TestDirFollowsNoSymlink(t *testing.T) {
 	for _, own := range []string{".incoming", ".lock"} {
 		planted := t.TempDir()
 		must(t, os.Symlink(outside, planted+"/"+own))
-		if d, err := object.OpenDir(planted, mine); err == nil {
-			t.Errorf("opened a store whose %s leads outside", own)
-			d.Close()
+		d := openDir(t, planted, mine)
+		must(t, put(d, "key", "data"))
+		if entries, err := os.ReadDir(outside); len(entries) != 1 || err != nil {
+			t.Errorf("%s was followed: outside now has %v, %v", own, entries, err)
 		}
 	}
 }
@@ -413,5 +414,50 @@ func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDir_IsMadeAnew: an operator empties, removes or replaces the directory, or a
+// part of it, while the store is open.
+func TestDir_IsMadeAnew(t *testing.T) {
+	for how, change := range map[string]func(path string) error{
+		"removed":  os.RemoveAll,
+		"moved":    func(path string) error { return os.Rename(path, path+"-old") },
+		"replaced": func(path string) error { return errors.Join(os.Rename(path, path+"-old"), os.Mkdir(path, 0o755)) },
+		"staging":  func(path string) error { return os.RemoveAll(path + "/.incoming") },
+		"lock":     func(path string) error { return os.Remove(path + "/.lock") },
+		"a FIFO": func(path string) error {
+			return errors.Join(os.RemoveAll(path+"/.incoming"), unix.Mkfifo(path+"/.incoming", 0o600), os.Remove(path+"/.lock"), unix.Mkfifo(path+"/.lock", 0o600))
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store")
+			d := openDir(t, path, mine)
+			must(t, put(d, "logs/a", "before"))
+			must(t, change(path))
+			must(t, put(d, "logs/b", "after"))
+			expect(t, d, "logs/b", "after")
+			got, err := os.ReadFile(path + "/logs/b")
+			if string(got) != "after" || err != nil {
+				t.Errorf("%q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestDir_AFIFOIsNoObject: neither as an object nor as its attributes.
+func TestDir_AFIFOIsNoObject(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path, mine)
+	must(t, put(d, "a", "data"))
+	must(t, os.Remove(path+"/.a.attributes"))
+	must(t, unix.Mkfifo(path+"/.a.attributes", 0o600))
+	must(t, unix.Mkfifo(path+"/b", 0o600))
+	expectKeys(t, d, "a")
+	f, _, err := d.Get(t.Context(), "a")
+	must(t, err)
+	f.Close()
+	if _, _, err := d.Get(t.Context(), "b"); !errors.Is(err, object.ErrNotFound) {
+		t.Errorf("%v", err)
 	}
 }

@@ -18,7 +18,7 @@ func OpenDirView(path string) (*DirView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the directory store: %w", refusal(err))
 	}
-	return &DirView{Dir{path: path, root: root}}, nil
+	return &DirView{dir: Dir{path: path, view: true, root: root}}, nil
 }
 
 // Close ends the view.

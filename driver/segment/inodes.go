@@ -195,8 +195,23 @@ func (m *maker) absorb(o *usage, into, gone *kept) error {
 	return nil
 }
 
+// mostRemoved bounds how many removed segments are remembered.
+const mostRemoved = 100_000
+
+// noteRemoved notes that this process removes a segment, so that nobody takes it for
+// one that another program has removed; see Present.
+func (s *Spool) noteRemoved(seg Segment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.removed == nil || len(s.removed) >= mostRemoved {
+		s.removed = map[string]bool{}
+	}
+	s.removed[path.Join(seg.Dir, seg.Name.Stem())] = true
+}
+
 // remove removes a segment for which another one's line stands.
 func (s *Spool) remove(seg Segment) error {
+	s.noteRemoved(seg)
 	for state := Sealed; state <= Packed; state++ {
 		seg.Name.State = state
 		size, _ := s.sizeOf(seg) // 0 where there is none

@@ -231,8 +231,14 @@ func (s *Spool) Look(seg Segment) (*Meta, error) {
 	return m, errors.Join(fmt.Errorf("segment %s: nothing is kept about it", seg.Path()), err)
 }
 
-// Present reports whether the segment's file is there, in whatever state.
+// Present reports whether the segment's file is there, in whatever state, or this
+// process has removed it: uploaded, or with a line of another segment in its place.
 func (s *Spool) Present(seg Segment) bool {
 	// A segment whose text is given up becomes Sealed again: look twice.
-	return s.present(seg.Dir, seg.Name) || s.present(seg.Dir, seg.Name)
+	if s.present(seg.Dir, seg.Name) || s.present(seg.Dir, seg.Name) {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.removed[path.Join(seg.Dir, seg.Name.Stem())]
 }

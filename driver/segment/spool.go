@@ -90,6 +90,8 @@ type Spool struct {
 	writers map[string]*Writer       // by directory, owned by mu
 	held    map[string]bool          // by directory and stem, owned by mu; see Hold
 	sealed  map[Reason]int64         // how many, owned by mu
+
+	removed map[string]bool // segments that this process has removed, by directory and stem, owned by mu
 }
 
 // Open takes the directory at path, making it where it is missing, as this
@@ -155,13 +157,17 @@ func (s *Spool) ownDir(name string) error {
 
 // State opens the hidden directory below the spool in which whoever writes to
 // it keeps what must outlive the process. It is made anew if somebody removes it.
-func (s *Spool) State(name string) (*durable.Lasting, error) {
-	return durable.OpenLasting(s.root, name, 0o700)
+func (s *Spool) State(name string) (durable.Root, error) {
+	l, err := durable.OpenLasting(s.root, name, 0o700)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // ReadState reads a file of such a directory, without making it.
 func (s *Spool) ReadState(dir, name string) ([]byte, error) {
-	return s.root.ReadFile(path.Join(dir, name))
+	return durable.ReadFile(s.root, path.Join(dir, name))
 }
 
 // Seals is told of each seal, of a writer's or a recovery's segment. Its methods

@@ -224,6 +224,7 @@ func (s *Spool) Delete(seg Segment) error {
 		return fmt.Errorf("delete %s: %w", seg.Path(), ErrHeld)
 	}
 	defer release()
+	s.noteRemoved(seg)
 	size, _ := s.sizeOf(seg) // 0 where an earlier try removed it
 	for _, name := range []string{seg.Path(), path.Join(seg.Dir, seg.Name.metaName())} {
 		if err := durable.Unlink(s.root, name); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -288,7 +288,7 @@ func TestASegmentThatIsGoneIsLetGo(t *testing.T) {
 			return errors.Join(os.Remove(file), errors.New("down"))
 		}
 		b.run(time.Hour)
-		if len(b.store.tries) != 1 || b.said("segment is gone") != 1 || b.said("level=ERROR") != 0 {
+		if len(b.store.tries) != 1 || b.said("was removed from the spool before it was in the store") != 1 || b.said("level=ERROR") != 1 {
 			t.Errorf("%d tries\n%s", len(b.store.tries), b.log.String())
 		}
 	})

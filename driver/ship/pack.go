@@ -105,9 +105,9 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 	case err == nil:
 		p.out = outage{}
 		p.queue.done(j)
-		p.handOver(&job{seg: seg, urgent: j.urgent})
+		p.handOver(&job{seg: seg, urgent: j.urgent, lost: j.lost})
 	case gone:
-		p.cfg.Log.Warn("segment is gone; somebody removed it", "segment", j.seg.Path(), "err", err)
+		p.lostIfGone(j)
 		p.queue.done(j)
 	case errors.Is(err, segment.ErrHeld):
 		p.queue.retry(j, time.Now(), p.pace) // somebody gives it up, or cannot

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"time"
 
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -11,10 +12,12 @@ import (
 type job struct {
 	seg       segment.Segment
 	urgent    bool
-	gone      bool      // no longer the queue's
-	object    *Shipped  // of the object that is in the store; nil: it is not
-	attempts  int       // failed ones
-	notBefore time.Time // of the next attempt
+	gone      bool        // no longer the queue's
+	busy      bool        // it is under way, from next until done or retry
+	lost      record.Lost // what is lost if its file is, as far as is known
+	object    *Shipped    // of the object that is in the store; nil: it is not
+	attempts  int         // failed ones
+	notBefore time.Time   // of the next attempt
 }
 
 // queue holds the segments of one state. It belongs to one goroutine. Each
@@ -29,7 +32,8 @@ type queue struct {
 
 // refresh makes the queue hold these segments, and keeps what it knows of those
 // that it had.
-func (q *queue) refresh(all []segment.Segment, urgent func(segment.Segment) bool) {
+// It returns those that have left the spool's list by somebody else's doing.
+func (q *queue) refresh(all []segment.Segment, look func(segment.Segment) (urgent bool, text record.Lost)) (gone []*job) {
 	was := q.jobs
 	q.jobs = make(map[string]*job, len(all))
 	for _, seg := range all {
@@ -39,15 +43,20 @@ func (q *queue) refresh(all []segment.Segment, urgent func(segment.Segment) bool
 			delete(was, path)
 			continue
 		}
-		q.add(seg, urgent(seg))
+		urgent, text := look(seg)
+		q.add(seg, urgent, text)
 	}
 	for _, j := range was {
 		j.gone = true // next, or retry, drops it
+		if !j.busy {
+			gone = append(gone, j)
+		}
 	}
+	return gone
 }
 
 // add puts a segment in, unless it is there.
-func (q *queue) add(seg segment.Segment, urgent bool) {
+func (q *queue) add(seg segment.Segment, urgent bool, text record.Lost) {
 	path := seg.Path()
 	if q.jobs[path] != nil {
 		return
@@ -55,7 +64,7 @@ func (q *queue) add(seg segment.Segment, urgent bool) {
 	if q.jobs == nil {
 		q.jobs = map[string]*job{}
 	}
-	j := &job{seg: seg, urgent: urgent}
+	j := &job{seg: seg, urgent: urgent, lost: text}
 	q.jobs[path] = j
 	q.push(&q.ready, j)
 }
@@ -75,6 +84,7 @@ func (q *queue) next(now time.Time, probing bool) (best *job, wait time.Time) {
 	}
 	for q.ready.Len() > 0 {
 		if j := heap.Pop(&q.ready).(*job); !j.gone {
+			j.busy = true
 			return j, time.Time{}
 		}
 	}
@@ -97,7 +107,9 @@ func (q *queue) urgent() *job {
 	if !q.hasUrgent() {
 		return nil
 	}
-	return heap.Pop(&q.ready).(*job)
+	j := heap.Pop(&q.ready).(*job)
+	j.busy = true
+	return j
 }
 
 // done takes a job that next gave out for good.
@@ -110,6 +122,7 @@ func (q *queue) done(j *job) {
 // retry takes back a job that failed, for after a pause.
 func (q *queue) retry(j *job, now time.Time, p pace) {
 	j.attempts++
+	j.busy = false
 	j.notBefore = now.Add(p.backoff(j.attempts))
 	if q.waiting.before == nil {
 		q.waiting.before = func(a, b *job) bool { return a.notBefore.Before(b.notBefore) }

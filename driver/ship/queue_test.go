@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -24,7 +25,7 @@ func backlog(n int) []segment.Segment {
 func TestAQueueOfManyTakesFewComparisons(t *testing.T) {
 	const n = 10_000
 	var q queue
-	q.refresh(backlog(n), func(segment.Segment) bool { return false })
+	q.refresh(backlog(n), func(segment.Segment) (bool, record.Lost) { return false, record.Lost{} })
 	if j, _ := q.next(time.Unix(0, 0), false); j == nil {
 		t.Fatal("nothing to do")
 	} else {
@@ -61,13 +62,16 @@ func TestAQueueOfManyTakesFewComparisons(t *testing.T) {
 func TestARefreshKeepsWhatIsKnownAndDropsWhatIsGone(t *testing.T) {
 	var q queue
 	all := backlog(4)
-	calm := func(segment.Segment) bool { return false }
+	calm := func(segment.Segment) (bool, record.Lost) { return false, record.Lost{} }
 	now := time.Unix(1000, 0)
 	q.refresh(all, calm)
 	failed, _ := q.next(now, false)
 	busy, _ := q.next(now, false)
 	q.retry(failed, now, usual)
-	q.refresh(all[:1], func(segment.Segment) bool { t.Error("asked again about one that it has"); return false })
+	q.refresh(all[:1], func(segment.Segment) (bool, record.Lost) {
+		t.Error("asked again about one that it has")
+		return false, record.Lost{}
+	})
 	if len(q.jobs) != 1 {
 		t.Fatalf("%d jobs", len(q.jobs))
 	}
@@ -91,7 +95,7 @@ func TestARefreshKeepsWhatIsKnownAndDropsWhatIsGone(t *testing.T) {
 func TestWhenProbingTheLeastTriedGoesFirst(t *testing.T) {
 	var q queue
 	all := backlog(3)
-	q.refresh(all, func(g segment.Segment) bool { return g.Name.Seq == 3 })
+	q.refresh(all, func(g segment.Segment) (bool, record.Lost) { return g.Name.Seq == 3, record.Lost{} })
 	now := time.Unix(0, 0)
 	first, _ := q.next(now, true)
 	if first.seg.Name.Seq != 3 {
@@ -110,7 +114,7 @@ func TestWhenProbingTheLeastTriedGoesFirst(t *testing.T) {
 		t.Errorf("%v, want the urgent one at last", j)
 	}
 	q.retry(first, now, usual)
-	q.add(all[0], false)
+	q.add(all[0], false, record.Lost{})
 	if j, _ := q.next(now.Add(time.Hour), false); j != first {
 		t.Errorf("%v, want the urgent one once nobody probes", j)
 	}

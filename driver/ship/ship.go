@@ -15,6 +15,7 @@ import (
 
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -32,6 +33,10 @@ type Config struct {
 	// returns nil, what it makes of that is durable. It may be called again with
 	// the same event; after an error it is.
 	Announce func(*incident.Event) error
+
+	// Removed, if set, is told of each segment that somebody has removed from the
+	// spool before it was in the store: what is lost with it. It must not wait.
+	Removed func(dir string, lost record.Lost)
 
 	// Shipped, if set, is told of each segment that is in the store and marked
 	// so. It must not wait.
@@ -66,7 +71,10 @@ func New(cfg Config) *Shipper {
 		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1), closed: make(chan struct{}, 1),
 		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1),
 	}
-	cfg.Spool.OnPacked(func(seg segment.Segment) { s.handOver(&job{seg: seg, urgent: s.urgent(seg)}) })
+	cfg.Spool.OnPacked(func(seg segment.Segment) {
+		urgent, text := s.lookAt(seg)
+		s.handOver(&job{seg: seg, urgent: urgent, lost: text})
+	})
 	return s
 }
 
@@ -112,21 +120,45 @@ func (s *Shipper) refresh(q *queue, state segment.State) {
 		s.cfg.Log.Error("list the spool", "err", err)
 		s.failed(err)
 		for _, seg := range all {
-			q.add(seg, s.urgent(seg))
+			urgent, text := s.lookAt(seg)
+			q.add(seg, urgent, text)
 		}
 		return
 	}
-	q.refresh(all, s.urgent)
+	for _, j := range q.refresh(all, s.lookAt) {
+		s.lostIfGone(j)
+	}
 }
 
-// urgent reports whether a segment goes before others: it holds a server
-// error, or a crash kept anybody from knowing.
-func (s *Shipper) urgent(seg segment.Segment) bool {
-	if r := seg.Name.Reason; r == segment.Error || r == segment.Recover {
-		return true
+// lostIfGone counts a segment that is not in the spool any more in any state: it
+// is reported once, and not tried again. It reports whether that is so.
+func (s *Shipper) lostIfGone(j *job) bool {
+	if s.cfg.Spool.Present(j.seg) {
+		return false
 	}
-	m, err := s.cfg.Spool.Meta(seg)
-	return err == nil && m.Errors > 0
+	s.cfg.Log.Error("a segment was removed from the spool before it was in the store; its lines are lost, unless the one who removed it has them",
+		"segment", j.seg.Path(), "lines", j.lost.Lines, "bytes", j.lost.Bytes, "from", j.lost.From, "to", j.lost.To)
+	if s.cfg.Removed != nil {
+		s.cfg.Removed(j.seg.Dir, j.lost)
+	}
+	return true
+}
+
+// lookAt reports whether a segment goes before others, because it holds a server
+// error, or a crash kept anybody from knowing; and what is lost if it is removed.
+func (s *Shipper) lookAt(seg segment.Segment) (urgent bool, text record.Lost) {
+	text = record.Lost{Reason: segment.FileRemoved, From: seg.Name.Time, To: seg.Name.Time}
+	urgent = seg.Name.Reason == segment.Error || seg.Name.Reason == segment.Recover
+	look := s.cfg.Spool.Meta
+	if urgent {
+		look = s.cfg.Spool.Look // which makes nothing anew
+	}
+	m, err := look(seg)
+	if err != nil {
+		return urgent, text
+	}
+	text.Lines, text.Bytes, text.From, text.To = m.Lines, m.Bytes, m.First, m.Last
+	return urgent || m.Errors > 0, text
 }
 
 // prune deletes uploaded segments whose time is over: at the start and then

@@ -57,7 +57,7 @@ func (s *Shipper) upload(ctx context.Context) {
 			u.queue.hurry()
 		case <-s.packed:
 			for _, j := range s.takeOver() {
-				u.queue.add(j.seg, j.urgent)
+				u.queue.add(j.seg, j.urgent, j.lost)
 			}
 		case <-until(u.dispatch(ctx)):
 			s.refresh(&u.queue, segment.Packed)
@@ -112,7 +112,9 @@ func (u *uploader) settle(r result) {
 		return
 	}
 	if u.cfg.Spool.Gone(j.seg) {
-		log.Warn("segment is gone; somebody removed it", "err", r.err)
+		if j.object == nil { // else it is in the store
+			u.lostIfGone(j)
+		}
 		u.queue.done(j)
 		notify(u.closed)
 		return

@@ -24,6 +24,7 @@ type Root interface {
 	Lstat(name string) (os.FileInfo, error)
 	Chmod(name string, mode os.FileMode) error
 	Lchown(name string, uid, gid int) error
+	Chtimes(name string, atime, mtime time.Time) error
 	Close() error
 }
 
@@ -215,6 +216,11 @@ func (l *Lasting) Chmod(name string, mode os.FileMode) error {
 // Lchown is as os.Root's.
 func (l *Lasting) Lchown(name string, uid, gid int) error {
 	return l.do(func(r *os.Root) error { return r.Lchown(name, uid, gid) })
+}
+
+// Chtimes is as os.Root's.
+func (l *Lasting) Chtimes(name string, atime, mtime time.Time) error {
+	return l.do(func(r *os.Root) error { return r.Chtimes(name, atime, mtime) })
 }
 
 func (l *Lasting) do(f func(*os.Root) error) error {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/internal/refused"
 	"github.com/logfast/logfast/plugin/selflog"
 )
@@ -30,7 +31,7 @@ func NewClient(spool string) *Client {
 	c := &Client{spool: spool, self: refused.This()}
 	c.http.Transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			dir, err := os.Open(filepath.Join(spool, Dir))
+			dir, err := os.OpenFile(filepath.Join(spool, Dir), os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 			if err != nil {
 				return nil, err
 			}
@@ -171,7 +172,12 @@ func (c *Client) explain(ctx context.Context, err error) error {
 // lastWords quotes the end of the plugin's log, where that is an error: it runs,
 // perhaps, and cannot work.
 func (c *Client) lastWords() string {
-	f, err := os.Open(filepath.Join(c.spool, selflog.FileName))
+	root, err := os.OpenRoot(c.spool)
+	if err != nil {
+		return ""
+	}
+	defer root.Close() //nolint:errcheck // nothing is written by it
+	f, err := durable.OpenRegular(root, selflog.FileName, os.O_RDONLY, 0)
 	if err != nil {
 		return ""
 	}

@@ -176,6 +176,10 @@ type Disk struct {
 
 	InodesFree int64 `json:"inodes_free"` // on the file system
 	Inodes     int64 `json:"inodes"`      // of the file system; 0: it has no fixed number
+
+	// Trouble is what is wrong with the spool's directory itself: it was removed,
+	// moved, or something was mounted over it.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // Flush is one step of a flush, as the plugin tells it. One of its fields is set.

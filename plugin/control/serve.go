@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // Server answers what an operator asks. All fields must be set. The functions
@@ -32,12 +34,14 @@ type Server struct {
 
 // Listen makes the socket in dir, the spool's [Dir], in place of one that a
 // killed process left. dir must be one that root alone can enter.
-func Listen(dir *os.Root) (net.Listener, error) {
+func Listen(dir durable.Root) (net.Listener, error) {
 	fail := func(err error) (net.Listener, error) {
 		return nil, fmt.Errorf("listen for logfast's commands: %w", err)
 	}
 	if err := dir.Remove(Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fail(err)
+		if _, err := durable.Displace(dir, Socket); err != nil { // a directory with something in it
+			return fail(err)
+		}
 	}
 	at, err := dir.Open(".")
 	if err != nil {
@@ -55,6 +59,37 @@ func Listen(dir *os.Root) (net.Listener, error) {
 	}
 	return l, nil
 }
+
+// Watch returns a context that ends once the socket in dir is not the one any
+// more that Listen has just made there: somebody has removed it, or the
+// directory, and nothing can reach the listener.
+func Watch(ctx context.Context, dir durable.Root) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	made, err := dir.Lstat(Socket)
+	if err != nil {
+		cancel()
+		return ctx, cancel
+	}
+	go func() {
+		defer cancel()
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if is, err := dir.Lstat(Socket); err != nil || !os.SameFile(is, made) {
+				return
+			}
+		}
+	}()
+	return ctx, cancel
+}
+
+// watchEvery is how often a socket is looked at whether it is still there.
+const watchEvery = time.Second
 
 // through is a name of a file in an open directory. Linux takes 107 bytes at
 // most for a socket's path.

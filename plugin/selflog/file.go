@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // The file's name below the spool, and that of the one before it.
@@ -26,7 +28,7 @@ const maxFile = 1 << 20
 // the runtime, that is in it too. A disk that takes no line loses that line
 // here, and nothing else.
 type File struct {
-	root     *os.Root
+	root     durable.Root
 	uid, gid int
 	f        *os.File
 	size     int64
@@ -35,7 +37,7 @@ type File struct {
 // OpenFile opens the file in the directory root, which stays the caller's; uid
 // and gid own it, -1 leaves that. Ended is false where what was written before
 // does not end in a line with one of last, which say that a process ends by itself.
-func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bool, err error) {
+func OpenFile(root durable.Root, uid, gid int, last ...string) (file *File, ended bool, err error) {
 	file = &File{root: root, uid: uid, gid: gid}
 	if err := file.repair(); err != nil {
 		return nil, false, fmt.Errorf("take the NUL bytes of a power cut out of logfast's own log: %w", err)
@@ -53,7 +55,7 @@ func OpenFile(root *os.Root, uid, gid int, last ...string) (file *File, ended bo
 
 // repair takes the NUL bytes out that a power cut leaves, and ends a line that was
 // cut off, so that tools read the file as text. The repaired file replaces the other
-// at once. It is not synced: the log is no more than a help.
+// at once.
 func (f *File) repair() error {
 	fi, err := f.root.Lstat(FileName)
 	if errors.Is(err, os.ErrNotExist) || err == nil && (!fi.Mode().IsRegular() || fi.Size() > 2*maxFile) {
@@ -62,7 +64,7 @@ func (f *File) repair() error {
 	if err != nil {
 		return err
 	}
-	text, err := f.root.ReadFile(FileName)
+	text, err := durable.ReadFile(f.root, FileName)
 	if err != nil {
 		return err
 	}
@@ -76,11 +78,7 @@ func (f *File) repair() error {
 			whole = append(whole, '\n')
 		}
 	}
-	const temp = FileName + ".tmp"
-	if err := f.root.WriteFile(temp, whole, 0o640); err != nil {
-		return errors.Join(err, f.root.Remove(temp))
-	}
-	return f.root.Rename(temp, FileName)
+	return durable.WriteFile(f.root, FileName, whole, 0o640)
 }
 
 // LastLine returns the last line of what is in the file, "" for none. It looks at
@@ -97,14 +95,17 @@ func LastLine(f *os.File) (string, error) {
 }
 
 func (f *File) open() error {
-	fi, err := f.root.Lstat(FileName)
-	if err == nil && !fi.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file: move it away", FileName)
+	var err error
+	if f.f, err = durable.OpenRegular(f.root, FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640); errors.Is(err, durable.ErrNotRegular) {
+		if _, err = durable.Displace(f.root, FileName); err == nil {
+			f.f, err = durable.OpenRegular(f.root, FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640)
+		}
 	}
-	if f.f, err = f.root.OpenFile(FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640); err != nil {
+	if err != nil {
 		return err
 	}
-	if fi, err = f.f.Stat(); err == nil && (f.uid >= 0 || f.gid >= 0) {
+	fi, err := f.f.Stat()
+	if err == nil && (f.uid >= 0 || f.gid >= 0) {
 		err = f.f.Chown(f.uid, f.gid)
 	}
 	if err == nil {
@@ -120,6 +121,10 @@ func (f *File) open() error {
 // write appends a line, in a new file where this one is full. The tee's lock is
 // held.
 func (f *File) write(line []byte) {
+	if f.f != nil && !f.inPlace() {
+		f.f.Close() // somebody has removed it, or logrotate has moved it away
+		f.f = nil
+	}
 	if f.f != nil && f.size+int64(len(line)) > maxFile {
 		f.f.Close()
 		f.f = nil
@@ -143,6 +148,18 @@ func (f *File) write(line []byte) {
 			f.size -= int64(n)
 		}
 	}
+}
+
+// inPlace reports whether the name is still the open file's, and takes note of
+// what others have cut off it or written to it.
+func (f *File) inPlace() bool {
+	named, err := f.root.Lstat(FileName)
+	open, openErr := f.f.Stat()
+	if err != nil || openErr != nil || !os.SameFile(named, open) {
+		return false
+	}
+	f.size = open.Size()
+	return true
 }
 
 // Close ends the file. Nobody may write to it any more.

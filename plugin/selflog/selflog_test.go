@@ -218,8 +218,16 @@ func TestNothingIsWrittenThroughALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if _, _, err := OpenFile(root, -1, -1, ""); err == nil || !strings.Contains(err.Error(), "move it away") {
+	f, _, err := OpenFile(root, -1, -1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write([]byte("line\n"))
+	if err := f.Close(); err != nil {
 		t.Error(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, FileName)); string(text) != "line\n" {
+		t.Errorf("%q, %v", text, err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "victim")); err == nil {
 		t.Error("it was written")
@@ -253,5 +261,34 @@ func TestFile_AfterAPowerCut(t *testing.T) {
 				t.Errorf("%q, want %q and a line, %v", b, tt.want, err)
 			}
 		})
+	}
+}
+
+// TestFile_IsMadeAnew after somebody, or logrotate, has taken it away.
+func TestFile_IsMadeAnew(t *testing.T) {
+	for how, change := range map[string]func(name string) error{
+		"removed":   os.Remove,
+		"moved":     func(name string) error { return os.Rename(name, name+".2") },
+		"truncated": func(name string) error { return os.Truncate(name, 0) },
+	} {
+		dir := t.TempDir()
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		f, _, err := OpenFile(root, -1, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		f.write([]byte("before\n"))
+		if err := change(filepath.Join(dir, FileName)); err != nil {
+			t.Fatal(err)
+		}
+		f.write([]byte("after\n"))
+		if text, err := os.ReadFile(filepath.Join(dir, FileName)); string(text) != "after\n" {
+			t.Errorf("%s: %q, %v", how, text, err)
+		}
 	}
 }
