@@ -39,7 +39,7 @@ func TestPaths_FilesAreRemovedUnderARunningContainer(t *testing.T) {
 				before := h.status().Captured.Lines
 				eventually(t, "lines are written after "+what, func() bool { return h.status().Captured.Lines > before+500 })
 			}
-			active := filepath.Join(c.dir(), "web.log")
+			active := filepath.Join(c.dir(), c.app+".log")
 			eventually(t, "the active file is there", func() bool { return os.Remove(active) == nil })
 			grown("rm of the active file")
 			eventually(t, "it is saved and shipped", func() bool {
