@@ -283,7 +283,12 @@ func TestFIFOsOfADeadEngineAreCleared(t *testing.T) {
 		if err := logdriver.NewLogEntryEncoder(w).Encode(&logdriver.LogEntry{Source: "stdout", TimeNano: 1, Line: []byte("last words")}); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(20 * time.Second); find(t, c.spool, fmt.Sprint("c", i, "-*/*.log")) == nil; time.Sleep(time.Millisecond) {
+		written := func() bool { // the name alone comes before the line
+			files := find(t, c.spool, fmt.Sprint("c", i, "-*/*.log"))
+			fi, err := os.Stat(strings.Join(files, ""))
+			return err == nil && fi.Size() > 0
+		}
+		for deadline := time.Now().Add(20 * time.Second); !written(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the line is not on disk")
 			}
