@@ -184,7 +184,8 @@ func TestTheLogIsKeptAndItsLevelSet(t *testing.T) {
 // TestWhyItCannotWorkIsKeptToo reads the spool of a plugin that cannot work,
 // and of one that can afterwards: the reason is there, and nobody died.
 func TestWhyItCannotWorkIsKeptToo(t *testing.T) {
-	s := serveOn(t, cannotWorkOn(t))
+	spool, works := cannotWorkOn(t)
+	s := serveOn(t, spool)
 	kept := filepath.Join(s.spool, ".logfast.log")
 	await(t, "the reason is kept", func() bool {
 		b, _ := os.ReadFile(kept)
@@ -194,9 +195,7 @@ func TestWhyItCannotWorkIsKeptToo(t *testing.T) {
 		t.Errorf("logfast status does not say why: %v", err)
 	}
 	s.stop()
-	if err := os.Remove(filepath.Join(s.spool, ".streams")); err != nil {
-		t.Fatal(err)
-	}
+	works()
 	again := serve(t, "LOGFAST_SPOOL="+s.spool)
 	again.awaitControl(control.NewClient(s.spool))
 	again.stop()

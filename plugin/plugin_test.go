@@ -21,6 +21,7 @@ import (
 
 	"github.com/logfast/logfast/driver"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/plugin/selflog"
 )
 
@@ -238,19 +239,23 @@ func TestOddRequests(t *testing.T) {
 	}
 }
 
-// cannotWorkOn is a spool on which logfast cannot work: what has its registry's
-// name is a file.
-func cannotWorkOn(t *testing.T) string {
+// cannotWorkOn is a spool on which logfast cannot work, until the test calls works
+// or ends: the disk takes no directory for its registry.
+func cannotWorkOn(t *testing.T) (spool string, works func()) {
 	t.Helper()
-	spool := t.TempDir()
-	if err := os.WriteFile(filepath.Join(spool, ".streams"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return spool
+	works = durable.Intercept(func(step durable.Step, do func() error) error {
+		if step.Op == "mkdir" && step.Name == ".streams" {
+			return unix.EIO
+		}
+		return do()
+	})
+	t.Cleanup(works)
+	return t.TempDir(), works
 }
 
 func TestWhyItCannotWorkIsToldToWhoeverStartsAContainer(t *testing.T) {
-	s := serveOn(t, cannotWorkOn(t))
+	spool, _ := cannotWorkOn(t)
+	s := serveOn(t, spool)
 	fifo, _ := makeFIFO(t)
 	got := s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
 	if !strings.Contains(got, "open the registry of streams") {

@@ -255,7 +255,8 @@ func TestReadLogsExplainsItself(t *testing.T) {
 		t.Error(got)
 	}
 	l.stopLogging()
-	broken := serveOn(t, cannotWorkOn(t))
+	spool, _ := cannotWorkOn(t)
+	broken := serveOn(t, spool)
 	if got := said(&logging{served: broken, info: l.info}, logger.ReadConfig{}); !strings.Contains(got, "registry of streams") {
 		t.Error(got)
 	}
