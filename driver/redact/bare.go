@@ -6,6 +6,7 @@ import "bytes"
 // client secrets of Azure, tokens of Telegram.
 func (s *scanner) bare() {
 	s.awsSecrets()
+	s.dotted()
 	for from := 0; ; {
 		i := bytes.Index(s.text[from:], []byte("Q~"))
 		if i < 0 {
@@ -36,6 +37,37 @@ func (s *scanner) bare() {
 			s.mark(begin, end)
 		}
 	}
+}
+
+// dotted finds tokens of Discord's bots: three parts, of which the middle one has six
+// characters.
+func (s *scanner) dotted() {
+	for from := 0; ; {
+		i := bytes.IndexByte(s.text[from:], '.')
+		if i < 0 {
+			return
+		}
+		at := from + i
+		from = at + 1
+		if s.at(at+7) != '.' || !urlClass[s.at(at+1)] || !urlClass[s.at(at+8)] || !alnumClass[s.at(at-1)] {
+			continue
+		}
+		begin := at
+		for begin > 0 && at-begin < 32 && urlClass[s.text[begin-1]] {
+			begin--
+		}
+		end := s.run(at+8, &urlClass, 64)
+		s.work += at - begin
+		if at-begin >= 23 && end-at >= 32 && mixed(s.text[begin:at]) && mixed(s.text[at+8:end]) {
+			s.mark(begin, end)
+		}
+	}
+}
+
+// mixed reports whether there are digits, small and capital letters.
+func mixed(b []byte) bool {
+	const capitals, smalls = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+	return hasDigit(b) && bytes.ContainsAny(b, capitals) && bytes.ContainsAny(b, smalls)
 }
 
 const awsSecret = 40
@@ -95,4 +127,25 @@ func chance(b []byte) bool {
 		was = is
 	}
 	return digits >= 1 && capitals >= 5 && smalls >= 5 && slashes < 6 && turns >= 12
+}
+
+// hook takes the token of an incoming webhook of Mattermost, Rocket.Chat and others.
+func (s *scanner) hook(at int) {
+	from := at + len("/hooks/")
+	end := s.run(from, &pathClass, 256)
+	if looksRandom(s.text[from:end]) && end-from >= 20 {
+		s.take(from, end)
+	}
+}
+
+// airtable takes a token such as pat, 14 letters and digits, a dot and 64 hexadecimal digits.
+func (s *scanner) airtable(at int) {
+	const id = len("pat") + 14
+	if s.at(at+id) != '.' || wordClass[s.at(at-1)] {
+		return
+	}
+	end := s.run(at, &alnumClass, id+1)
+	if hex := s.run(end+1, &hexClass, 80); end == at+id && hex-end > 40 {
+		s.take(at, hex)
+	}
 }

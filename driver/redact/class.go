@@ -46,7 +46,7 @@ var lower = func() (t [256]byte) {
 	return t
 }()
 
-// run returns the end of the bytes of a class from i on, at most most of them.
+// run returns the end of the bytes of a class from i on. It looks at no more than most of them.
 func (s *scanner) run(i int, c *class, most int) int {
 	end := i
 	for end < len(s.text) && end-i < most && c[s.text[end]] {

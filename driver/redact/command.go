@@ -12,12 +12,18 @@ var flags = []struct {
 	apart, joined string
 	users         string
 }{
-	{"sshpass", "p", "p", ""}, {"mysql", "", "p", ""}, {"mariadb", "", "p", ""}, {"mongo", "p", "", ""}, {"login", "p", "", ""},
+	{"sshpass", "p", "p", ""}, {"mysql", "", "p", ""}, {"mariadb", "", "p", ""}, {"mongo", "p", "", ""}, {"login",
+		"p", "", ""},
 	{"skopeo", "p", "", ""}, {"crane", "p", "", ""},
-	{"redis-cli", "a", "a", ""}, {"valkey-cli", "a", "a", ""}, {"ldap", "w", "w", ""}, {"kadmin", "w", "w", ""}, {"7z", "", "p", ""}, {"7za", "", "p", ""}, {"unrar", "", "p", ""}, {"rar ", "", "p", ""}, {"zip", "P", "P", ""},
-	{"mosquitto", "P", "", ""}, {"ipmitool", "P", "", ""}, {"sqlcmd", "P", "P", ""}, {"bcp", "P", "P", ""}, {"isql", "P", "P", ""}, {"tsql", "P", "P", ""}, {"snmp", "cAX", "", ""}, {"cqlsh", "p", "", ""},
+	{"redis-cli", "a", "a", ""}, {"valkey-cli", "a", "a", ""}, {"ldap", "w", "w", ""}, {"kadmin", "w", "w", ""},
+	{"7z", "", "p", ""}, {"7za", "", "p", ""}, {"unrar", "", "p", ""}, {"rar ", "", "p", ""}, {"zip", "P", "P",
+		""},
+	{"mosquitto_", "P", "", ""}, {"ipmitool", "P", "", ""}, {"sqlcmd", "P", "P", ""}, {"bcp", "P", "P", ""}, {"isql", //nolint:misspell // a program
+		"P", "P", ""}, {"tsql", "P", "P", ""}, {"snmp", "cAX", "", ""}, {"cqlsh", "p", "", ""},
 	{"influx", "p", "", ""}, {"rdesktop", "p", "", ""}, {"plink", "pw", "", ""}, {"pscp", "pw", "", ""},
-	{"curl", "", "", "uU"}, {"smbclient", "", "", "U"}, {"smbget", "", "", "U"}, {"rpcclient", "", "", "U"}, {"http ", "", "", "a"}, {"https ", "", "", "a"}, {"httpie", "", "", "a"}, {"ab ", "", "", "AP"}, {"hey ", "", "", "a"}, {"lftp", "", "", "u"}, {"etcdctl", "", "", "u"}, {"winexe", "", "", "U"},
+	{"curl", "", "", "uU"}, {"smbclient", "", "", "U"}, {"smbget", "", "", "U"}, {"rpcclient", "", "", "U"},
+	{"http ", "", "", "a"}, {"https ", "", "", "a"}, {"httpie", "", "", "a"}, {"ab ", "", "", "AP"}, {"hey ",
+		"", "", "a"}, {"lftp", "", "", "u"}, {"etcdctl", "", "", "u"}, {"winexe", "", "", "U"},
 }
 
 // maxCommand is how far before a flag its program is looked for.
@@ -29,7 +35,8 @@ func (s *scanner) flag(at int) {
 	letter := s.text[at+2]
 	for i := range flags {
 		f := &flags[i]
-		if strings.IndexByte(f.apart, letter) < 0 && strings.IndexByte(f.joined, letter) < 0 && strings.IndexByte(f.users, letter) < 0 &&
+		if strings.IndexByte(f.apart, letter) < 0 && strings.IndexByte(f.joined, letter) < 0 &&
+			strings.IndexByte(f.users, letter) < 0 &&
 			f.apart != "pw" || !s.program(i, at) {
 			continue
 		}
@@ -147,4 +154,47 @@ func (s *scanner) sqlplus(at int) {
 		to++
 	}
 	s.take(end+1, to)
+}
+
+// secondArgument takes the word after the next one: add_user NAME PASSWORD.
+func (s *scanner) secondArgument(at int) {
+	p := s.blanks(s.run(at, &nameClass, 32))
+	for n := 0; n < 64 && p < len(s.text) && !spaceClass[s.text[p]]; n++ {
+		p++
+	}
+	if v := s.blanks(p); v > p && v < len(s.text) {
+		s.argument(v)
+	}
+}
+
+// setUser takes the passwords of Redis' ACL SETUSER: the words behind a > or a #.
+func (s *scanner) setUser(at int) {
+	end := min(s.lineEnd(at), at+512)
+	for i := at; i+1 < end; i++ {
+		if s.text[i] == ' ' && (s.text[i+1] == '>' || s.text[i+1] == '#') {
+			k := key{kind: secret, sep: option}
+			s.mark(i+2, s.unquotedTo(i+2, end, &k))
+		}
+	}
+}
+
+// redisAuth takes what follows "AUTH" in Redis' MONITOR.
+func (s *scanner) redisAuth(at int) {
+	for p, n := at+len(`"auth" `), 0; s.at(p) == '"' && n < 2; n++ {
+		end := s.closing(p+1, '"', 0)
+		s.mark(p+1, end)
+		p = s.blanks(end + 1)
+	}
+}
+
+// call takes a function's first argument, a text in quotes.
+func (s *scanner) call(at int) {
+	for i := at; i < len(s.text) && i-at < 16; i++ {
+		if c := s.text[i]; c == '\'' || c == '"' {
+			if end := s.closing(i+1, c, 0); end-i < maxSentence {
+				s.take(i+1, end)
+			}
+			return
+		}
+	}
 }

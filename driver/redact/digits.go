@@ -17,7 +17,7 @@ var brands = []brand{
 	{510000, 559999, []int{16}}, {222100, 272099, []int{16}}, // Mastercard
 	{340000, 349999, []int{15}}, {370000, 379999, []int{15}}, // American Express
 	{601100, 601199, []int{16, 19}}, {644000, 659999, []int{16, 19}}, // Discover
-	{622000, 629999, []int{16, 17, 18, 19}}, {810000, 817199, []int{16, 17, 18, 19}}, // UnionPay
+	{620000, 629999, []int{16, 17, 18, 19}}, {810000, 817199, []int{16, 17, 18, 19}}, // UnionPay
 	{300000, 305999, []int{14, 16}}, {309500, 309599, []int{14, 16}}, {360000, 369999, []int{14, 16}}, // Diners
 	{380000, 399999, []int{14, 16}},                                                              // Diners
 	{352800, 358999, []int{16, 19}},                                                              // JCB
@@ -62,7 +62,8 @@ func (s *scanner) card(i, end int) {
 	if n > maxCard+2 || s.inHex(i, end) {
 		return
 	}
-	if n <= maxCard && (isCard(s.text[i:end]) || n >= 13 && s.named != 0 && s.saysCard(i)) || n == 16 && s.text[i] == '2' && string(s.text[i:i+4]) >= "2200" && string(s.text[i:i+4]) <= "2204" {
+	if n <= maxCard && (isCard(s.text[i:end]) || n >= 13 && s.named != 0 && s.saysCard(i)) ||
+		n == 16 && s.text[i] == '2' && string(s.text[i:i+4]) >= "2200" && string(s.text[i:i+4]) <= "2204" {
 		s.mark(i, end)
 		return
 	}
@@ -86,7 +87,8 @@ func (s *scanner) saysCard(i int) bool {
 	for n := 0; n < 3 && i > 0 && bytes.IndexByte([]byte(" :=\"'#"), s.text[i-1]) >= 0; n++ {
 		i--
 	}
-	return i > 4 && (s.has(i-4, "card") || s.has(i-10, "cardnumber") || s.has(i-11, "card_number") || s.has(i-11, "card number"))
+	return i > 4 && (s.has(i-4, "card") || s.has(i-10, "cardnumber") || s.has(i-11, "card_number") ||
+		s.has(i-11, "card number"))
 }
 
 // common reports whether digits begin as those of the four large brands.
@@ -111,13 +113,15 @@ func (s *scanner) inHex(i, end int) bool {
 		return s.text[i] == '1'
 	}
 	hexBefore := i > 0 && lowerHexLetter(s.at(i-1)) && hexClass[s.at(i-2)]
-	return hexBefore && hexClass[s.at(end)] || lowerHexLetter(s.at(end)) && hexClass[s.at(end+1)] && hexClass[s.at(end+2)]
+	return hexBefore && hexClass[s.at(end)] ||
+		lowerHexLetter(s.at(end)) && hexClass[s.at(end+1)] && hexClass[s.at(end+2)]
 }
 
 func lowerHexLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 // layouts are the groups in which card numbers are written.
-var layouts = [][]int{{4, 4, 4, 4}, {4, 4, 4, 4, 3}, {4, 6, 5}, {4, 6, 4}, {4, 4, 4, 3}, {4, 4, 5}, {4, 5, 6}, {6, 13}, {4, 3, 3, 3}, {3, 4, 4, 4}, {6, 4, 4, 4}, {6, 10}, {4, 4, 4, 4, 2}, {4, 4, 4, 4, 1}}
+var layouts = [][]int{{4, 4, 4, 4}, {4, 4, 4, 4, 3}, {4, 6, 5}, {4, 6, 4}, {4, 4, 4, 3}, {4, 4, 5}, {4, 5, 6}, {6,
+	13}, {4, 3, 3, 3}, {3, 4, 4, 4}, {6, 4, 4, 4}, {6, 10}, {4, 4, 4, 4, 2}, {4, 4, 4, 4, 1}}
 
 // groups takes a card number in groups, of which the first is from i to end, and returns
 // its end.
@@ -175,7 +179,8 @@ func (s *scanner) groupGap(p int) int {
 	if c := s.at(p); c < 0x80 && c != '%' && c != '&' {
 		return 0
 	}
-	for _, blank := range [...]string{"\u00a0", "\u2009", "\u200a", "\u202f", "\u2007", "\u2002", "\u2003", "\u2010", "\u2011", "\u2013", "\u2012", "\u00b7", "%20", "&nbsp;"} {
+	for _, blank := range [...]string{"\u00a0", "\u2009", "\u200a", "\u202f", "\u2007", "\u2002", "\u2003",
+		"\u2010", "\u2011", "\u2013", "\u2012", "\u00b7", "%20", "&nbsp;"} {
 		if s.exact(p, blank) {
 			return len(blank)
 		}

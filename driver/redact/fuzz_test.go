@@ -11,10 +11,15 @@ import (
 
 // pieces are what secrets and their surroundings are made of.
 var pieces = []string{
-	"password", "token", "key", "session", "Authorization", "Cookie", "secret", "pin", "--pass", " -p", "mysql", "curl", " -u", "IDENTIFIED BY", "INSERT INTO t (password, a) VALUES (",
-	"=", ":", ": ", "=>", " ", "\"", "'", "\\\"", "\\\\\\\"", "[", "]", "{", "}", "(", ")", ",", ";", "&", "<", ">", "</", "/", "@", "://", "http://", "\n", "\\n", "\r\n", "%3D", "%22", "%25", "\\u0022", "&quot;", "\x1b[0m",
-	"hunter2", "bob", "a", "1", "4111", "4111111111111111", "DE89370400440532013000", "AKIAIOSFODNN7EXAMPLE", "eyJhbGciOiJIUzI1NiJ9.e30.x", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "MIIE",
-	"bob@example.com", "db:5432", "Bearer ", "Basic ", "name=\"password\"", "value", "is ", "was ", "|", "``", "“", "”", "пароль", "\xff", "\x00", Mark, "[redacted", "redacted]", "\"kty\"", "\"d\":\"", "SK0123456789abcdef0123456789abcdef", "x=1", "\u00a0", "*", "$1", "<password>", "<![CDATA[", "string(7) ",
+	"password", "token", "key", "session", "Authorization", "Cookie", "secret", "pin", "--pass", " -p", "mysql",
+	"curl", " -u", "IDENTIFIED BY", "INSERT INTO t (password, a) VALUES (",
+	"=", ":", ": ", "=>", " ", "\"", "'", "\\\"", "\\\\\\\"", "[", "]", "{", "}", "(", ")", ",", ";", "&", "<", ">",
+	"</", "/", "@", "://", "http://", "\n", "\\n", "\r\n", "%3D", "%22", "%25", "\\u0022", "&quot;", "\x1b[0m",
+	"hunter2", "bob", "a", "1", "4111", "4111111111111111", "DE89370400440532013000", "AKIAIOSFODNN7EXAMPLE",
+	"eyJhbGciOiJIUzI1NiJ9.e30.x", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "MIIE",
+	"bob@example.com", "db:5432", "Bearer ", "Basic ", "name=\"password\"", "value", "is ", "was ", "|", "``", "“",
+	"”", "пароль", "\xff", "\x00", Mark, "[redacted", "redacted]", "\"kty\"", "\"d\":\"",
+	"SK0123456789abcdef0123456789abcdef", "x=1", "\u00a0", "*", "$1", "<password>", "<![CDATA[", "string(7) ",
 }
 
 // TestText_IsStable redacts texts that chance has made: twice is as once, nothing panics,
@@ -82,7 +87,8 @@ func TestText_WorkIsLinear(t *testing.T) {
 			t.Errorf("%q: work %d for %d bytes, %d for %d", p, small, size, large, 4*size)
 		}
 	}
-	for _, p := range []string{"password=", "key=\"", "Cookie: a=b; ", "4 ", "://x@", `token="a\`, "-----BEGIN PRIVATE KEY-----"} {
+	for _, p := range []string{"password=", "key=\"", "Cookie: a=b; ", "4 ", "://x@", `token="a\`,
+		"-----BEGIN PRIVATE KEY-----"} {
 		if w := work(p, 256<<10); w > 100<<20 {
 			t.Errorf("%q: work %d for 256 KiB", p, w)
 		}

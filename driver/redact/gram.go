@@ -45,7 +45,10 @@ func allKeywords() []keyword {
 	}
 	for i := range vendors {
 		v := &vendors[i]
-		all = append(all, keyword{text: v.prefix, cased: !v.fold, look: func(s *scanner, at int) { s.vendor(at, v) }})
+		all = append(all, keyword{text: v.prefix, cased: !v.fold, look: func(s *scanner, at int) {
+			s.vendor(at,
+				v)
+		}})
 	}
 	for _, c := range "0123456789abcdef" { // Twilio's keys, of whose prefix two bytes are fixed
 		v := &vendor{prefix: "SK" + string(c), of: &lowerHex, min: 31, max: 31}
@@ -54,12 +57,22 @@ func allKeywords() []keyword {
 	for text, look := range map[string]func(*scanner, int){
 		"://": (*scanner).url, "bearer": (*scanner).scheme, "basic": (*scanner).scheme,
 		"private key": (*scanner).pem, "private-lines": (*scanner).putty,
-		" -p": (*scanner).flag, " -u": (*scanner).flag, " -a": (*scanner).flag, " -w": (*scanner).flag, " -c": (*scanner).flag,
-		`"-p`: (*scanner).flag, `'-p`: (*scanner).flag, `"-u`: (*scanner).flag, `'-u`: (*scanner).flag, `"-a`: (*scanner).flag, `'-a`: (*scanner).flag,
-		`"-w`: (*scanner).flag, `'-w`: (*scanner).flag, "--user": (*scanner).userFlag, "--proxy-user": (*scanner).userFlag,
-		"identified": (*scanner).identified, "values": (*scanner).insert, "auth plain": (*scanner).sasl, "auth login": (*scanner).sasl,
-		"auth cram": (*scanner).sasl, "authenticate plain": (*scanner).sasl, "sqlplus": (*scanner).sqlplus, "thin:": (*scanner).sqlplus,
-		`"kty"`: (*scanner).jwk, `\"kty`: (*scanner).jwk,
+		" -p": (*scanner).flag, " -u": (*scanner).flag, " -a": (*scanner).flag, " -w": (*scanner).flag,
+		" -c": (*scanner).flag,
+		`"-p`: (*scanner).flag, `'-p`: (*scanner).flag, `"-u`: (*scanner).flag, `'-u`: (*scanner).flag,
+		`"-a`: (*scanner).flag, `'-a`: (*scanner).flag,
+		`"-w`: (*scanner).flag, `'-w`: (*scanner).flag, "--user": (*scanner).userFlag,
+		"--proxy-user": (*scanner).userFlag,
+		"identified":   (*scanner).identified, "values": (*scanner).insert, "auth plain": (*scanner).sasl,
+		"auth login": (*scanner).sasl,
+		"auth cram":  (*scanner).sasl, "authenticate plain": (*scanner).sasl, "sqlplus": (*scanner).sqlplus,
+		"thin:":   (*scanner).sqlplus,
+		"/hooks/": (*scanner).hook, "add_user ": (*scanner).secondArgument,
+		"authenticate_user ": (*scanner).secondArgument,
+		"acl setuser":        (*scanner).setUser, `"auth" "`: (*scanner).redisAuth, "crypt('": (*scanner).call,
+		"securestring '":  (*scanner).call,
+		"securestring \"": (*scanner).call, "pat": (*scanner).airtable, `"kty"`: (*scanner).jwk,
+		`\"kty`: (*scanner).jwk,
 	} {
 		all = append(all, keyword{text: text, look: look})
 	}

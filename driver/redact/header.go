@@ -6,8 +6,8 @@ import (
 )
 
 // schemes are those of Authorization with one word of credentials behind.
-var schemes = wordSet(`bearer basic token negotiate ntlm apikey api-key splunk geniekey dpop kerberos privatetoken key jwt sso-key
-	client-id`)
+var schemes = wordSet(`bearer basic token negotiate ntlm apikey api-key splunk geniekey dpop
+	kerberos privatetoken key jwt sso-key client-id`)
 
 // credentials takes an Authorization header's value: without its scheme, if that is known
 // or stands before other words.
@@ -62,14 +62,15 @@ func (s *scanner) headerEnd(v int, k *key) int {
 	}
 	end := s.lineEnd(v)
 	line := s.text[v:end]
-	if i := bytes.IndexAny(line, "\"'"); i > 0 && line[i-1] != '=' && line[i-1] != '\\' && s.run(v, &nameClass, 32) < v+i {
+	if i := bytes.IndexAny(line, "\"'"); i > 0 && line[i-1] != '=' && line[i-1] != '\\' &&
+		s.run(v, &nameClass, 32) < v+i {
 		return v + i
 	}
 	return end
 }
 
-// scheme2 is credentials for a value of which both ends are known.
-func (s *scanner) scheme2(from, to int) {
+// schemeWithin is credentials for a value of which both ends are known.
+func (s *scanner) schemeWithin(from, to int) {
 	if trivialValue(s.text[from:to][:min(64, to-from)]) && to-from < 64 {
 		return
 	}
@@ -89,7 +90,8 @@ func (s *scanner) cookieList(v int, k *key) {
 			i++
 		}
 		s.work += i - start
-		if s.at(i) != ';' && !(i > start && s.at(i-1) == ',' && s.at(i) == ' ') {
+		listed := i > start && s.at(i-1) == ',' && s.at(i) == ' '
+		if s.at(i) != ';' && !listed {
 			break
 		}
 		p := i
@@ -97,7 +99,8 @@ func (s *scanner) cookieList(v int, k *key) {
 			p++
 		}
 		next := s.blanks(p)
-		if e := s.run(next, &nameClass, 64); e == next || s.at(e) != '=' && s.at(e) != ';' && e < len(s.text) && !spaceClass[s.at(e)] {
+		if e := s.run(next, &nameClass, 64); e == next ||
+			s.at(e) != '=' && s.at(e) != ';' && e < len(s.text) && !spaceClass[s.at(e)] {
 			break
 		}
 		i = next
@@ -138,8 +141,10 @@ func (s *scanner) scheme(at int) {
 	if len(token) < 8 {
 		return
 	}
-	if len(token) >= 20 && !prosaic(token) || bytes.ContainsAny(token, "0123456789=") || bytes.ContainsAny(token[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		if i := bytes.IndexByte(token, '='); i > 0 && i+1 < len(token) && token[i+1] != '=' || s.at(end-1) == '=' && s.at(end) == '"' && i < 24 && wordLike(token[:i]) {
+	if len(token) >= 20 && !prosaic(token) || bytes.ContainsAny(token, "0123456789=") ||
+		bytes.ContainsAny(token[1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		if i := bytes.IndexByte(token, '='); i > 0 && i+1 < len(token) && token[i+1] != '=' ||
+			s.at(end-1) == '=' && s.at(end) == '"' && i < 24 && wordLike(token[:i]) {
 			return // Bearer realm=…
 		}
 		s.take(gap, end)
@@ -152,7 +157,8 @@ func (s *scanner) sasl(at int) {
 	i = s.blanks(i)
 	i = s.blanks(s.run(i, &nameClass, 16))
 	end := s.run(i, &base64Class, len(s.text))
-	if end-i >= 8 && (looksRandom(s.text[i:end]) || s.text[end-1] == '=' || bytes.ContainsAny(s.text[i+1:end], "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
+	if end-i >= 8 && (looksRandom(s.text[i:end]) || s.text[end-1] == '=' ||
+		bytes.ContainsAny(s.text[i+1:end], "ABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
 		s.take(i, end)
 	}
 }

@@ -39,7 +39,7 @@ type key struct {
 // maxName bounds a name to each side of where it is recognised.
 const maxName = 64
 
-// name looks at the name that a keyword at at is within, and takes its value.
+// name looks at the name around a keyword, and takes its value.
 func (s *scanner) name(at int) {
 	if at < s.named {
 		return
@@ -65,9 +65,6 @@ func (s *scanner) name(at int) {
 		if k.kind == cardName || !k.query {
 			return
 		}
-		k.kind = random
-	}
-	if k.kind == random && k.query && k.alone { // ?code=, ?key=
 		k.kind = random
 	}
 	s.value(v, &k)
@@ -117,6 +114,9 @@ func (s *scanner) nameAt(at int) key {
 
 // wordBefore returns the word that ends at i, in small letters.
 func (s *scanner) wordBefore(i int) string {
+	if i < 0 {
+		return ""
+	}
 	from := i
 	for i-from < 24 && from > 0 && alnumClass[s.text[from-1]] {
 		from--
@@ -132,8 +132,9 @@ func (s *scanner) together(k *key) kind {
 	end := s.run(k.to+1, &letterClass, 10)
 	name, next := strings.ToLower(string(s.text[k.from:k.to])), strings.ToLower(string(s.text[k.to+1:end]))
 	switch {
-	case next == "id" && strings.HasPrefix(name, "sess"), next == "phrase", next == "cookie", next == "string" && k.kind == secret,
-		next == "value" && k.kind != random, next == "code" && (codeOf[name] || k.kind == number):
+	case next == "id" && strings.HasPrefix(name, "sess"), next == "phrase", next == "cookie", next == "string" &&
+		k.kind == secret,
+		next == "value" && k.kind != random && s.at(k.to+1) == 'v', next == "code" && (codeOf[name] || k.kind == number):
 		k.to = end
 		if k.kind == random || k.kind == number {
 			return secret
@@ -176,6 +177,9 @@ func (s *scanner) separated(k *key) int {
 	if v := s.nested(k, p, q); k.sep != noSeparator {
 		return v
 	}
+	if q > p && !k.flag {
+		k.flag = s.isDirective(k)
+	}
 	if k.flag && (q > p || s.at(p) == ',') {
 		k.sep = option
 		if s.at(q) == ',' {
@@ -188,7 +192,8 @@ func (s *scanner) separated(k *key) int {
 			return s.elementAt(k, end)
 		}
 	}
-	if c := s.at(p + 1 + s.quotePrefix(p+1)); s.at(p) == '(' && (c == '"' || c == '\'') && (k.kind == phrase || k.kind == secret) {
+	if c := s.at(p + 1 + s.quotePrefix(p+1)); s.at(p) == '(' && !asks(s.text[k.from:k.to]) && (c == '"' || c == '\'') && (k.kind == phrase ||
+		k.kind == secret) {
 		k.sep = option
 		return p + 1
 	}
@@ -202,10 +207,51 @@ func (s *scanner) separated(k *key) int {
 	return 0
 }
 
+// asks reports whether a name is that of a function whose argument is no secret: getToken.
+func asks(name []byte) bool {
+	first, _, _ := strings.Cut(strings.ToLower(string(name[:min(len(name), 6)])), "_")
+	for _, w := range [...]string{"get", "has", "is", "find", "ask", "read", "load", "need"} {
+		if strings.HasPrefix(first, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// isDirective reports whether a value stands behind a name and a blank: in the files of
+// Redis, LDAP, and in .netrc: login bob password X.
+func (s *scanner) isDirective(k *key) bool {
+	name := strings.ToLower(string(s.text[k.from:k.to]))
+	if directives[name] {
+		return true
+	}
+	if name != "password" && name != "passwd" || s.at(k.from-1) != ' ' {
+		return false
+	}
+	i := k.from - 1
+	for n := 0; i > 0 && s.text[i-1] != ' ' && n < 64; n++ {
+		i--
+	}
+	switch s.wordBefore(i - 1) {
+	case "login", "user", "username", "account":
+		return s.at(i-1) == ' '
+	}
+	return false
+}
+
+var directives = wordSet(`requirepass masterauth bindpw rootpw auth_pass rpcpassword
+	aws_secret_access_key aws_session_token`)
+
 // sign finds a separator that is a sign.
 func (s *scanner) sign(k *key, q int) int {
 	switch {
-	case s.exact(q, "=>"), s.exact(q, ":="), s.exact(q, "=="), s.exact(q, "->") && k.quoted:
+	case s.exact(q, "->") && !k.quoted: // odd words only: it is an operator of C as well
+		if q == k.to || s.at(q+2) != ' ' {
+			return 0
+		}
+		k.sep = is
+		return s.blanks(q + 2)
+	case s.exact(q, "=>"), s.exact(q, ":="), s.exact(q, "=="), s.exact(q, "->"):
 		k.sep = equals
 		q += 2
 		if s.at(q) == '=' {
@@ -222,6 +268,9 @@ func (s *scanner) sign(k *key, q int) int {
 	case s.exact(q, "："), s.exact(q, "＝"):
 		k.sep = colon
 		q += len("：")
+	case s.at(q) == '|' && q > k.to && s.at(k.from-1) == ' ' && s.at(k.from-2) == '|': // a table's row
+		k.sep = is
+		return s.blanks(q + 1)
 	default:
 		return 0
 	}
@@ -236,9 +285,25 @@ func (s *scanner) nested(k *key, p, q int) int {
 	if k.quoted && s.at(q) == ',' {
 		v := s.blanks(q + 1)
 		n := s.quotePrefix(v)
-		if c := s.at(s.backslashes(v + n)); (c == '"' || c == '\'') && (k.kind == header || k.kind == cookies || s.opensTuple(k.from)) {
+		if c := s.at(s.backslashes(v + n)); (c == '"' || c == '\'') && (k.kind == header || k.kind == cookies ||
+			s.opensTuple(k.from)) {
 			k.sep = tuple
 			return v
+		}
+	}
+	if s.at(p) == ',' && s.exact(s.blanks(p+1), `<<"`) { // Erlang
+		k.sep = tuple
+		return s.blanks(p+1) + len("<<")
+	}
+	if s.exact(p, "</") && s.at(k.from-1) == '>' { // <key>NAME</key><string>VALUE</string>
+		if end := s.tagEnd(p + 2); end > 0 {
+			for end++; spaceClass[s.at(end)]; {
+				end++
+			}
+			if end = s.tagEnd(end + 1); end > 0 {
+				k.sep = element
+				return end + 1
+			}
 		}
 	}
 	// name: KEY, value: VALUE
@@ -347,7 +412,8 @@ func (s *scanner) elementAt(k *key, p int) int {
 
 // spoken finds a value in prose: "password is X", "API key provided: X", "token X".
 func (s *scanner) spoken(k *key, q int) int {
-	if c := s.at(q); c == '"' || c == '\'' || c == '`' || c == '\\' && s.at(s.backslashes(q)) == '"' || s.quotePrefix(q) > 0 {
+	if c := s.at(q); c == '"' || c == '\'' || c == '`' || c == '\\' && s.at(s.backslashes(q)) == '"' ||
+		s.quotePrefix(q) > 0 {
 		k.sep = beside
 		return q
 	}
@@ -363,7 +429,10 @@ func (s *scanner) spoken(k *key, q int) int {
 			}
 			p = s.blanks(p + i + 1)
 		}
-		end := s.run(p, &nameClass, 24)
+		end := p
+		for end-p < 24 && s.letterAt(end) > 0 {
+			end += s.letterAt(end)
+		}
 		word := strings.ToLower(string(s.text[p:end]))
 		if isWords[word] || word == "to" && n > 0 || word == "=" {
 			v := end
@@ -394,5 +463,5 @@ func (s *scanner) spoken(k *key, q int) int {
 var isWords = wordSet(`is was are lautet ist war est era es è é er är jest is: это`)
 
 // linkWords may stand between a name and the words or signs before its value.
-var linkWords = wordSet(`for of set changed reset updated used provided given sent entered received supplied tried value string hash
-	generated created issued as is was rotated`)
+var linkWords = wordSet(`for of set changed reset updated used provided given sent entered
+	received supplied tried value string hash generated created issued as is was rotated`)

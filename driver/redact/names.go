@@ -30,7 +30,8 @@ var nameKeywords = []string{
 	"csc", "cvn", "ssn", "sig", "cookie", "jwt", "saml", "hmac", "nonce", "ticket", "assertion", "code", "phrase",
 	"mnemonic", "seed", "salt", "_pat", "social", "identity", "card", "pan=", "pan\"", "remember", "bearer:",
 	"bearer=", "bearer\"", "clearance", "hdnts", "__host-", "__secure-", "logged_in", "private", "unlock",
-	"authentication", "community", "webhook", "number", "_bm=", "aspxauth", "refresh", "tan=", "tan\"",
+	"authentication", "community", "webhook", "number", "_bm=", "aspxauth", "refresh", "tan=", "tan:", "psk",
+	"segret", "masterauth", "المرور", "السر", "loggedin", "tan\"",
 	"passport",
 	// Other languages.
 	"kennw", "losung", "geheim", "zugang", "schlüssel", "schluessel", "mdp", "motde", "code secret", "contras",
@@ -64,7 +65,9 @@ var roots = []struct {
 	{"authcode", secret}, {"authtok", secret}, {"cookie", cookies}, {"samlresponse", secret}, {"samlart", secret},
 	{"samlrequest", secret}, {"aspxauth", secret}, {"cardnumber", number}, {"cardno", number},
 	{"securitycode", number}, {"moodlesession", secret}, {"pincode", number}, {"otpcode", secret},
-	{"mfacode", secret}, {"otpauth", secret}, {"relaystate", random},
+	{"mfacode", secret}, {"otpauth", secret}, {"relaystate", random}, {"geheimzahl", number}, {"segreta", secret},
+	{"segreto", secret}, {"المرور", phrase}, {"السر", phrase},
+	{"masterauth", secret}, {"loggedin", random},
 }
 
 // words are secret as a word of their own.
@@ -80,60 +83,64 @@ var words = map[string]kind{
 	"cvc2": number, "csc": number, "cvn": number, "otp": number, "totp": number, "hotp": number, "mfa": number,
 	"tan": number, "ssn": number, "pan": number, "passport": none, "key": keyName, "keys": keyName,
 	"code": codeName, "codes": codeName, "card": cardName, "social": cardName, "bm": random, "webhook": none,
-	"chpasswd": none, "gpasswd": none, "htpasswd": none, "vncpasswd": none, "smbpasswd": none, "ldappasswd": none,
-	"sandi": phrase, "khẩu": phrase, "khau": phrase,
+	"secretsmanager": none, "chpasswd": none, "gpasswd": none, "htpasswd": none, "vncpasswd": none, "smbpasswd": none, "ldappasswd": none,
+	"sandi": phrase, "psk": phrase, "khẩu": phrase, "khau": phrase,
 }
 
 // keyOf are words that make of the "key" behind them a secret of any look.
-var keyOf = wordSet(`api access secret private encryption encrypt decryption signing auth authentication account master shared
-	service storage license licence client consumer app application session crypto cipher aes rsa hmac jwt webhook
-	subscription ssh deploy integration admin root server merchant stripe google aws azure openai sendgrid mailgun
-	twilio datadog algolia maps recaptcha security vapid wireguard preshared psk pre ssl tls cookie session csrf
-	production live test ingest write personal activation recovery unlock developer dev user bot functions
-	function instrumentation monitoring rollbar honeycomb sentry bugsnag amplitude segment mixpanel mapbox
-	firebase fcm vault transit sas x dd`)
+var keyOf = wordSet(`api access secret private encryption encrypt decryption signing auth
+	authentication account master shared service storage license licence client consumer app application
+	session crypto cipher aes rsa hmac jwt webhook subscription ssh deploy integration admin root server
+	merchant stripe google aws azure openai sendgrid mailgun twilio datadog algolia maps recaptcha security
+	vapid wireguard preshared psk pre ssl tls cookie session csrf production live test ingest write personal
+	activation recovery unlock developer dev user bot functions function instrumentation monitoring rollbar
+	honeycomb sentry bugsnag amplitude segment mixpanel mapbox firebase fcm vault transit sas x dd`)
 
 // keyNot are words that make of the "key" behind them no secret at all.
-var keyNot = wordSet(`primary foreign sort sorting partition cache object s3 redis index unique row group map hash idempotency
-	public natural dedup dedupe message record lookup etag shard sharding translation i18n locale config registry
-	json meta header query param item entity metric label host hosts known fingerprint duplicate missing candidate
-	composite surrogate cluster range compound business join tree dictionary dict hot arrow return enter escape
-	grouping kv bucket file blob path storagepath event aggregation template feature flag setting settings option
-	memcached lock mutex semaphore topic stream routingkeys rate limit ratelimit property attribute field column
-	table schema node`)
+var keyNot = wordSet(`primary foreign sort sorting partition cache object s3 redis index
+	unique row group map hash idempotency public natural dedup dedupe message record lookup etag shard
+	sharding translation i18n locale config registry json meta header query param item entity metric label
+	host hosts known fingerprint duplicate missing candidate composite surrogate cluster range compound
+	business join tree dictionary dict hot arrow return enter escape grouping kv bucket file blob path
+	storagepath event aggregation template feature flag setting settings option memcached lock mutex
+	semaphore topic stream routingkeys rate limit ratelimit property attribute field column table schema
+	node`)
 
 // codeOf are words that make of the "code" behind them a secret.
-var codeOf = wordSet(`verification auth authorization mfa otp totp sms security recovery backup confirmation access login pin pass
-	2fa factor reset activation pairing onetime time secret unlock invite invitation door gate device user
-	passcode card`)
+var codeOf = wordSet(`verification auth authorization mfa otp totp sms security recovery
+	backup confirmation access login pin pass 2fa factor reset activation pairing onetime time secret unlock
+	invite invitation door gate device user passcode card`)
 
 // innocent are words that make of a name no secret when they stand at its end: a
 // password's length, a token's type.
-var innocent = wordSet(`reset resets count counts counter counters type types length len size sizes limit limits limiter max min
-	policy policies url uri urls endpoint endpoints path paths file files filename dir directory changed change
-	changes updated update created at age timeout timeouts ttl expiry expires expired expire expiration expiring
-	exp enabled disabled required requires strength valid invalid validity attempts attempt retries rotation
-	rotated rotate version algorithm algo alg provider providers manager store hint prompt status state states
-	error errors usage used remaining refreshed issuer issued scope scopes audience kind index position pos offset
-	name names field column label service server host port mode method methods format encoding prefix suffix regex
-	pattern rule rules check checks checker checked validator validate validated match matches matched mismatch
-	budget cost price rate requests total avg sum window bucket buckets ring lifetime duration interval start
-	started ended end cached cache hits miss source ref refs arn region engine backend user username group role
-	domain realm level map set list queue pool worker workers time date timestamp ms sec seconds minutes hours
-	days fingerprint thumbprint class flow present missing found ok failed failure failures success rejected
-	accepted supported plugin module handler middleware controller page form screen view template flags flag
-	loaded saved renewed revoked deleted removed added id ids num number generated generator factory service
-	interface impl helper util utils client_id protocol layer stack affinity sticky replication persistence driver
-	guard flavor schema table tables count(s) per limiters only lock locked free strategy optional nullable
-	requested request requests response responses event events log logs logger test tests spec java py js ts go rb
-	php html css`)
+var innocent = wordSet(`reset resets count counts counter counters type types length len size
+	sizes limit limits limiter max min policy policies url uri urls endpoint endpoints path paths file files
+	filename dir directory changed change changes updated update created at age timeout timeouts ttl expiry
+	expires expired expire expiration expiring exp enabled disabled required requires strength valid invalid
+	validity attempts attempt retries rotation rotated rotate version algorithm algo alg provider providers
+	manager store hint prompt status state states error errors usage used remaining refreshed issuer issued
+	scope scopes audience kind index position pos offset name names field column label service server host
+	port mode method methods format encoding prefix suffix regex pattern rule rules check checks checker
+	checked validator validate validated match matches matched mismatch budget cost price rate requests
+	total avg sum window bucket buckets ring lifetime duration interval start started ended end cached cache
+	hits miss source ref refs arn region engine backend user username group role domain realm level map set
+	list queue pool worker workers time date timestamp ms sec seconds minutes hours days fingerprint
+	thumbprint class flow present missing found ok failed failure failures success rejected accepted
+	supported plugin module handler middleware controller page form screen view template flags flag loaded
+	saved renewed revoked deleted removed added id ids num number generated generator factory service
+	interface impl helper util utils client_id protocol layer stack affinity sticky replication persistence
+	driver guard flavor schema table tables count(s) per limiters only lock locked free strategy optional
+	nullable requested request requests response responses event events log logs logger test tests spec java
+	py js ts go rb php html css`)
 
 // labels begin names of texts about a secret.
-var labels = wordSet(`label labels title placeholder hint i18n message messages translation translations aria tooltip caption`)
+var labels = wordSet(`label labels title placeholder hint i18n message messages translation
+	translations aria tooltip caption`)
 
 // glued are words that end in "pass" or "pw" and are no password.
-var glued = wordSet(`compass bypass trespass encompass surpass overpass underpass outpass multipass onepass singlepass firstpass
-	lastpass twopass renderpass lowpass highpass bandpass allpass subpass`)
+var glued = wordSet(`compass bypass trespass encompass surpass overpass underpass outpass
+	multipass onepass singlepass firstpass lastpass twopass renderpass lowpass highpass bandpass allpass
+	subpass`)
 
 func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
@@ -168,7 +175,8 @@ func split(name string, into *[maxWords]string) []string {
 		case !letter:
 			add(i)
 			from = i + len(string(r))
-		case unicode.IsUpper(r) && (unicode.IsLower(before) || unicode.IsUpper(before) && i+1 < n && 'a' <= name[i+1] && name[i+1] <= 'z' && i-from > 1):
+		case unicode.IsUpper(r) && (unicode.IsLower(before) ||
+			unicode.IsUpper(before) && i+1 < n && 'a' <= name[i+1] && name[i+1] <= 'z' && i-from > 1):
 			add(i)
 			from = i
 		}
@@ -279,11 +287,12 @@ func kindOf(w, before string) kind {
 			continue
 		}
 		rest := w[at+len(roots[i].text):]
-		if rest = strings.TrimPrefix(strings.TrimPrefix(rest, "ord"), "d"); innocent[rest] && !identifies(roots[i].text, rest) {
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "ord"), "d")
+		if innocent[rest] && !identifies(roots[i].text, rest) {
 			return none
 		}
-		if strings.HasPrefix(rest, "iz") && roots[i].text == "token" || strings.HasPrefix(rest, "ary") && roots[i].text == "secret" {
-			return none // tokenizer, secretary
+		if word := roots[i].text + rest; strings.HasPrefix(word, "tokeniz") || strings.HasPrefix(word, "secretary") {
+			return none
 		}
 		return roots[i].kind
 	}

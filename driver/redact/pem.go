@@ -9,7 +9,8 @@ func (s *scanner) pem(at int) {
 	s.reaching = true
 	line := max(0, at-48)
 	head := s.text[line:at]
-	if i := bytes.LastIndex(bytes.ToUpper(head), []byte("BEGIN ")); i >= 0 && bytes.HasSuffix(bytes.TrimRight(head[:i], " "), []byte("---")) {
+	if i := bytes.LastIndex(bytes.ToUpper(head), []byte("BEGIN ")); i >= 0 &&
+		bytes.HasSuffix(bytes.TrimRight(head[:i], " "), []byte("---")) {
 		from := line + i
 		for from > 0 && (s.text[from-1] == '-' || s.text[from-1] == ' ' && from > 1 && s.text[from-2] == '-') {
 			from--
@@ -17,9 +18,11 @@ func (s *scanner) pem(at int) {
 		s.take(from, s.pemEnd(at))
 		return
 	}
-	if i := bytes.LastIndex(bytes.ToUpper(head), []byte("END ")); i >= 0 && bytes.HasSuffix(bytes.TrimRight(head[:i], " "), []byte("---")) {
+	if i := bytes.LastIndex(bytes.ToUpper(head), []byte("END ")); i >= 0 &&
+		bytes.HasSuffix(bytes.TrimRight(head[:i], " "), []byte("---")) {
 		from := line + i
-		for from > s.taken && (base64Class[s.text[from-1]] || spaceClass[s.text[from-1]] || s.text[from-1] == '-' || s.text[from-1] == '\\') {
+		for from > s.taken && (base64Class[s.text[from-1]] || spaceClass[s.text[from-1]] || s.text[from-1] == '-' ||
+			s.text[from-1] == '\\') {
 			from--
 		}
 		s.work += at - from

@@ -34,7 +34,7 @@ const rounds = 8
 // never changed. Text of the result is the result. Text may be called by many goroutines.
 func Text(text []byte, known ...Span) (redacted []byte) {
 	defer func() {
-		if recover() != nil { // a fault of ours costs a quoted text, never more
+		if recover() != nil { // a bug here must cost no more than a quoted text
 			redacted = []byte(Mark)
 		}
 	}()
@@ -204,7 +204,8 @@ func (s *scanner) replaced() []byte {
 		if sp.From >= sp.To || string(s.text[sp.From:sp.To]) == Mark {
 			continue
 		}
-		s.apart = s.apart && sp.From > 0 && beforeMark[s.text[sp.From-1]] && (sp.To == len(s.text) || afterMark[s.text[sp.To]])
+		s.apart = s.apart && sp.From > 0 && beforeMark[s.text[sp.From-1]] && (sp.To == len(s.text) ||
+			afterMark[s.text[sp.To]])
 		out = append(append(out, s.text[done:sp.From]...), Mark...)
 		done = sp.To
 	}

@@ -61,7 +61,8 @@ func TestText_SecretsGo(t *testing.T) {
 
 // TestLines_StayLines redacts lines that follow each other.
 func TestLines_StayLines(t *testing.T) {
-	got := Lines([]string{"a password=hunter2", "-----BEGIN PRIVATE KEY-----", "MIIEabc", "-----END PRIVATE KEY-----", "", "b"})
+	got := Lines([]string{"a password=hunter2", "-----BEGIN PRIVATE KEY-----", "MIIEabc",
+		"-----END PRIVATE KEY-----", "", "b"})
 	want := []string{"a password=[redacted]", Mark, Mark, Mark, "", "b"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)

@@ -12,7 +12,8 @@ func (s *scanner) identified(at int) {
 		}
 		word := string(bytes.ToLower(s.text[p:end]))
 		p = s.blanks(end)
-		if word != "by" && word != "with" && word != "as" && word != "password" && word != "using" && s.at(end) != ' ' {
+		if word != "by" && word != "with" && word != "as" && word != "password" && word != "using" &&
+			s.at(end) != ' ' {
 			if word != "" && p == end {
 				s.take(end-len(word), end)
 			}

@@ -20,7 +20,8 @@ func (s *scanner) url(at int) {
 	end, last, first := from, -1, -1
 	for ; end < len(s.text) && end-from < 2<<10; end++ {
 		c := s.text[end]
-		if c <= ' ' || c == '"' || c == '<' || c == '`' || c == '\\' && s.at(end+1) != '/' || c == '\'' && s.text[schemeFrom-min(schemeFrom, 1)] == '\'' {
+		if c <= ' ' || c == '"' || c == '<' || c == '`' || c == '\\' && s.at(end+1) != '/' ||
+			c == '\'' && s.text[schemeFrom-min(schemeFrom, 1)] == '\'' {
 			break
 		}
 		if c == '@' {
@@ -48,7 +49,8 @@ func (s *scanner) url(at int) {
 	default:
 		user, pass, found := bytes.Cut(s.text[from:host], []byte(":"))
 		web := strings.HasPrefix(scheme, "http") || strings.HasPrefix(scheme, "ws")
-		if !found || len(user) > 0 && user[0] == '[' || digitsOnly(pass) && (web || bytes.IndexByte(user, '.') >= 0) || len(pass) == 0 && web || !hostAt(s.text[last+1:end]) {
+		if !found || len(user) > 0 && user[0] == '[' || digitsOnly(pass) && (web ||
+			bytes.IndexByte(user, '.') >= 0) || len(pass) == 0 && web || !hostAt(s.text[last+1:end]) {
 			return
 		}
 	}
@@ -91,9 +93,9 @@ var (
 )
 
 // notDomains end names that have an @ and are no addresses: files, units of systemd.
-var notDomains = wordSet(`service socket slice mount timer target scope device swap path local2 png jpg jpeg gif svg webp ico js mjs cjs
-	ts tsx jsx css scss map json xml yaml yml toml html htm md txt log tgz gz zip tar jar war py rb php go rs c h
-	cpp java class so sh whl deb rpm pdf lock`)
+var notDomains = wordSet(`service socket slice mount timer target scope device swap path local2
+	png jpg jpeg gif svg webp ico js mjs cjs ts tsx jsx css scss map json xml yaml yml toml html htm md txt
+	log tgz gz zip tar jar war py rb php go rs c h cpp java class so sh whl deb rpm pdf lock`)
 
 // email takes the mail address around the @ at at.
 func (s *scanner) email(at int) {
@@ -120,10 +122,14 @@ func (s *scanner) email(at int) {
 		return
 	}
 	top := s.text[at+1+dot+1 : end]
-	if len(top) < 2 || len(bytes.Trim(top, "0123456789")) == 0 || !letterClass[top[0]] && top[0] < 0x80 || len(top) > 24 || notDomains[strings.ToLower(string(top))] || bytes.IndexByte(top, '-') >= 0 && !bytes.HasPrefix(top, []byte("xn--")) {
+	if len(top) < 2 || len(bytes.Trim(top, "0123456789")) == 0 || !letterClass[top[0]] && top[0] < 0x80 ||
+		len(top) > 24 || notDomains[strings.ToLower(string(top))] ||
+		bytes.IndexByte(top, '-') >= 0 && !bytes.HasPrefix(top, []byte("xn--")) {
 		return
 	}
-	if string(s.text[from:at]) == "git" || s.at(end) == '(' || s.at(from-1) == '/' && s.at(from-2) != '/' && bytes.IndexByte(s.text[from:at], '.') < 0 && s.at(end) == '/' {
+	if string(s.text[from:at]) == "git" || s.at(end) == '(' ||
+		s.at(from-1) == '/' && s.at(from-2) != '/' && bytes.IndexByte(s.text[from:at], '.') < 0 &&
+			s.at(end) == '/' {
 		return
 	}
 	s.mark(from, end)
@@ -138,7 +144,8 @@ func (s *scanner) userinfo(at int) {
 	colonAt := -1
 	for from > 0 && at-from < 256 {
 		c := s.text[from-1]
-		if spaceClass[c] || c == '"' || c == '\'' || c == '`' || c == '<' || c == '>' || c == ',' || c == '=' && colonAt >= 0 || c == '(' || c == '[' {
+		if spaceClass[c] || c == '"' || c == '\'' || c == '`' || c == '<' || c == '>' || c == ',' ||
+			c == '=' && colonAt >= 0 || c == '(' || c == '[' {
 			break
 		}
 		if c == ':' {
@@ -153,17 +160,21 @@ func (s *scanner) userinfo(at int) {
 	user, pass := s.text[from:colonAt], s.text[colonAt+1:at]
 	host := s.run(at+1, &nameClass, 256)
 	to := s.at(host)
-	if bytes.HasPrefix(pass, []byte("//")) || bytes.IndexByte(user, '/') >= 0 || bytes.IndexByte(pass, '/') >= 0 && to != ':' && to != '(' {
+	if bytes.HasPrefix(pass, []byte("//")) || bytes.IndexByte(user, '/') >= 0 ||
+		bytes.IndexByte(pass, '/') >= 0 && to != ':' && to != '(' {
 		return
 	}
 	name := s.text[at+1 : host]
-	if to == ':' && (bytes.HasPrefix(name, []byte("sha256")) || bytes.HasPrefix(name, []byte("sha512"))) || wordLike(name) && bytes.IndexByte(pass, '.') >= 0 && digitClass[pass[0]] {
+	if to == ':' && (bytes.HasPrefix(name, []byte("sha256")) || bytes.HasPrefix(name, []byte("sha512"))) ||
+		wordLike(name) && bytes.IndexByte(pass, '.') >= 0 && digitClass[pass[0]] {
 		return // an image and its digest, a package and its version
 	}
-	if c := to; c != '(' && c != ':' && c != '/' && host < len(s.text) && !spaceClass[c] && strings.IndexByte("\"'`,;)]}?\\&.", c) < 0 {
+	if c := to; c != '(' && c != ':' && c != '/' && host < len(s.text) && !spaceClass[c] &&
+		strings.IndexByte("\"'`,;)]}?\\&.", c) < 0 {
 		return
 	}
-	if len(name) > 0 && digitClass[name[0]] && bytes.IndexByte(name, '.') < 0 || trivialValue(pass) || bytes.HasPrefix(bytes.ToLower(user), []byte("mailto")) {
+	if len(name) > 0 && digitClass[name[0]] && bytes.IndexByte(name, '.') < 0 || trivialValue(pass) ||
+		bytes.HasPrefix(bytes.ToLower(user), []byte("mailto")) {
 		return
 	}
 	if digitsOnly(pass) && to != '(' && to != ':' && to != '/' {

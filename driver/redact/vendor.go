@@ -72,5 +72,6 @@ func (s *scanner) escaped(at int) bool {
 // and small letters.
 func varied(t []byte) bool {
 	const capitals, smalls = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-	return hasDigit(t[min(3, len(t)):]) || bytes.ContainsAny(t, capitals) && bytes.ContainsAny(t, smalls) || len(t) >= 30 && bytes.IndexByte(t[4:], '_') < 0
+	return hasDigit(t[min(3, len(t)):]) || bytes.ContainsAny(t, capitals) && bytes.ContainsAny(t, smalls) ||
+		len(t) >= 30 && bytes.IndexByte(t[4:], '_') < 0
 }

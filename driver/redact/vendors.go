@@ -167,6 +167,8 @@ var vendors = []vendor{
 	{prefix: "xwfp-", of: &urlClass, min: 20},
 	{prefix: "SG.", of: &urlClass, min: 16, dotted: true},
 	{prefix: "key-", of: &lowerHex, min: 32, max: 32},
+	{prefix: "private-", of: &lowerHex, min: 32, max: 32},
+	{prefix: "APA91b", of: &urlClass, min: 30},
 	{prefix: "pubkey-", of: &lowerHex, min: 32, max: 32},
 	{prefix: "xkeysib-", of: &urlClass, min: 40},
 	{prefix: "xsmtpsib-", of: &urlClass, min: 40},

@@ -61,7 +61,8 @@ func decodeAt(t []byte) (int, string) {
 }
 
 func encoded(text []byte) bool {
-	return bytes.IndexByte(text, '%') >= 0 || bytes.IndexByte(text, 0x1b) >= 0 || bytes.IndexByte(text, '\\') >= 0 ||
+	return bytes.IndexByte(text, '%') >= 0 || bytes.IndexByte(text, 0x1b) >= 0 ||
+		bytes.IndexByte(text, '\\') >= 0 ||
 		bytes.Contains(text, []byte("&#")) || bytes.IndexByte(text, '&') >= 0 && bytes.IndexByte(text, ';') >= 0
 }
 
@@ -132,7 +133,8 @@ func escape(t []byte) (int, string) {
 }
 
 var entities = map[string]string{
-	"quot": `"`, "amp": "&", "lt": "<", "gt": ">", "apos": "'", "nbsp": "\u00a0", "colon": ":", "equals": "=", "commat": "@", "sol": "/",
+	"quot": `"`, "amp": "&", "lt": "<", "gt": ">", "apos": "'", "nbsp": "\u00a0", "colon": ":", "equals": "=",
+	"commat": "@", "sol": "/",
 }
 
 func entity(t []byte) (int, string) {
