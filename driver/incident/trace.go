@@ -29,7 +29,7 @@ type trace struct {
 	after      bool   // a Python traceback's frames are over
 	head, tail []byte // whole lines; what is beyond maxTrace of the head
 	cut        bool   // something between them is not kept
-	inKey      bool   // what is not kept ends within a private key
+	inKey      bool   // the part that was dropped ends within a private key
 	wanted     bool   // a sample that will stay has it
 	quoted     string // what is quoted of it, once that is known; head and tail are gone
 }

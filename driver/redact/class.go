@@ -75,7 +75,7 @@ func (s *scanner) blanks(i int) int {
 }
 
 // letterAt returns how many bytes at i belong to a name: a letter of any language, a
-// digit, or one of _ . and the hyphen. 0 is none.
+// digit, or one of _ . and the hyphen. It returns 0 if there is none.
 func (s *scanner) letterAt(i int) int {
 	if i >= len(s.text) {
 		return 0

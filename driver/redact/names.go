@@ -19,7 +19,7 @@ const (
 	header        // a scheme and credentials: Authorization:
 	cookies       // a list of names and values: Cookie:
 	keyName       // "key", whose kind depends on the word before it
-	codeName      // "code", likewise
+	codeName      // "code", whose kind depends on the word before it
 	cardName      // "card", which needs "number" behind it
 )
 

@@ -126,9 +126,6 @@ func escape(t []byte) (int, string) {
 	if digits == 2 {
 		return n + 3, string([]byte{byte(r)})
 	}
-	if r == '"' || r == '\'' { // a quote within a quoted text stays one
-		return n + 5, string(r)
-	}
 	return n + 5, string(r)
 }
 
