@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -160,8 +161,35 @@ func (s *Server) run(t testing.TB) bool {
 }
 
 // Freeze keeps the server from doing anything: connections are taken by the
-// kernel, and get no answer. Thaw ends it.
-func (s *Server) Freeze(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+// kernel, and get no answer. Thaw ends it. It returns when all of the server's
+// threads have stopped, which takes a while on a busy machine.
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	s.signal(t, syscall.SIGSTOP)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(patience); !s.stopped(t); <-again.C {
+		if time.Now().After(deadline) {
+			t.Fatal("the server does not stop")
+		}
+	}
+}
+
+// stopped reports whether all of the server's threads are in state T.
+func (s *Server) stopped(t testing.TB) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("the server's threads: %q, %v", threads, err)
+	}
+	for _, name := range threads {
+		stat, err := os.ReadFile(name)
+		if err == nil && !strings.Contains(string(stat), ") T ") {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw lets a frozen server go on where it was.
 func (s *Server) Thaw(t testing.TB) { s.signal(t, syscall.SIGCONT) }
