@@ -136,7 +136,7 @@ func around(text io.Reader, lines []int64, context int64) (found []Numbered, err
 				}
 				found = append(found, Numbered{n, string(line), more})
 			}
-			if err != nil {
+			if errors.Is(err, io.EOF) {
 				return found, nil
 			}
 		}

@@ -193,7 +193,7 @@ func (w *follower) directory(ctx context.Context, dir string, d *followed) error
 	if err != nil {
 		return err
 	}
-	if err := d.grown(w); err != nil {
+	if err := d.grown(); err != nil {
 		return err
 	}
 	for _, seg := range segments {
@@ -202,7 +202,7 @@ func (w *follower) directory(ctx context.Context, dir string, d *followed) error
 		}
 		d.known[seg.Name.Stem()] = true
 		if d.seg != nil && (d.seq == 0 || d.seq == seg.Name.Seq) {
-			if err := d.ended(w); err != nil {
+			if err := d.ended(); err != nil {
 				return err
 			}
 			continue
@@ -216,7 +216,7 @@ func (w *follower) directory(ctx context.Context, dir string, d *followed) error
 	}
 	if d.seg != nil && unlinked {
 		// Sealed, packed, uploaded and deleted between two looks.
-		if err := d.ended(w); err != nil {
+		if err := d.ended(); err != nil {
 			return err
 		}
 	}
@@ -251,7 +251,7 @@ func (w *follower) begin(segments []segment.Segment, d *followed) error {
 	if sealed := highest(segments); sealed > 0 {
 		d.seq = sealed + 1
 	}
-	return d.grown(w)
+	return d.grown()
 }
 
 // take follows an active segment from a place on.
@@ -283,7 +283,7 @@ func (d *followed) unlinked() bool {
 }
 
 // grown reads what the active segment has now, up to its last whole record.
-func (d *followed) grown(w *follower) error {
+func (d *followed) grown() error {
 	if d.seg == nil {
 		return nil
 	}
@@ -323,8 +323,8 @@ func (d *followed) grown(w *follower) error {
 }
 
 // ended reads what is left of a segment that is sealed.
-func (d *followed) ended(w *follower) error {
-	err := d.grown(w)
+func (d *followed) ended() error {
+	err := d.grown()
 	if fi, statErr := d.file.Stat(); err == nil && statErr == nil && fi.Size() > d.at {
 		rest := make([]byte, min(maxLine, fi.Size()-d.at))
 		if n, readErr := d.file.ReadAt(rest, d.at); readErr == nil || errors.Is(readErr, io.EOF) {

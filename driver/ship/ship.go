@@ -173,7 +173,7 @@ func (s *Shipper) prune(ctx context.Context) {
 			s.cfg.Log.Error("list the spool", "err", err)
 		}
 		needed := s.pruneIncidents()
-		all, again = append(again, s.over(all, time.Now())...), nil
+		all, again = slices.Concat(again, s.over(all, time.Now())), nil
 		for _, seg := range all {
 			if ctx.Err() != nil {
 				return

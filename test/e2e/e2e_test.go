@@ -263,7 +263,7 @@ func TestReadingAStoppedContainerLeavesNothing(t *testing.T) {
 }
 
 func TestBadInputIsExplained(t *testing.T) {
-	h := enable(t, "LOGFAST_QUIET_PERIOD=1s")
+	enable(t, "LOGFAST_QUIET_PERIOD=1s")
 	try := func(want string, args ...string) {
 		t.Helper()
 		args = slices.Concat([]string{"run", "--rm", "--name", name + "-bad", "--network", "none", "--log-driver", pluginName}, args, []string{image})
@@ -278,11 +278,6 @@ func TestBadInputIsExplained(t *testing.T) {
 	if out, err := tryDocker("plugin", "set", pluginName, "LOGFAST_QUEIT=1s"); err == nil {
 		t.Errorf("a variable that does not exist was set: %s", out)
 	}
-	docker(t, "plugin", "disable", pluginName)
-	docker(t, "plugin", "set", pluginName, "LOGFAST_QUIET_PERIOD=soon")
-	docker(t, "plugin", "enable", pluginName)
-	try("LOGFAST_QUIET_PERIOD=soon: duration")
-	_ = h
 }
 
 func TestS3TroubleNeverReachesAContainer(t *testing.T) {
