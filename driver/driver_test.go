@@ -651,7 +651,7 @@ func TestStartRefuses(t *testing.T) {
 		"status":     {map[string]string{"status": "404"}, []string{`option status: "404": write statuses of 500 to 599`}},
 		"pattern":    {map[string]string{"pattern": "x(y"}, []string{`option pattern: pattern "x(y", at byte 2: missing closing )`}},
 		"path":       {map[string]string{"exclude-path": "healthz"}, []string{`option exclude-path: "healthz": a path begins with / or *`}},
-		"signals":    {map[string]string{"signals": "ruby"}, []string{`option signals: signal "ruby": allowed are python, java, go`}},
+		"signals":    {map[string]string{"signals": "perl"}, []string{`option signals: signal "perl": allowed are python, java, go`}},
 		"tag":        {map[string]string{"tag": "{{.Nmae}}"}, []string{"option tag={{.Nmae}}", "{{.Name}}"}},
 		"bad tag":    {map[string]string{"tag": "{{"}, []string{"option tag={{"}},
 		"loop":       {map[string]string{"tag": "{{range 20000000}}xxxxxxxxxx{{end}}"}, []string{"a tag cannot do {{range 20000000}}", "{{.Name}}"}},

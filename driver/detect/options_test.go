@@ -146,7 +146,8 @@ func TestAWrongOptionIsNamedWithItsPlace(t *testing.T) {
 		{set, "", "such as 500,502-504"},
 		{signals, "off", ""},
 		{signals, "python, go", ""},
-		{signals, "python,ruby", "python, java, go"},
+		{signals, "python,node,php,ruby,rust,dotnet,elixir,runtime", ""},
+		{signals, "python,perl", "python, java, go, node"},
 		{signals, "jvaa", `did you mean "java"?`},
 	} {
 		err := tt.parse(tt.value)
