@@ -8,7 +8,7 @@ import "strings"
 // piece in words, acronyms and numbers, and what it costs to draw its characters
 // from the smallest alphabet that has them all. A high result means chance.
 func chance(piece string) int {
-	spelled, words := 0, 0
+	spelled, runs := 0, 0
 	var has [4]bool // by class
 	hex := true
 	last := end
@@ -23,13 +23,13 @@ func chance(piece string) int {
 		}
 		has[r.class] = true
 		last = r.class
-		words++
+		runs++
 		i += len(r.text)
 	}
 	drawn := drawnBase62
 	switch {
 	case has[upper] && has[lower]:
-	case hex && has[number] && words > 1 && len(piece) >= 7:
+	case hex && has[number] && runs > 1 && len(piece) >= 7:
 		drawn = drawnHex
 	default:
 		drawn = drawnBase36
@@ -187,20 +187,22 @@ const bigrams = "" +
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// abbreviations are names of the trade that are no words by their letters.
+// abbreviations are names and short words in paths that letterCost takes for chance.
 var abbreviations = func() map[string]bool {
 	m := map[string]bool{}
 	for _, s := range strings.Fields(`
-		aes amd an api app arm as at auth aws bin blob by bz cdn cfg cgi cli cmd cms cn conf cpp cpu crc crt crypt css csv ctx cvs dao db dbg
-		dhcp diff dir dll dns do doc docs dsn dto ec elf env epub err etc exe ext fb fs ftp fw gb gcp gif git gmbh gnu go gpg gpt gpu
-		gql grpc gui gz gzip hmac href hs html http https hub id ids img if imap in inc is it io ios ip ipv iso j jar java jdbc jpeg jpg jpk jq
-		js json jsonp jsonrpc jsx jwk jwks jwt kafka kb kdf kv lan lang ldap lib llm lru lz mac mb mc mcp md mfa mgmt mkv mp mpeg mq mqtt
-		ms msg mtls mvc mx me my mysql net nfs nfc ng neo nlp no npm nx oauth obj oci odt of oidc on or os otp pbkdf pcap pci pdf pg pgp php pid pkcs
-		pkg pki png pos ppt pptx pro proto proxy ps psql pub py qr qt ram rb rdf rdp redis ref regex repo req res rest rfc rgb rpc
-		rpm rs rsa rss rtf rtmp rtsp rx sci sdk sec secp sha sip sku smb sms smtp snmp soap spa spi sql src ssd ssh ssl sso str
-		sum svc svg svn sw sync sys tab tag tar tcp tex tf tgz tk tls to tmp ts tsv tsx ttl tv tx txt udp ui uid unix uri url urls
-		usb usr utf util utils uuid vat vb vm voip vpc vpn vue wan wav web webp wifi win wsdl wss www xhr xhtml xls xlsx xml xmlrpc xmpp
-		xsd xslt xss xz yaml yml you tube zip zlib zmq`) {
+		aes amd an api app arm as at auth aws bin blob by bz cdn cfg cgi cli cmd cms cn conf cpp cpu crc crt crypt
+		css csv ctx cvs dao db dbg dhcp diff dir dll dns do doc docs dsn dto ec elf env epub err etc exe ext fb fs
+		ftp fw gb gcp gif git gmbh gnu go gpg gpt gpu gql grpc gui gz gzip hmac href hs html http https hub id ids
+		if imap img in inc io ios ip ipv is iso it j jar java jdbc jpeg jpg jpk jq js json jsonp jsonrpc jsx jwk
+		jwks jwt kafka kb kdf kv lan lang ldap lib llm lru lz mac mb mc mcp md me mfa mgmt mkv mp mpeg mq mqtt ms
+		msg mtls mvc mx my mysql neo net nfc nfs ng nlp no npm nx oauth obj oci odt of oidc on or os otp pbkdf
+		pcap pci pdf pg pgp php pid pkcs pkg pki png pos ppt pptx pro proto proxy ps psql pub py qr qt ram rb rdf
+		rdp redis ref regex repo req res rest rfc rgb rpc rpm rs rsa rss rtf rtmp rtsp rx sci sdk sec secp sha sip
+		sku smb sms smtp snmp soap spa spi sql src ssd ssh ssl sso str sum svc svg svn sw sync sys tab tag tar tcp
+		tex tf tgz tk tls tmp to ts tsv tsx ttl tube tv tx txt udp ui uid unix uri url urls usb usr utf util utils
+		uuid vat vb vm voip vpc vpn vue wan wav web webp wifi win wsdl wss www xhr xhtml xls xlsx xml xmlrpc xmpp
+		xsd xslt xss xz yaml yml you zip zlib zmq`) {
 		m[s] = true
 	}
 	return m

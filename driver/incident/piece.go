@@ -10,7 +10,7 @@ type piece struct {
 	mixed      bool // has lower-case and upper-case letters
 }
 
-// verdict says what a piece is.
+// verdict says what a piece is. Those from isRandom on are replaced by {id}.
 type verdict int
 
 const (
@@ -117,7 +117,7 @@ func (p *piece) judge(s string, dashed bool) {
 	switch {
 	case len(s) < minRandom:
 		limit = p.chance + 1
-	case dashed && (podSuffix(s) || len(s) >= 8 && len(s) <= 10 && strings.Trim(s, podLetters) == ""):
+	case dashed && (podSuffix(s) || replicaSet(s)):
 		limit = podIsRandom
 	case wordShaped(s):
 		if limit = max(plainIsRandom, 5*len(s)); p.mixed && len(s) >= 9 {
@@ -245,7 +245,8 @@ func (p *piece) joins(s string, mixed bool) bool {
 		return false
 	}
 	length := p.end - p.start
-	return mixed || length == 1 || length > 3 && p.chance > wordAbove || strings.Trim(s[p.start:p.end], "abcdefghijklmnopqrstuvwxyz") != ""
+	return mixed || length == 1 || length > 3 && p.chance > wordAbove ||
+		strings.Trim(s[p.start:p.end], "abcdefghijklmnopqrstuvwxyz") != ""
 }
 
 // isPrefix reports whether the first piece says what the identifier behind it,
@@ -262,6 +263,11 @@ func isPrefix(s string, pieces []piece, last int) bool {
 // podSuffix reports whether s may be the five characters at the end of the name
 // of a Kubernetes pod.
 func podSuffix(s string) bool { return len(s) == 5 && strings.Trim(s, podLetters) == "" }
+
+// replicaSet reports whether s may be the hash in the name of a ReplicaSet.
+func replicaSet(s string) bool {
+	return len(s) >= 8 && len(s) <= 10 && strings.Trim(s, podLetters) == ""
+}
 
 // podLetters are the characters of which Kubernetes makes the names of pods and,
 // with eight to ten of them, of ReplicaSets.
