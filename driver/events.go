@@ -471,15 +471,15 @@ func (v *events) notify(n *notice, opened func(*incident.Event)) {
 			v.log.Error("an early notice cannot be made; report this as a defect of logfast", "incident", n.record.ID, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	opened(n.build())
+	opened(n.build(v.spool.Routes()))
 }
 
-func (n *notice) build() *incident.Event {
+func (n *notice) build(routes *incident.Routes) *incident.Event {
 	redact := incident.RedactorOf(n.stream.Redact)
 	f := &n.first
 	at := n.record.First
 	return incident.NewOpened(&n.record, n.stream.Container(), incident.Line{
 		Time: at, Container: n.stream.Name, App: n.stream.App, Stream: f.from.String(), Status: f.status, Rule: f.rule,
-		Method: f.method, Path: f.path, Text: f.text, Cut: f.cut,
+		Method: f.method, Path: f.path, Text: f.text, Cut: f.cut, Routes: routes,
 	}, redact)
 }

@@ -56,6 +56,7 @@ type Environment struct {
 	Signals     string `env:"LOGFAST_SIGNALS" envDefault:"off"`
 	Redact      string `env:"LOGFAST_REDACT"`
 	Labels      string `env:"LOGFAST_LABELS"`
+	Routes      string `env:"LOGFAST_ROUTES"`
 	ReadArchive string `env:"LOGFAST_READ_ARCHIVE" envDefault:"false"`
 	RotateAt    string `env:"LOGFAST_ROTATE_AT" envDefault:"00:00"`
 	RotateZone  string `env:"LOGFAST_ROTATE_ZONE" envDefault:"UTC"`
@@ -94,6 +95,7 @@ type Config struct {
 	UID, GID int // -1: as the process
 	Defaults driver.Options
 	Labels   []string // of a container, to be kept
+	Routes   *incident.Routes
 	Daily    driver.Daily
 	Keep     time.Duration
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
@@ -267,6 +269,28 @@ func (c *Config) readDetect(e *Environment, errs *problems) {
 	errs.check("LOGFAST_REDACT", e.Redact, err)
 	c.Labels, err = driver.ParseLabels(e.Labels)
 	errs.check("LOGFAST_LABELS", e.Labels, err)
+	c.readRoutes(e, errs)
+}
+
+// maxRoutesFile bounds the file of patterns of routes, in bytes.
+const maxRoutesFile = 1 << 20
+
+// readRoutes reads the file of patterns of routes. A line that is wrong is left
+// out alone.
+func (c *Config) readRoutes(e *Environment, errs *problems) {
+	if e.Routes == "" {
+		return
+	}
+	text, err := limit.ReadFile(e.Routes, maxRoutesFile)
+	if err != nil {
+		err = fmt.Errorf("%w; write the patterns to a file in /etc/logfast on the host, such as /etc/logfast/routes", err)
+	}
+	errs.check("LOGFAST_ROUTES", e.Routes, err)
+	var wrong []error
+	c.Routes, wrong = incident.ParseRoutes(string(text))
+	for _, err := range wrong {
+		errs.check("LOGFAST_ROUTES", e.Routes, err)
+	}
 }
 
 func (c *Config) readStore(e *Environment, errs *problems) {

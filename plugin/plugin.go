@@ -141,7 +141,9 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	if err != nil {
 		return err
 	}
-	spool, err := segment.Open(cfg.Spool, segment.Options{Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk})
+	spool, err := segment.Open(cfg.Spool, segment.Options{
+		Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk, Routes: cfg.Routes,
+	})
 	if err != nil {
 		return err
 	}

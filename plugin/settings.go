@@ -24,6 +24,7 @@ import (
 //	                        store, or another encryption, is not what was meant
 //	a target of incidents   nothing: this target is left out
 //	LOGFAST_METRICS         nothing: metrics are not served over TCP
+//	LOGFAST_ROUTES          nothing: the wrong line of the file is left out
 //	LOGFAST_SPOOL           the default
 //	LOGFAST_REDACT          the last that was right, or an expression that hides all
 //	every other variable    the last that was right, or the default
@@ -42,6 +43,7 @@ const (
 	replaced effect = iota // another value is in use
 	blocked                // nothing is uploaded
 	leftOut                // a target is not notified
+	partly                 // the rest of a file is in use
 )
 
 // problem is one thing that is wrong with the settings.
@@ -57,12 +59,14 @@ func (p *problem) effect() effect {
 		return leftOut
 	case slices.ContainsFunc(p.names, isStore):
 		return blocked
+	case slices.Contains(p.names, routesVariable):
+		return partly
 	}
 	return replaced
 }
 
 func (p *problem) control() control.Setting {
-	of := map[effect]string{replaced: control.Replaced, blocked: control.BlocksStore, leftOut: control.TargetLeftOut}
+	of := map[effect]string{replaced: control.Replaced, partly: control.Replaced, blocked: control.BlocksStore, leftOut: control.TargetLeftOut}
 	return control.Setting{Variables: p.names, Effect: of[p.effect()], Problem: p.err.Error(), InUse: p.inUse}
 }
 
@@ -113,9 +117,11 @@ func isStore(name string) bool {
 	return name == "LOGFAST_STORE" || strings.HasPrefix(name, "LOGFAST_S3_") || strings.HasPrefix(name, "AWS_")
 }
 
+const routesVariable = "LOGFAST_ROUTES"
+
 // forgotten are variables of which no last right value is kept.
 func forgotten(name string) bool {
-	return isStore(name) || isTarget(name) || name == "LOGFAST_SPOOL" || name == "LOGFAST_METRICS"
+	return isStore(name) || isTarget(name) || name == "LOGFAST_SPOOL" || name == "LOGFAST_METRICS" || name == routesVariable
 }
 
 // settings are what the plugin works with, whatever the environment is.
@@ -195,6 +201,8 @@ func (s *settings) inUse(p *problem) string {
 		return "nothing is uploaded, and segments wait in the spool"
 	case leftOut:
 		return "this target is not notified"
+	case partly:
+		return "the other lines of the file are in use, and routes are as without this one"
 	}
 	var all []string
 	for _, name := range p.names {

@@ -25,7 +25,7 @@ var wrongValues = map[string]string{
 	"LOGFAST_SPOOL": "log", "LOGFAST_STORE": "gs://logs", "LOGFAST_KEY": "{tiem}", "LOGFAST_HOST": "a\nb", "LOGFAST_OWNER": "root",
 	"LOGFAST_FORMAT": "json", "LOGFAST_FAST_TRACK_SCOPE": "all", "LOGFAST_QUIET_PERIOD": "soon", "LOGFAST_MAX_DELAY": "1ms", "LOGFAST_MAX_SIZE": "1KB",
 	"LOGFAST_FSYNC": "yes", "LOGFAST_DETECT": "smart", "LOGFAST_STATUS": "404", "LOGFAST_PATTERN": "(x?y){900}{900}", "LOGFAST_EXCLUDE_PATH": "healthz",
-	"LOGFAST_SIGNALS": "ruby", "LOGFAST_REDACT": "(", "LOGFAST_LABELS": "a b", "LOGFAST_READ_ARCHIVE": "maybe", "LOGFAST_ROTATE_AT": "25:00",
+	"LOGFAST_SIGNALS": "cobol", "LOGFAST_REDACT": "(", "LOGFAST_LABELS": "a b", "LOGFAST_ROUTES": "/none", "LOGFAST_READ_ARCHIVE": "maybe", "LOGFAST_ROTATE_AT": "25:00",
 	"LOGFAST_ROTATE_ZONE": "Mars", "LOGFAST_KEEP": "week", "LOGFAST_MAX_DISK": "1KB", "LOGFAST_ON_FULL": "explode", "LOGFAST_LOG_LEVEL": "loud",
 	"LOGFAST_METRICS": "9323", "LOGFAST_STALL": "never", "LOGFAST_NOTIFY": "htps://x.example", "LOGFAST_NOTIFY_FILE": "/none", "LOGFAST_NOTIFY_ON": "never",
 	"LOGFAST_S3_PATH_STYLE": "maybe", "LOGFAST_S3_SSE": "rot13", "LOGFAST_S3_SSE_KMS_KEY_ID": "k", "LOGFAST_S3_STORAGE_CLASS": "COLD",
@@ -302,5 +302,20 @@ func TestNotify_AFIFOInTheFilesPlaceHangsNothing(t *testing.T) {
 	for _, name := range []string{fifo, large, dir, "/dev/zero"} {
 		s := serve(t, "LOGFAST_NOTIFY_FILE="+name)
 		s.write("web", "one")
+	}
+}
+
+// TestSettings_RoutesWithAWrongLine wants the other lines of the file in use.
+func TestSettings_RoutesWithAWrongLine(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "routes")
+	if err := os.WriteFile(name, []byte("users/x\n/users/{slug}/\n/a/{b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := soundSettings(t, []string{"LOGFAST_ROUTES=" + name})
+	if got := s.Routes.Of("GET", []byte("/users/ann")); got != "/users/{slug}/" {
+		t.Error(got)
+	}
+	if len(s.wrong) != 2 || !strings.Contains(s.wrong[0].err.Error(), "line 1: write a path that begins with /") || !strings.Contains(s.wrong[1].err.Error(), "line 3") {
+		t.Errorf("%v", s.wrong.join())
 	}
 }

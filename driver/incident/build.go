@@ -93,7 +93,7 @@ func NewOpened(r *Record, c Container, l Line, redact *Redactor) *Event {
 		ID: r.ID, Host: r.Host, Scope: r.Scope, First: r.First, Last: r.First,
 		Containers: []Container{c}, Samples: []Sample{s}, Objects: []Object{},
 		Fingerprints: []Fingerprint{{
-			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)), Route: redact.route(l.Path), Status: l.Status,
+			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)), Route: redact.route(l.Routes, l.Method, l.Path), Status: l.Status,
 			Errors: 1, First: r.First, Last: r.First,
 		}},
 	}
@@ -110,15 +110,16 @@ type Line struct {
 	Rule           string
 	Method         string
 	Path           []byte
-	Text           []byte // the whole line, up to detect.MaxLine bytes
-	Cut            bool   // there was more
+	Text           []byte  // the whole line, up to detect.MaxLine bytes
+	Cut            bool    // there was more
+	Routes         *Routes // patterns of routes; nil: none
 }
 
 // NewSample quotes a line that is in no object yet.
 func NewSample(l Line, redact *Redactor) Sample {
 	s := Sample{
 		Time: l.Time, Container: l.Container, Stream: l.Stream, Status: l.Status, Rule: l.Rule,
-		Fingerprint: FingerprintOf(l.App, l.Method, l.Path, l.Status),
+		Fingerprint: identity(appendIdentity(nil, l.App, l.Method, l.Routes.Of(l.Method, l.Path), l.Status)),
 	}
 	s.Text, s.Cut = cutEnd(redact.line(l.Text), l.Cut)
 	return s

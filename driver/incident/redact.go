@@ -65,12 +65,10 @@ func (r *Redactor) line(text []byte) []byte {
 	return r.Redact(text)
 }
 
-// route returns the route of a path as it is shown. Its fingerprint is that of Route.
-func (r *Redactor) route(path []byte) string {
-	if r == nil {
-		return Route(path)
-	}
-	return string(r.Redact([]byte(Route(r.Redact(path)))))
+// route returns the route of a request as it is shown. Its fingerprint is that of the route
+// with nothing redacted.
+func (r *Redactor) route(routes *Routes, method string, path []byte) string {
+	return string(r.Redact([]byte(routes.Of(method, r.Redact(path)))))
 }
 
 // find returns what the redactor's own expression matches, and all that is behind the bytes

@@ -43,6 +43,7 @@ type ScanConfig struct {
 	Detect detect.Detector
 	App    string    // for the fingerprints
 	Redact *Redactor // nil: what is redacted by default
+	Routes *Routes   // patterns of routes; nil: none
 	Time   time.Time // of the lines of a raw text, which keeps none
 }
 
@@ -239,12 +240,12 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 
 // print returns the fingerprint of a match, nil where there are too many.
 func (s *Scanner) print(m *detect.Match) *print {
-	route := Route(m.Path)
+	route := s.cfg.Routes.Of(string(m.Method), m.Path)
 	s.key = appendIdentity(s.key[:0], s.cfg.App, string(m.Method), route, m.Status)
 	p := s.prints[string(s.key)]
 	if p == nil && len(s.prints) < MaxFingerprints {
 		p = &print{Fingerprint: Fingerprint{
-			ID: identity(s.key), App: s.cfg.App, Method: clean(m.Method), Route: s.cfg.Redact.route(m.Path), Status: m.Status,
+			ID: identity(s.key), App: s.cfg.App, Method: clean(m.Method), Route: s.cfg.Redact.route(s.cfg.Routes, string(m.Method), m.Path), Status: m.Status,
 		}}
 		s.prints[string(s.key)] = p
 	}

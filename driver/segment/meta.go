@@ -331,12 +331,15 @@ func (s *Spool) detector(of *Stream) detect.Detector {
 	return detect.Bounded(d)
 }
 
+// Routes returns the patterns of routes that the spool was opened with.
+func (s *Spool) Routes() *incident.Routes { return s.routes }
+
 // scanner finds the errors in the text that m describes.
 func (s *Spool) scanner(m *Meta) *incident.Scanner {
 	format, _ := record.ParseFormat(m.Stream.Format)
 	redact := incident.RedactorOf(m.Stream.Redact)
 	return incident.NewScanner(incident.ScanConfig{
-		Format: format, Detect: s.detector(&m.Stream), App: m.Stream.App, Redact: redact, Time: m.First,
+		Format: format, Detect: s.detector(&m.Stream), App: m.Stream.App, Redact: redact, Routes: s.routes, Time: m.First,
 	})
 }
 

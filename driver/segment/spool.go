@@ -31,6 +31,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	Detector detect.Detector // finds the errors of a container that has none of its own; nil: nothing
 	UID, GID int             // owner and group of files and directories; -1 leaves them
 	MaxDisk  int64           // bytes that the containers' files may have; 0 is no bound
+
+	Routes *incident.Routes // patterns of routes for incidents; nil: none
 }
 
 // Spool is an open spool directory. Its methods may be called from several
@@ -65,6 +68,7 @@ type Spool struct {
 	find    detect.Detector
 	uid     int
 	gid     int
+	routes  *incident.Routes // patterns of routes; nil: none
 
 	died map[string]bool // by directory; see Died; filled before Recover
 
@@ -112,7 +116,8 @@ func Open(dir string, o Options) (*Spool, error) {
 		o.Detector = detect.Off{}
 	}
 	s := &Spool{
-		path: dir, mounted: mountRoot(dir), damaged: make(chan struct{}, 1), root: root, lock: lock, key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk,
+		path: dir, mounted: mountRoot(dir), damaged: make(chan struct{}, 1), root: root, lock: lock,
+		key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, routes: o.Routes,
 		foundFull: map[attempt]time.Time{}, packs: map[string]chan struct{}{}, writers: map[string]*Writer{},
 		held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{},
 	}

@@ -159,10 +159,10 @@ func TestAnErrorOnTheEngineIsTold(t *testing.T) {
 }
 
 func TestABadTargetIsExplainedOnTheEngine(t *testing.T) {
-	enable(t, "LOGFAST_NOTIFY=slak://hook:hunter2-hunter2@webhook")
-	out, err := tryDocker("run", "--rm", "--name", name+"-bad", "--network", "none", "--log-driver", pluginName, image)
-	tryDocker("rm", "-f", name+"-bad")
-	if err == nil || !strings.Contains(out, `did you mean "slack"?`) || strings.Contains(out, "hunter2") {
-		t.Errorf("%v\n%s", err, out)
+	h := enable(t, "LOGFAST_NOTIFY=slak://hook:hunter2-hunter2@webhook")
+	h.run("web", []step{{Count: 1, Line: "it starts all the same"}})
+	out, _, _ := h.logfast("status")
+	if !strings.HasPrefix(out, "degraded") || !strings.Contains(out, `did you mean "slack"?`) || strings.Contains(out, "hunter2") {
+		t.Errorf("status:\n%s", out)
 	}
 }
