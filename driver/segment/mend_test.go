@@ -242,11 +242,7 @@ func TestMend_Truncated(t *testing.T) {
 				notice(v)
 				v.lines(1)
 				after := v.want.String()
-				if when == "seal" { // the line is in the same segment
-					seal(t, v.w, Stop)
-				} else {
-					seal(t, v.w, Stop)
-				}
+				seal(t, v.w, Stop)
 				kept := ""
 				if test.size > 0 {
 					kept = before[:strings.Index(before, "\n")+1]

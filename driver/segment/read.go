@@ -234,9 +234,10 @@ func (s *Spool) Look(seg Segment) (*Meta, error) {
 // Present reports whether the segment's file is there, in whatever state, or this
 // process has removed it: uploaded, or with a line of another segment in its place.
 func (s *Spool) Present(seg Segment) bool {
-	// A segment whose text is given up becomes Sealed again: look twice.
-	if s.present(seg.Dir, seg.Name) || s.present(seg.Dir, seg.Name) {
-		return true
+	for range 2 { // a segment whose text is dropped becomes Sealed again, behind the first look
+		if s.present(seg.Dir, seg.Name) {
+			return true
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

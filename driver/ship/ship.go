@@ -131,17 +131,16 @@ func (s *Shipper) refresh(q *queue, state segment.State) {
 }
 
 // lostIfGone counts a segment that is not in the spool any more in any state: it
-// is reported once, and not tried again. It reports whether that is so.
-func (s *Shipper) lostIfGone(j *job) bool {
+// is reported once, and not tried again.
+func (s *Shipper) lostIfGone(j *job) {
 	if s.cfg.Spool.Present(j.seg) {
-		return false
+		return
 	}
 	s.cfg.Log.Error("a segment was removed from the spool before it was in the store; its lines are lost, unless the one who removed it has them",
 		"segment", j.seg.Path(), "lines", j.lost.Lines, "bytes", j.lost.Bytes, "from", j.lost.From, "to", j.lost.To)
 	if s.cfg.Removed != nil {
 		s.cfg.Removed(j.seg.Dir, j.lost)
 	}
-	return true
 }
 
 // lookAt reports whether a segment goes before others, because it holds a server
