@@ -162,7 +162,7 @@ func TestABadTargetIsExplainedOnTheEngine(t *testing.T) {
 	h := enable(t, "LOGFAST_NOTIFY=slak://hook:hunter2-hunter2@webhook")
 	h.run("web", []step{{Count: 1, Line: "it starts all the same"}})
 	out, _, _ := h.logfast("status")
-	if !strings.HasPrefix(out, "degraded") || !strings.Contains(out, `did you mean "slack"?`) || strings.Contains(out, "hunter2") {
+	if !strings.Contains(out, ": degraded\n") || !strings.Contains(out, `did you mean "slack"?`) || strings.Contains(out, "hunter2") {
 		t.Errorf("status:\n%s", out)
 	}
 }

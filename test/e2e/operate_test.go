@@ -235,8 +235,8 @@ func checkOnTheEngine(h *host, p *proxy) {
 	}{
 		{"good", "s3://logs/prefix", "credentials", nil},
 		{"wrong bucket", "s3://losg/prefix", "credentials", []string{"FAIL  put", "NoSuchBucket", "LOGFAST_STORE=s3://BUCKET/PREFIX"}},
-		{"wrong key", "s3://logs/prefix", "wrong", []string{"FAIL  put", "right key id and secret into /etc/logfast/credentials"}},
-		{"no key", "s3://logs/prefix", "none", []string{"FAIL  credentials", "aws_access_key_id and aws_secret_access_key into /etc/logfast/credentials"}},
+		{"wrong key", "s3://logs/prefix", "wrong", []string{"FAIL  put", "Check the secret access key in /etc/logfast/credentials"}},
+		{"no key", "s3://logs/prefix", "none", []string{"FAIL  credentials", "aws_access_key_id and aws_secret_access_key into the credentials file, /etc/logfast/credentials"}},
 	} {
 		good, err := os.ReadFile(filepath.Join(h.config, "credentials"))
 		if err != nil {
