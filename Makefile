@@ -84,7 +84,7 @@ test: build compose .tools/bin/versitygw .tools/bin/rclone .tools/bin/registry .
 	test/selinux/prepare.sh
 	go test -count=1 -tags selinux -v ./test/selinux/
 	cd test/duckdb && CGO_ENABLED=1 go test -count=1 -v .
-	go test -count=1 -tags e2e -timeout 20m -skip '^TestSoak$$' -v ./test/e2e/
+	go test -count=1 -tags e2e -timeout 40m -skip '^TestSoak$$' -v ./test/e2e/
 
 # The end-to-end tests on engines that this builds, with the containerd and runc
 # that both run with, moby v2 with cgroup v2. What was built stays in .tools.
