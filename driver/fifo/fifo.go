@@ -38,11 +38,23 @@ type Reader struct {
 // Open opens the FIFO at path for reading. It does not wait for a writer, and
 // refuses anything that is not a FIFO.
 func Open(p *Poller, path string) (*Reader, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open log FIFO %s: %w", path, err)
 	}
 	r := &Reader{poller: p, fd: fd, ready: make(chan struct{}, 1), stop: make(chan struct{})}
+	if err = p.add(r); err != nil {
+		return nil, errors.Join(fmt.Errorf("open log FIFO %s: %w", path, err), unix.Close(fd))
+	}
+	return r, nil
+}
+
+// open returns a descriptor to read the FIFO at path with, once it has knocked.
+func open(path string) (fd int, err error) {
+	fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
 	var st unix.Stat_t
 	err = unix.Fstat(fd, &st)
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
@@ -51,13 +63,10 @@ func Open(p *Poller, path string) (*Reader, error) {
 	if err == nil {
 		err = knock(path)
 	}
-	if err == nil {
-		err = p.add(r)
-	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open log FIFO %s: %w", path, err), unix.Close(fd))
+		return -1, errors.Join(err, unix.Close(fd))
 	}
-	return r, nil
+	return fd, nil
 }
 
 // knock opens the FIFO for writing and closes it. A pipe tells a reader that
@@ -71,44 +80,23 @@ func knock(path string) error {
 	return unix.Close(fd)
 }
 
-// Abandoned reports whether no process has the FIFO at path open for writing:
-// nothing is in it then, and nobody will write to it. It takes nothing out.
+// Abandoned reports whether no process has the FIFO at path open for writing and
+// nothing is in it, which another reader could keep there. It takes nothing out.
 func Abandoned(path string) (bool, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false, fmt.Errorf("open log FIFO %s: %w", path, err)
-	}
-	defer unix.Close(fd) //nolint:errcheck // nothing was written
-	if err := knock(path); err != nil {
-		return false, fmt.Errorf("open log FIFO %s: %w", path, err)
-	}
-	if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err != nil || n > 0 {
-		return false, err // another reader keeps the pipe
-	}
-	return hungUp(fd)
+	written, bytes, err := Look(path)
+	return err == nil && !written && bytes == 0, err
 }
 
 // Look reports whether the FIFO at path has a writer, and how many bytes are in it.
 // It takes nothing out of it. There must be no reader that waits for its last
 // writer's end.
 func Look(path string) (written bool, bytes int, err error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := open(path)
 	if err != nil {
 		return false, 0, fmt.Errorf("look at log FIFO %s: %w", path, err)
 	}
 	defer unix.Close(fd) //nolint:errcheck // nothing is written by it
-	var st unix.Stat_t
-	err = unix.Fstat(fd, &st)
-	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
-		err = errors.New("it is not a FIFO")
-	}
-	if err == nil {
-		err = knock(path)
-	}
-	gone := false
-	if err == nil {
-		gone, err = hungUp(fd)
-	}
+	gone, err := hungUp(fd)
 	if err == nil {
 		bytes, err = unix.IoctlGetInt(fd, unix.TIOCINQ)
 	}

@@ -19,7 +19,6 @@ var (
 	lowerHex   = classOf("0-9a-f")
 	crypt      = classOf("0-9A-Za-z./$=,+-")
 	pathClass  = classOf("0-9A-Za-z_/=%.@-")
-	bech32     = classOf("0-9A-Z")
 	asciiToken = classOf("0-9A-Za-z_.~-")
 )
 

@@ -111,7 +111,7 @@ var vendors = []vendor{
 	{prefix: "dp.sa.", of: &alnumClass, min: 30},
 	{prefix: "ops_eyJ", of: &base64Class, min: 40},
 	{prefix: "A3-", of: &classDash, min: 28, max: 40},
-	{prefix: "AGE-SECRET-KEY-1", of: &bech32, min: 20},
+	{prefix: "AGE-SECRET-KEY-1", of: &upperDigit, min: 20},
 	{prefix: "AGE-PLUGIN-", of: &classDash, min: 30},
 	{prefix: "tskey-", of: &urlClass, min: 20},
 	{prefix: "nvapi-", of: &urlClass, min: 30},
