@@ -37,7 +37,7 @@ func child() int {
 	return status
 }
 
-// counter counts what is written, and wakes whoever waits for it.
+// counter counts what is written, and wakes the goroutine that waits for it.
 type counter struct {
 	mu   sync.Mutex
 	n    int64
