@@ -394,7 +394,7 @@ func (v *events) load(s *segment.Spool) error {
 	if len(left) == 0 {
 		return errors.Join(errs...)
 	}
-	all, err := s.List()
+	all, err := s.All()
 	errs = append(errs, err)
 	for _, seg := range all {
 		if m, err := s.Look(seg); err == nil && left[m.Event] != nil {

@@ -232,7 +232,7 @@ func (o *operator) resolve(names []string) ([]control.Container, error) {
 	for _, s := range o.capture.Snapshot().Streams {
 		known[control.Container{Name: s.Name, ID: s.ID}] = true
 	}
-	segs, err := o.spool.List()
+	segs, err := o.spool.All()
 	if err != nil {
 		return nil, fmt.Errorf("list the spool: %w", err)
 	}
@@ -241,7 +241,7 @@ func (o *operator) resolve(names []string) ([]control.Container, error) {
 		if seen[seg.Dir] {
 			continue
 		}
-		if m, err := o.spool.Meta(seg); err == nil {
+		if m, _ := o.spool.Look(seg); m.Stream.ID != "" {
 			seen[seg.Dir] = true
 			known[control.Container{Name: m.Stream.Name, ID: m.Stream.ID}] = true
 		}

@@ -140,7 +140,7 @@ func (w *Writer) restore(names bool) error {
 // renamed reports whether an earlier try of the seal has renamed the file.
 func (w *Writer) renamed() bool {
 	_, err := w.spool.root.Lstat(path.Join(w.dir, w.stream.ActiveName()))
-	return errors.Is(err, os.ErrNotExist) && w.spool.present(w.dir, w.sealing.Name)
+	return errors.Is(err, os.ErrNotExist) && w.spool.exists(w.dir, w.sealing.Name)
 }
 
 // nameGone says what became of the name, "" if it is the open file's.

@@ -132,23 +132,11 @@ func (s *Spool) Segments(dir string) ([]Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []Segment
-	active, found := "", map[string]bool{}
+	all := s.present(dir, entries)
+	active := ""
 	for _, e := range entries {
-		if n, ok := ParseName(e.Name()); !e.Type().IsRegular() {
-			continue
-		} else if ok && !found[n.Stem()] { // one that is being packed is there twice
-			all, found[n.Stem()] = append(all, Segment{Dir: dir, Name: n.in(Sealed)}), true
-		} else if s.isActive(dir, e.Name()) {
+		if e.Type().IsRegular() && s.isActive(dir, e.Name()) {
 			active = e.Name()
-		}
-	}
-	// A directory is not read at one moment: a file whose name changes
-	// meanwhile may be in it under neither. What describes it stays.
-	for _, e := range entries {
-		n, ok := ParseName(strings.TrimPrefix(strings.TrimSuffix(e.Name(), metaSuffix), "."))
-		if ok && n.metaName() == e.Name() && !found[n.Stem()] && s.present(dir, n) {
-			all = append(all, Segment{Dir: dir, Name: n})
 		}
 	}
 	slices.SortFunc(all, func(a, b Segment) int { return a.Name.Seq - b.Name.Seq })
@@ -162,9 +150,44 @@ func (s *Spool) Segments(dir string) ([]Segment, error) {
 	return all, nil
 }
 
-// present reports whether the segment is there, in whatever state. It looks in
+// All returns each segment of the spool once, but for the active ones, sorted by
+// time and as Sealed: which state they have may change at any moment.
+func (s *Spool) All() ([]Segment, error) {
+	var all []Segment
+	err := s.dirs(func(dir string, entries []os.DirEntry) error {
+		all = append(all, s.present(dir, entries)...)
+		return nil
+	})
+	slices.SortFunc(all, byTime)
+	return all, err
+}
+
+// present returns the segments of a directory's entries, each once and as Sealed. A
+// directory is not read at one moment: a segment that is being packed is there twice,
+// and one whose name changes meanwhile may be there under neither. Its description stays.
+func (s *Spool) present(dir string, entries []os.DirEntry) []Segment {
+	var all []Segment
+	found := map[string]bool{}
+	add := func(n Name) {
+		all, found[n.Stem()] = append(all, Segment{Dir: dir, Name: n.in(Sealed)}), true
+	}
+	for _, e := range entries {
+		if n, ok := ParseName(e.Name()); ok && e.Type().IsRegular() && !found[n.Stem()] {
+			add(n)
+		}
+	}
+	for _, e := range entries {
+		n, ok := ParseName(strings.TrimPrefix(strings.TrimSuffix(e.Name(), metaSuffix), "."))
+		if ok && n.metaName() == e.Name() && !found[n.Stem()] && s.exists(dir, n) {
+			add(n)
+		}
+	}
+	return all
+}
+
+// exists reports whether the segment is there, in whatever state. It looks in
 // the order of a segment's life, so that none escapes it.
-func (s *Spool) present(dir string, n Name) bool {
+func (s *Spool) exists(dir string, n Name) bool {
 	for state := Sealed; state <= Uploaded; state++ {
 		if fi, err := s.root.Lstat(path.Join(dir, n.in(state).String())); err == nil && fi.Mode().IsRegular() {
 			return true
@@ -235,7 +258,7 @@ func (s *Spool) Look(seg Segment) (*Meta, error) {
 // process has removed it: uploaded, or with a line of another segment in its place.
 func (s *Spool) Present(seg Segment) bool {
 	for range 2 { // a segment whose text is dropped becomes Sealed again, behind the first look
-		if s.present(seg.Dir, seg.Name) {
+		if s.exists(seg.Dir, seg.Name) {
 			return true
 		}
 	}

@@ -187,6 +187,41 @@ func TestALifeOfASegment(t *testing.T) {
 	}
 }
 
+// TestASegmentIsListedWhileItsNameChanges gives a directory as readdir may: the segment
+// is renamed behind it, so that neither name was read.
+func TestASegmentIsListedWhileItsNameChanges(t *testing.T) {
+	s := openSpool(t, t.TempDir())
+	w := s.Writer(web)
+	appendLine(t, w, 0)
+	seal(t, w, Error)
+	sealed := list(t, s)
+	entries, err := s.readDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.Name() == sealed[0].Name.String() })
+	if got := s.present(dir, entries); !slices.Equal(got, sealed) {
+		t.Errorf("without its name: %v", got)
+	}
+	w.Close()
+	packed, err := s.Pack(sealed[0], nil, nil)
+	if err == nil {
+		err = s.Uploaded(packed)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.All(); !slices.Equal(got, sealed) || err != nil {
+		t.Errorf("uploaded: %v, %v", got, err)
+	}
+	if err := s.Delete(list(t, s)[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.present(dir, entries); len(got) != 0 {
+		t.Errorf("deleted: %v", got)
+	}
+}
+
 func TestSealsInOneInstantKeepTheirOrder(t *testing.T) {
 	s := openSpool(t, t.TempDir())
 	w := s.Writer(web)

@@ -214,13 +214,15 @@ func (s *Spool) List(states ...State) ([]Segment, error) {
 		}
 		return nil
 	})
-	slices.SortFunc(all, func(a, b Segment) int {
-		if c := a.Name.Time.Compare(b.Name.Time); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Path(), b.Path())
-	})
+	slices.SortFunc(all, byTime)
 	return all, err
+}
+
+func byTime(a, b Segment) int {
+	if c := a.Name.Time.Compare(b.Name.Time); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Path(), b.Path())
 }
 
 // dirs calls f for each directory of a container. It looks into no hidden one,
@@ -425,7 +427,7 @@ func (s *Spool) newest(dir string) time.Time {
 func (s *Spool) seal(seg Segment, m *Meta) error {
 	active := path.Join(seg.Dir, seg.Name.Active)
 	var err error
-	if _, there := s.root.Lstat(active); errors.Is(there, os.ErrNotExist) && s.present(seg.Dir, seg.Name) {
+	if _, there := s.root.Lstat(active); errors.Is(there, os.ErrNotExist) && s.exists(seg.Dir, seg.Name) {
 		// An earlier try has renamed it, and SHIP may have it by now: what it
 		// has noted in the Meta must stay.
 		err = durable.SyncDir(s.root, seg.Dir)

@@ -180,7 +180,7 @@ func (r *reporter) restore(e incident.Entry, damage error) error {
 	record := &incident.Record{
 		ID: e.ID, Scope: "host", Name: "host", First: at, Last: at, Closed: incident.ClosedRecover, At: time.Now().UTC(),
 	}
-	all, err := r.cfg.Spool.List()
+	all, err := r.cfg.Spool.All()
 	if err != nil {
 		return inSpool(err)
 	}
