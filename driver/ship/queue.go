@@ -2,6 +2,7 @@ package ship
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"github.com/logfast/logfast/driver/record"
@@ -14,6 +15,7 @@ type job struct {
 	urgent    bool
 	gone      bool        // no longer the queue's
 	busy      bool        // it is under way, from next until done or retry
+	fresh     bool        // it was added again while it was under way
 	lost      record.Lost // what is lost if its file is, as far as is known
 	object    *Shipped    // of the object that is in the store; nil: it is not
 	attempts  int         // failed ones
@@ -55,10 +57,16 @@ func (q *queue) refresh(all []segment.Segment, look func(segment.Segment) (urgen
 	return gone
 }
 
-// add puts a segment in, unless it is there.
+// add puts a segment in. One that is there and waits for its next attempt waits no
+// longer: whoever held it has let it go.
 func (q *queue) add(seg segment.Segment, urgent bool, text record.Lost) {
 	path := seg.Path()
-	if q.jobs[path] != nil {
+	if j := q.jobs[path]; j != nil {
+		j.fresh = j.busy
+		if i := slices.Index(q.waiting.list, j); i >= 0 {
+			j.notBefore = time.Time{}
+			heap.Fix(&q.waiting, i)
+		}
 		return
 	}
 	if q.jobs == nil {
@@ -122,8 +130,11 @@ func (q *queue) done(j *job) {
 // retry takes back a job that failed, for after a pause.
 func (q *queue) retry(j *job, now time.Time, p pace) {
 	j.attempts++
-	j.busy = false
 	j.notBefore = now.Add(p.backoff(j.attempts))
+	if j.fresh {
+		j.notBefore = now
+	}
+	j.busy, j.fresh = false, false
 	if q.waiting.before == nil {
 		q.waiting.before = func(a, b *job) bool { return a.notBefore.Before(b.notBefore) }
 	}

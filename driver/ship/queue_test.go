@@ -59,6 +59,31 @@ func TestAQueueOfManyTakesFewComparisons(t *testing.T) {
 	}
 }
 
+// TestAQueueTakesASegmentThatWasHeld: the uploader found it in the spool before Pack had
+// let it go, and is told of it before or after its attempt has failed.
+func TestAQueueTakesASegmentThatWasHeld(t *testing.T) {
+	for name, told := range map[string]func(q *queue, j *job, now time.Time){
+		"before": func(q *queue, j *job, now time.Time) { q.add(j.seg, false, record.Lost{}); q.retry(j, now, usual) },
+		"after":  func(q *queue, j *job, now time.Time) { q.retry(j, now, usual); q.add(j.seg, false, record.Lost{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var q queue
+			now := time.Unix(1000, 0)
+			q.add(backlog(1)[0], false, record.Lost{})
+			held, _ := q.next(now, false)
+			told(&q, held, now)
+			j, at := q.next(now, false)
+			if j != held || len(q.jobs) != 1 {
+				t.Fatalf("%v, next at %v of %v", j, at, q.jobs)
+			}
+			q.retry(j, now, usual)
+			if j, at := q.next(now, false); j != nil || !at.After(now) {
+				t.Errorf("a failure of its own is tried again at once: %v, %v", j, at)
+			}
+		})
+	}
+}
+
 func TestARefreshKeepsWhatIsKnownAndDropsWhatIsGone(t *testing.T) {
 	var q queue
 	all := backlog(4)
