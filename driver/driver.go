@@ -16,6 +16,7 @@ import (
 
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 )
 
@@ -119,6 +120,7 @@ func New(cfg Config) (*Driver, error) {
 		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*entry{},
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
+	registry.lost = func(dir string, l *record.Lost) { d.losses.note(dir, l.Reason, l.Lines, l.Bytes, time.Now()) }
 	cfg.Spool.SetRoomMaker(d.makeRoom)
 	d.events = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp)
 	return d, nil

@@ -31,8 +31,9 @@ type pending struct {
 // All registered streams count for their scopes before the first of them is read,
 // so that one that ends at once closes no incident of the others.
 func (d *Driver) Recover() error {
+	errs := []error{d.losses.load()} // before the registry's own losses are added
 	entries, err := d.registry.load()
-	errs := []error{err, d.events.load(d.cfg.Spool), d.losses.load()}
+	errs = append(errs, err, d.events.load(d.cfg.Spool))
 	live := map[string]*pending{} // by directory
 	d.mu.Lock()
 	for i := range entries {

@@ -31,6 +31,8 @@ type registry struct {
 	root  durable.Root
 	spool *segment.Spool
 	boot  string // the kernel's, of now; "" if it is not known
+
+	lost func(dir string, l *record.Lost) // counts what bury finds to be lost; nil: nobody does
 }
 
 const (
@@ -223,6 +225,9 @@ func (r *registry) bury(e *entry) error {
 	}
 	if c, err := r.cursor(e.FIFO); err == nil {
 		if lost, err := c.missing(); err == nil && lost != nil {
+			if r.lost != nil {
+				r.lost(e.Stream.Dir(), lost)
+			}
 			errs = append(errs, fmt.Errorf("%d lines (%d bytes) of container %s were discarded (%s) before logfast ended, and no line in the text says so",
 				lost.Lines, lost.Bytes, e.Stream.Name, lost.Reason))
 		}

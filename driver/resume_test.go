@@ -243,6 +243,28 @@ func TestAStreamWhoseFIFOHasGoneIsForgotten(t *testing.T) {
 	}
 }
 
+// TestWhatADeadStreamDiscardedIsCounted: the process was killed before it could mark a
+// loss in the text, and the container ended before the next process began.
+func TestWhatADeadStreamDiscardedIsCounted(t *testing.T) {
+	h := newStillHost(t)
+	c := h.container("web", nil)
+	s := c.doomed()
+	if err := s.cursor.setMissing(&record.Lost{Reason: notAFrame, Lines: 7, Bytes: 700}); err != nil {
+		t.Fatal(err)
+	}
+	h = h.killed()
+	if err := os.Remove(c.fifo); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Recover(); err == nil || !strings.Contains(err.Error(), "7 lines (700 bytes)") {
+		t.Errorf("Recover: %v", err)
+	}
+	lost := h.Snapshot().Lost
+	if len(lost) != 1 || lost[0].Container != s.desc.Dir() || lost[0].Reason != notAFrame || lost[0].Lines != 7 || lost[0].Bytes != 700 {
+		t.Errorf("counted: %+v", lost)
+	}
+}
+
 // TestLinesAreRecognisedWhereTheCursorIsLost plays a disk that failed: it kept
 // the text of a batch and not what the cursor said of it, nor the end of a record.
 func TestLinesAreRecognisedWhereTheCursorIsLost(t *testing.T) {

@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -13,6 +14,8 @@ const (
 	maxParts = 24
 )
 
+var repeatedSlashes = regexp.MustCompile("(^|[^:])//+") // not those of "http://"
+
 // Route returns what the paths of one kind of request have in common. Numbers,
 // dates and phone numbers become {n}; identifiers, tokens and e-mail addresses
 // become {id}; words, names and versions stay:
@@ -23,6 +26,7 @@ const (
 //	/files/order-1234.pdf   /files/order-{n}.pdf
 //	/js/main.3f2a1b9c.js    /js/main.{id}.js
 //	/npm/v2.1/oauth2        /npm/v2.1/oauth2
+//	\/api\/v1//users        /api/v1/users
 //
 // Secrets are taken out: /login/password=[redacted].
 func Route(path []byte) string {
@@ -31,7 +35,7 @@ func Route(path []byte) string {
 	if i := strings.IndexAny(p, "?#;"); i >= 0 {
 		p = p[:i]
 	}
-	p = clean([]byte(p))
+	p = repeatedSlashes.ReplaceAllString(strings.ReplaceAll(clean([]byte(p)), `\/`, "/"), "$1/")
 	parts := strings.Split(p, "/")
 	if cut && len(p) > 3*maxRoute { // the last part may be half a secret
 		parts[len(parts)-1] = "…"

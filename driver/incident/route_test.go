@@ -296,3 +296,16 @@ func BenchmarkRoute(b *testing.B) {
 		})
 	}
 }
+
+// TestRoute_Slashes: JSON of PHP, Kong and APISIX escapes slashes, and clients double
+// them. Neither makes another route.
+func TestRoute_Slashes(t *testing.T) {
+	for _, path := range []string{`\/api\/users\/41`, "//api/users//41", "/api///users/41", `\/api\/\/users\/41`} {
+		if got, want := Route([]byte(path)), Route([]byte("/api/users/41")); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	if Route([]byte("/users/41/")) == Route([]byte("/users/41")) {
+		t.Error("a slash at the end is a route of its own, as in Django")
+	}
+}
