@@ -27,7 +27,7 @@ type sender interface {
 // Target is one that is told. ParseTargets and ReadTargets make it.
 type Target struct {
 	Name string // in logs: the kind and, where it is no secret, the host
-	Kind string // webhook, smtp, or the chat's service
+	Kind string // webhook, smtp, or the chat's service; "text" for a chat that as=text names
 
 	dir    string // of its queue
 	on     []string
@@ -130,8 +130,15 @@ func newTarget(raw string, options, on []string) (*Target, error) {
 		if u.Hostname() == "" || strings.ContainsAny(u.Host, ", ") || u.Fragment != "" {
 			return nil, errors.New("write a webhook as https://host/path")
 		}
+		var form string
+		if form, err = formOf(u, options); err != nil {
+			return nil, err
+		}
 		hook = newWebhook(u, secrets)
 		t.Kind, t.sender = "webhook", hook
+		if form != cloudEvents {
+			t.Kind, t.folds, t.sender = form, true, &incoming{kind: form, hook: hook}
+		}
 	case "smtp":
 		t.folds = true
 		t.sender, err = newMailer(u, secrets)
@@ -144,6 +151,9 @@ func newTarget(raw string, options, on []string) (*Target, error) {
 	}
 	sum := sha256.Sum256([]byte(raw))
 	t.dir = t.Kind + "-" + hex.EncodeToString(sum[:8])
+	if hook != nil {
+		t.dir = "webhook-" + hex.EncodeToString(sum[:8]) // whatever as= says: what waits stays with the URL
+	}
 	t.Name = t.Kind + "-" + hex.EncodeToString(sum[:3])
 	if hook != nil || u.Scheme == "smtp" {
 		t.Name += " at " + u.Host
@@ -171,18 +181,22 @@ func (t *Target) setOptions(options []string, hook *webhook) error {
 				return fmt.Errorf("ca=%s: %w", value, err)
 			}
 			trusting.trust(roots)
-		case name != "secret" && name != "header":
+		case name == "as" && hook != nil: // newTarget has heeded it
+		case name != "secret" && name != "header" && name != "as":
 			if strings.Contains(name, "://") {
 				return errors.New("one target a line")
 			}
-			near := suggest.Nearest(name, []string{"secret", "header", "ca", "on"})
+			near := suggest.Nearest(name, []string{"secret", "header", "ca", "on", "as"})
 			if near == "" {
 				name = "" // it may be a secret, whose "secret=" was forgotten
 			}
-			return fmt.Errorf("unknown option %s%s; there are secret=, header=, ca= and on=", name, near)
+			return fmt.Errorf("unknown option %s%s; there are secret=, header=, ca=, on= and as=", name, near)
 		case hook == nil:
 			return fmt.Errorf("%s= is for webhooks, whose URLs begin with https:// or http://", name)
 		case name == "secret":
+			if t.folds {
+				return fmt.Errorf("secret= is for CloudEvents webhooks, and %s checks no signature; leave it out, or write as=cloudevents", t.Kind)
+			}
 			secret, err := parseSecret(value)
 			if err != nil {
 				return fmt.Errorf("secret=…: %w", err)

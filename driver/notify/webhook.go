@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -52,37 +53,57 @@ func (w *webhook) trust(roots *x509.CertPool) {
 // refusal is what a receiver's answer says besides that it has failed.
 type refusal struct {
 	text  string
+	hint  string        // what to do
+	quote string        // the beginning of the answer, without secrets
+	code  int           // the answer's status
 	gone  bool          // it wants nothing any more
 	after time.Duration // it wants to be left alone for so long
 }
 
-func (r refusal) Error() string { return r.text }
+func (r refusal) Error() string {
+	text := r.text
+	if r.hint != "" {
+		text += "; " + r.hint
+	}
+	if quote := oneLine(r.quote, quoted); quote != "" {
+		text += ": " + strconv.Quote(quote)
+	}
+	return text
+}
 
 // send makes one attempt. Any answer of 200 to 299 ends it well.
 func (w *webhook) send(ctx context.Context, m *message) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(m.event))
+	own := http.Header{}
+	own.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
+	sign(own, w.secrets, m.id, time.Now(), m.event)
+	_, err := w.post(ctx, m.event, own)
+	return err
+}
+
+// post makes one request with the target's headers and the sender's own. It
+// returns the beginning of a good answer; any other answer is a refusal.
+func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (head string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
-		return errors.New("the URL makes no request") // its own error would quote it
+		return "", errors.New("the URL makes no request") // its own error would quote it
 	}
-	for name, values := range w.headers {
-		r.Header[name] = values
-	}
-	r.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
+	maps.Copy(r.Header, w.headers)
+	maps.Copy(r.Header, own)
 	r.Header.Set("User-Agent", "logfast")
-	sign(r.Header, w.secrets, m.id, time.Now(), m.event)
 	answer, err := w.client.Do(r)
 	if err != nil {
 		if outer := (*url.Error)(nil); errors.As(err, &outer) {
 			err = outer.Err // without the URL, which may be the secret
 		}
-		return fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
+		return "", fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
 	}
 	defer answer.Body.Close()
-	head, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	said, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	head = scrub(string(said), w.hide)
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
-		return nil
+		return head, nil
 	}
-	return refusedBy(answer, scrub(string(head), w.hide))
+	return "", refusedBy(answer, head)
 }
 
 // sign sets the headers of the Standard Webhooks specification, version 1: an
@@ -104,22 +125,19 @@ func sign(h http.Header, secrets [][]byte, id string, at time.Time, body []byte)
 	}
 }
 
-func refusedBy(answer *http.Response, head string) error {
-	r := refusal{text: "the receiver answered " + answer.Status}
+func refusedBy(answer *http.Response, head string) refusal {
+	r := refusal{text: "the receiver answered " + answer.Status, quote: head, code: answer.StatusCode}
 	switch code := answer.StatusCode; {
 	case code >= 300 && code < 400:
-		r.text += "; redirects are not followed: set the URL that it redirects to"
+		r.hint = "redirects are not followed: set the URL that it redirects to"
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		r.text += "; check the target's secret= and header="
+		r.hint = "check the target's secret= and header="
 	case code == http.StatusNotFound || code == http.StatusMethodNotAllowed:
-		r.text += "; check the target's URL"
+		r.hint = "check the target's URL"
 	case code == http.StatusGone:
 		r.gone = true
 	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
 		r.after = retryAfter(answer.Header.Get("Retry-After"))
-	}
-	if text := oneLine(head, quoted); text != "" {
-		r.text += ": " + strconv.Quote(text)
 	}
 	return r
 }

@@ -3,6 +3,7 @@
 package notifytest
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +59,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
+	req.Body = io.NopCloser(bytes.NewReader(body)) // answer may read it, too
 	answer(w, req)
 }
 
