@@ -329,8 +329,16 @@ func TestTheDefaultStoreAndWhoMayRead(t *testing.T) {
 		"-e", "PASSWORD="+secret, "--label", "token="+secret, image)
 	h.removeLater(id)
 	c := &container{host: h, app: name + "-secret", id: id, script: script}
-	eventually(t, "the line is on disk", func() bool { return len(c.files()) == 1 })
-	active := filepath.Join(c.dir(), c.files()[0])
+	active := "" // its owner is set before its first line is written
+	eventually(t, "the line is on disk", func() bool {
+		files := c.files()
+		if len(files) != 1 {
+			return false
+		}
+		active = filepath.Join(c.dir(), files[0])
+		fi, err := os.Stat(active)
+		return err == nil && fi.Size() > 0
+	})
 	for path, want := range map[string]fs.FileMode{c.dir(): fs.ModeDir | 0o750, active: 0o640} {
 		fi, err := os.Stat(path)
 		if err != nil {
