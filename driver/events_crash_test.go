@@ -136,7 +136,7 @@ func (o *outage) live(write, resumed bool) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
 			if !o.failed || !o.dies {
-				o.opened[e.ID] = true
+				o.opened[e.Data.ID] = true
 			}
 		}},
 		syncer: newSyncer(), daily: Daily{}.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),

@@ -159,7 +159,7 @@ func newCrash(t *testing.T, format string) *crash {
 	notices := make(chan string, 1)
 	h := newHostIn(t, t.TempDir(), func(c *Config, _ *segment.Options) {
 		c.BootFile = boot
-		c.Opened = func(e *incident.Event) { notices <- e.ID }
+		c.Opened = func(e *incident.Event) { notices <- e.Data.ID }
 	})
 	h.run()
 	c := h.start("web", map[string]string{"format": format})

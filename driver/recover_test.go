@@ -55,7 +55,7 @@ func TestRecover_OpenIncidentsKeepTheirIDs(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d go on", scope, alive), func(t *testing.T) {
 				var noticed []string
 				h := newHostIn(t, t.TempDir(), func(c *Config, _ *segment.Options) {
-					c.Opened = func(e *incident.Event) { noticed = append(noticed, e.ID) }
+					c.Opened = func(e *incident.Event) { noticed = append(noticed, e.Data.ID) }
 				})
 				var all []*container
 				for i := range containers {
@@ -86,7 +86,7 @@ func TestRecover_OpenIncidentsKeepTheirIDs(t *testing.T) {
 					next.cfg.Opened = func(e *incident.Event) {
 						mu.Lock()
 						defer mu.Unlock()
-						later = append(later, e.ID)
+						later = append(later, e.Data.ID)
 					}
 					if err := next.Recover(); err != nil {
 						t.Fatal(err)

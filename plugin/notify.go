@@ -117,7 +117,7 @@ func (t *teller) announce(e *incident.Event) error {
 // opened is announce for early notices, which nobody repeats.
 func (t *teller) opened(e *incident.Event) {
 	if err := t.announce(e); err != nil {
-		t.cfg.Log.Error("an early notice is lost; its incident will be told", "incident", e.ID, "err", err)
+		t.cfg.Log.Error("an early notice is lost; its incident will be told", "incident", e.Data.ID, "err", err)
 	}
 }
 

@@ -98,7 +98,9 @@ func NewOpened(r *Record, c Container, l Line, redact *Redactor) *Event {
 		}},
 	}
 	in.add(s.Status, 1)
-	return envelope(TypeOpened, r.First, in)
+	e := envelope(TypeOpened, r.First, in)
+	e.ID = EarlyID(in.ID)
+	return e
 }
 
 // Line is an error as a detector finds it.

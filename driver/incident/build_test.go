@@ -139,6 +139,9 @@ func TestTheSchemaTakesWhatIsProduced(t *testing.T) {
 	if err := validate(t, s, opened); err != nil {
 		t.Errorf("an early notice: %v", err)
 	}
+	if opened.ID != opened.Data.ID+"-opened" || e.ID != e.Data.ID {
+		t.Errorf("the early notice of %s has the id %s, the incident %s", opened.Data.ID, opened.ID, e.ID)
+	}
 	if text := opened.Data.Samples[0].Text; strings.Contains(text, "=x") || len(text) > MaxSample || !opened.Data.Samples[0].Cut {
 		t.Errorf("%d bytes: %.40s", len(text), text)
 	}
@@ -155,6 +158,7 @@ func TestTheSchemaRefuses(t *testing.T) {
 		"an open one":           func(e *Event) { e.Data.Closed = "" },
 		"another reason":        func(e *Event) { e.Data.Closed = "because" },
 		"an id of another form": func(e *Event) { e.ID = "1" },
+		"the early notice's id": func(e *Event) { e.ID = EarlyID(e.ID) },
 		"no objects":            func(e *Event) { e.Data.Objects = nil },
 		"a long sample":         func(e *Event) { e.Data.Samples[0].Text = strings.Repeat("x", MaxSample+1) },
 		"a status":              func(e *Event) { e.Data.ByStatus["404"] = 1 },

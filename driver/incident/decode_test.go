@@ -35,7 +35,8 @@ func TestDecode_WhatLogfastMakes(t *testing.T) {
 		t.Error(err)
 	}
 	for _, change := range []func(*Event){
-		func(e *Event) { e.Type = TypeOpened },
+		func(e *Event) { e.Type, e.ID = TypeOpened, EarlyID(e.ID) },
+		func(e *Event) { e.Type = TypeOpened },                                       // as a former version wrote it
 		func(e *Event) { e.Data.Lost, e.Data.Errors = math.MaxInt64, math.MaxInt64 }, // forged marks in a text
 		func(e *Event) { e.Data.Samples[0].Key, e.Data.Samples[0].Line = "", 0 },
 		func(e *Event) { e.Data.Samples[0].Line = 10 }, // a raw text without a newline at its end

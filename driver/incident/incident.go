@@ -14,10 +14,14 @@ const (
 	TypeOpened  = "io.github.logfast.incident.opened.v1" // the early notice: the first error
 )
 
+// EarlyID returns the ID of an incident's early notice. It is not the incident's:
+// a receiver may drop events whose source and ID it has seen.
+func EarlyID(id string) string { return id + "-opened" }
+
 // Event is the envelope: a CloudEvent.
 type Event struct {
 	SpecVersion     string    `json:"specversion"`     // "1.0"
-	ID              string    `json:"id"`              // of the incident; with Source and Type, unique
+	ID              string    `json:"id"`              // with Source, unique: Data.ID, or EarlyID of it
 	Source          string    `json:"source"`          // "/logfast/" and the host
 	Type            string    `json:"type"`            // TypeShipped or TypeOpened
 	Subject         string    `json:"subject"`         // the app with most errors

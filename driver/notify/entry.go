@@ -59,7 +59,7 @@ type brief struct {
 
 func briefOf(e *incident.Event) brief {
 	b := brief{
-		typ: e.Type, id: e.ID, host: e.Data.Host,
+		typ: e.Type, id: e.Data.ID, host: e.Data.Host,
 		errors: e.Data.Errors, byStatus: e.Data.ByStatus, first: e.Data.First, last: e.Data.Last,
 	}
 	for _, f := range e.Data.Fingerprints {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -39,9 +40,16 @@ const (
 // compose makes the message of what take has chosen.
 func (q *queue) compose(work []*entry) (*message, error) {
 	if !q.target.folds {
-		_, body, err := read(q.dir, work[0])
+		event, body, err := read(q.dir, work[0])
 		if err != nil {
 			return nil, unreadable{work[0], err}
+		}
+		if event.Type == incident.TypeOpened && event.ID == event.Data.ID {
+			// A former version wrote it. With the incident's ID, the receiver may drop the incident.
+			event.ID = incident.EarlyID(event.Data.ID)
+			if body, err = json.Marshal(event); err != nil {
+				return nil, unreadable{work[0], err}
+			}
 		}
 		return &message{id: work[0].key, event: body}, nil
 	}

@@ -86,19 +86,19 @@ func (o *Outbox) Add(e *incident.Event) error {
 		return nil
 	}
 	if e.Type != incident.TypeShipped && e.Type != incident.TypeOpened {
-		return fmt.Errorf("tell incident %s: nobody knows the type %q", e.ID, e.Type)
+		return fmt.Errorf("tell incident %s: nobody knows the type %q", e.Data.ID, e.Type)
 	}
-	if !name.MatchString(e.ID) {
-		return fmt.Errorf("tell incident %q: the id cannot be a file's name", e.ID)
+	if !name.MatchString(e.Data.ID) {
+		return fmt.Errorf("tell incident %q: the id cannot be a file's name", e.Data.ID)
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("tell incident %s: %w", e.ID, err)
+		return fmt.Errorf("tell incident %s: %w", e.Data.ID, err)
 	}
 	var errs []error
 	for _, q := range o.queues {
 		if err := q.add(e, body); err != nil {
-			errs = append(errs, fmt.Errorf("tell incident %s to %s: %w", e.ID, q.target.Name, err))
+			errs = append(errs, fmt.Errorf("tell incident %s to %s: %w", e.Data.ID, q.target.Name, err))
 		}
 	}
 	return errors.Join(errs...)

@@ -112,7 +112,7 @@ func (q *queue) add(e *incident.Event, body []byte) error {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := keyOf(e.ID, e.Type)
+	key := keyOf(e.Data.ID, e.Type)
 	if q.known[key] != nil {
 		return nil
 	}
