@@ -69,6 +69,26 @@ disk        2GB of 10GB (20%); 40GB free on the disk
 	}
 }
 
+// TestStatus_SaysWhyATargetsEventsWait has one of each reason.
+func TestStatus_SaysWhyATargetsEventsWait(t *testing.T) {
+	s := someStatus()
+	at := time.Date(2026, 11, 24, 15, 4, 5, 0, time.Local)
+	s.Targets = []control.Target{{Name: "webhook at bot", Waiting: 7, LastError: "400 no", Waits: []control.Wait{
+		{Why: "rate", Events: 1, Until: at}, {Why: "folded", Events: 2, Until: at}, {Why: "refused", Events: 3, Until: at, Error: "400 no"}, {Why: "next", Events: 1},
+	}}}
+	got := string(statusText(&s))
+	for _, want := range []string{
+		"1 held by the rate bound until 15:04\n", "2 folded until 15:04\n", "3 refused: 400 no; retry at 15:04:05\n", "1 sent next\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Count(got, "400 no") != 1 {
+		t.Errorf("the error stands there twice:\n%s", got)
+	}
+}
+
 // TestStatus_SaysALossFirstAndFails asks a plugin that has lost lines.
 func TestStatus_SaysALossFirstAndFails(t *testing.T) {
 	spool := t.TempDir()

@@ -182,7 +182,10 @@ func statusText(s *control.Status) []byte {
 			told += ", the last " + ago(t.LastTold) + " ago"
 		}
 		row("tells", "%s: %s%s%s%s", t.Name, told, also(int64(t.Waiting), "waiting"), also(t.Failed, "failed attempts"), also(t.GivenUp, "given up"))
-		if t.LastError != "" {
+		for _, wait := range waitTexts(&t) {
+			row("", "%s", wait)
+		}
+		if t.LastError != "" && !waitsFor(&t, t.LastError) {
 			row("", "%s", t.LastError)
 		}
 	}

@@ -138,16 +138,23 @@ func (t *teller) run(ctx context.Context) {
 // targets tells how each target does.
 func (t *teller) targets() (all []control.Target) {
 	t.mu.Lock()
-	outbox := t.outbox
+	outbox, err := t.outbox, t.err
 	t.mu.Unlock()
 	if outbox == nil {
-		return nil
+		for _, target := range t.cfg.Targets {
+			all = append(all, control.Target{Name: target.Name, Kind: target.Kind, LastError: "the outbox is not open: " + text(err)})
+		}
+		return all
 	}
 	for _, h := range outbox.Health() {
-		all = append(all, control.Target{
+		target := control.Target{
 			Name: h.Name, Kind: h.Kind, Waiting: h.Waiting, Oldest: h.Oldest, Messages: h.Messages, Failed: h.Failed,
-			GivenUp: h.GivenUp, LastTold: h.LastTold, LastError: text(h.LastError),
-		})
+			GivenUp: h.GivenUp, LastTold: h.LastTold, LastError: text(h.LastError), Failing: h.Failing, Refusal: text(h.FailingErr),
+		}
+		for _, w := range h.Waits {
+			target.Waits = append(target.Waits, control.Wait{Why: w.Why, Events: w.Events, Until: w.Until, Error: text(w.Err)})
+		}
+		all = append(all, target)
 	}
 	return all
 }

@@ -225,6 +225,10 @@ func (o *operator) health() (control.Health, []string) {
 // long as lines wait with LOGFAST_ON_FULL=drop before they are discarded.
 const troubleTooLong = 10 * time.Second
 
+// failingTooOften is how many attempts at a target fail in a row until that is
+// degraded: a restart of the receiver fails fewer.
+const failingTooOften = 3
+
 // judge says whether logfast does its work, and why not.
 func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 	health, reasons := control.Healthy, []string(nil)
@@ -243,6 +247,13 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 			continue
 		}
 		worse(control.Unhealthy, "a setting is wrong: %s; %s", w.Problem, w.InUse)
+	}
+	for i := range s.Targets {
+		if t := &s.Targets[i]; t.Failing >= failingTooOften {
+			worse(control.Degraded, "%s takes no messages (%d attempts failed in a row): %s", t.Name, t.Failing, t.Refusal)
+		} else if t.LastError != "" && t.Failed == 0 {
+			worse(control.Degraded, "%s gets no messages: %s", t.Name, t.LastError)
+		}
 	}
 	stalled := time.Duration(s.Uploads.Stalled * float64(time.Second))
 	because := cmp.Or(s.Uploads.Blocked, s.Uploads.LastError, s.Uploads.SpoolError, "no error was seen")

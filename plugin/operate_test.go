@@ -60,10 +60,21 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 		},
 		"spool":        {control.Status{Uploads: control.Uploads{SpoolError: "EIO"}}, control.Degraded, []string{"the spool cannot be read: EIO"}},
 		"unregistered": {control.Status{Streams: []control.Stream{{Unregistered: true}}}, control.Degraded, []string{"no room to register 1 containers"}},
-		"inodes":       {control.Status{Disk: control.Disk{Inodes: 1 << 20, InodesFree: 999}}, control.Degraded, []string{"999 of 1048576 inodes"}},
-		"few inodes":   {control.Status{Disk: control.Disk{Inodes: 200, InodesFree: 9}}, control.Degraded, []string{"9 of 200 inodes"}},
-		"disk":         {control.Status{Now: now, Streams: trouble(time.Second)}, control.Degraded, []string{"takes nothing of 1 containers, of web for 1s: no space left"}},
-		"disk, long":   {control.Status{Now: now, Streams: trouble(10 * time.Second)}, control.Unhealthy, []string{"web for 10s"}},
+		"a target that refuses": {
+			control.Status{Targets: []control.Target{{Name: "webhook at bot", Failed: 3, Failing: 3, Refusal: "400", LastError: "400"}}},
+			control.Degraded, []string{"webhook at bot takes no messages (3 attempts failed in a row): 400"},
+		},
+		"a target that failed once": {
+			control.Status{Targets: []control.Target{{Failed: 1, Failing: 1, Refusal: "502", LastError: "502"}}}, control.Healthy, nil,
+		},
+		"no outbox": {
+			control.Status{Targets: []control.Target{{Name: "webhook at bot", LastError: "the outbox is not open: EIO"}}},
+			control.Degraded, []string{"webhook at bot gets no messages: the outbox is not open: EIO"},
+		},
+		"inodes":     {control.Status{Disk: control.Disk{Inodes: 1 << 20, InodesFree: 999}}, control.Degraded, []string{"999 of 1048576 inodes"}},
+		"few inodes": {control.Status{Disk: control.Disk{Inodes: 200, InodesFree: 9}}, control.Degraded, []string{"9 of 200 inodes"}},
+		"disk":       {control.Status{Now: now, Streams: trouble(time.Second)}, control.Degraded, []string{"takes nothing of 1 containers, of web for 1s: no space left"}},
+		"disk, long": {control.Status{Now: now, Streams: trouble(10 * time.Second)}, control.Unhealthy, []string{"web for 10s"}},
 		"both": {
 			control.Status{Now: now, Streams: trouble(11 * time.Second), Uploads: control.Uploads{Blocked: "403"}},
 			control.Unhealthy, []string{"the store refuses", "web for 11s"},

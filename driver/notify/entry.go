@@ -42,6 +42,7 @@ type entry struct {
 	tried     bool      // by this process
 	failures  int       // attempts to tell it alone, in this process
 	notBefore time.Time // the next of them
+	err       error     // why the last of them failed
 }
 
 // brief is what is kept in memory of an event.

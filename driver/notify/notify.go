@@ -131,6 +131,10 @@ type TargetHealth struct {
 	GivenUp   int64     // events that were not told
 	LastTold  time.Time // zero: none since the start
 	LastError error     // of the last attempt; nil where that succeeded
+
+	Waits      []Wait // why events wait, one entry a reason
+	Failing    int    // attempts that failed in a row, of the target or of one event
+	FailingErr error  // why the last of those failed
 }
 
 // Health tells how each target does. It waits for the disk at most.

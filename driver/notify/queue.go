@@ -318,6 +318,7 @@ func (q *queue) settle(work []*entry, err error, cut bool) {
 	if !q.target.folds {
 		e := work[0]
 		e.failures++
+		e.err = err
 		e.notBefore = now.Add(max(backoff(e.failures), pause))
 		if q.failures < e.failures { // others went through since: it is this one
 			q.notBefore = now.Add(webhookGap)
@@ -381,6 +382,8 @@ func (q *queue) health() TargetHealth {
 	if h.Waiting > 0 {
 		h.Oldest = q.waiting[0].at
 	}
+	h.Waits = q.waitsLocked(time.Now())
+	h.Failing, h.FailingErr = q.failingLocked()
 	return h
 }
 

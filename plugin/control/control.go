@@ -83,6 +83,18 @@ type Target struct {
 	GivenUp   int64     `json:"given_up"`        // events
 	LastTold  time.Time `json:"last_told,omitzero"`
 	LastError string    `json:"last_error,omitempty"` // of the last attempt, where that failed
+
+	Waits   []Wait `json:"waits,omitempty"`   // why events wait, one entry a reason
+	Failing int    `json:"failing,omitempty"` // attempts that failed in a row, of the target or of one event
+	Refusal string `json:"refusal,omitempty"` // why the last of those failed
+}
+
+// Wait counts the events that a target waits with for one reason.
+type Wait struct {
+	Why    string    `json:"why"` // next, rate, folded, refused or failed
+	Events int       `json:"events"`
+	Until  time.Time `json:"until,omitzero"` // when the plugin sends the first of them; zero: as soon as it can
+	Error  string    `json:"error,omitempty"`
 }
 
 // Counts is what was captured.

@@ -46,6 +46,7 @@ var (
 
 	notified      = desc("notifications_total", "Attempts to notify somebody of incidents, by kind of target and result: ok, failed.", "target", "result")
 	notifyWaiting = desc("notifications_waiting", "Incidents that a kind of target is still to be told of.", "target")
+	notifyHeld    = desc("notifications_held", "Incidents that a kind of target is still to be told of, by why they wait: next, rate, folded, refused, failed.", "target", "why")
 	notifyGivenUp = desc("notifications_given_up_total", "Incidents that a kind of target was not told of, after all attempts.", "target")
 
 	diskUsed   = desc("disk_used_bytes", "Bytes of the containers' files in the spool.")
@@ -57,7 +58,7 @@ var (
 var all = []*prometheus.Desc{
 	build, health, streams, troubled, reattach, events, lines, bytes, errors, resyncs, lostLines, lostBytes, seals,
 	streamLines, streamBytes, streamErrors, pendingSegments, pendingBytes, pendingAge, attempts, uploadedBytes,
-	lastUpload, stalled, blocked, notified, notifyWaiting, notifyGivenUp, diskUsed, diskBudget, diskFree, inodesFree,
+	lastUpload, stalled, blocked, notified, notifyWaiting, notifyHeld, notifyGivenUp, diskUsed, diskBudget, diskFree, inodesFree,
 }
 
 // Describe implements prometheus.Collector.
@@ -133,10 +134,18 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 // in the status.
 func (collector) targets(all []control.Target, count func(*prometheus.Desc, int64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
 	kinds := map[string]control.Target{}
+	type held struct{ kind, why string }
+	waits := map[held]int{}
 	for _, t := range all {
 		sum := kinds[t.Kind]
 		sum.Messages, sum.Failed, sum.GivenUp, sum.Waiting = sum.Messages+t.Messages, sum.Failed+t.Failed, sum.GivenUp+t.GivenUp, sum.Waiting+t.Waiting
 		kinds[t.Kind] = sum
+		for _, w := range t.Waits {
+			waits[held{t.Kind, w.Why}] += w.Events
+		}
+	}
+	for h, n := range waits {
+		gauge(notifyHeld, float64(n), h.kind, h.why)
 	}
 	for kind, sum := range kinds {
 		count(notified, sum.Messages, kind, "ok")

@@ -30,7 +30,7 @@ func full() control.Status {
 		Seals:   map[string]int64{"error": 12, "stop": 0},
 		Pending: control.Pending{Segments: 13, Bytes: 14, Oldest: now.Add(-15 * time.Second)},
 		Uploads: control.Uploads{Attempts: map[string]int64{"ok": 16, "blocked": 17}, Bytes: 18, Last: time.Unix(19, 0), Stalled: 20, Blocked: "403"},
-		Targets: []control.Target{{Kind: "webhook", Messages: 30, Failed: 5, Waiting: 1, GivenUp: 4}, {Kind: "webhook", Messages: 20, Failed: 2, Waiting: 2}, {Kind: "slack", Messages: 1}},
+		Targets: []control.Target{{Kind: "webhook", Messages: 30, Failed: 5, Waiting: 1, GivenUp: 4}, {Kind: "webhook", Messages: 20, Failed: 2, Waiting: 2, Waits: []control.Wait{{Why: "refused", Events: 2}}}, {Kind: "slack", Messages: 1}},
 		Disk:    control.Disk{Used: 21, Budget: 22, Free: 23, InodesFree: 24, Inodes: 25},
 	}
 }
@@ -63,7 +63,7 @@ func TestAScrapeSaysWhatTheStatusSays(t *testing.T) {
 		"disk_used_bytes 21", "disk_budget_bytes 22", "disk_free_bytes 23", "disk_free_inodes 24",
 		`error_to_object_seconds_bucket{le="31"} 0`, `error_to_object_seconds_bucket{le="32"} 1`, "error_to_object_seconds_sum 31.5",
 		`notifications_total{result="ok",target="webhook"} 50`, `notifications_total{result="failed",target="webhook"} 7`,
-		`notifications_total{result="ok",target="slack"} 1`, `notifications_waiting{target="webhook"} 3`, `notifications_given_up_total{target="webhook"} 4`,
+		`notifications_total{result="ok",target="slack"} 1`, `notifications_waiting{target="webhook"} 3`, `notifications_held{target="webhook",why="refused"} 2`, `notifications_given_up_total{target="webhook"} 4`,
 	} {
 		if !strings.Contains(text, "\nlogfast_"+want+"\n") {
 			t.Errorf("no logfast_%s", want)
