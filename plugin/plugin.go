@@ -172,7 +172,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
 	reader := read.New(read.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
 	older := archive.New(archive.Config{
-		Store: store, Key: cfg.Key,
+		Store: store, Key: cfg.Key, Temp: cfg.Spool, Room: spool.RoomToRead, // the plugin's root has no /tmp
 		Warn: func(err error) { log.Warn("docker logs: the archive cannot be read in full", "err", err) },
 	})
 	server.become(able{capture: capture, reader: reader, archive: older})

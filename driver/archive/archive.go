@@ -43,6 +43,12 @@ type Config struct {
 	// Warn is told, once for each, of what could not be read and is left out.
 	// It may be called from several goroutines, one at a time.
 	Warn func(error)
+	// Temp is the directory of nameless copies of large objects, which go with their
+	// last reader. Default: os.TempDir().
+	Temp string
+	// Room returns an error where Temp has no room for a copy of so many bytes. It may
+	// be called from several goroutines. Default: there is room until a write fails.
+	Room func(bytes int64) error
 }
 
 // Archive reads. Its methods may be called from several goroutines.

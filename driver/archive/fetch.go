@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) 
 	if attrs.Size > most {
 		return nil, fmt.Errorf("get %s: the store lists it with %d bytes and sends %d", s.Key, most, attrs.Size)
 	}
-	copied, err := duplicate(body, attrs.Size, most)
+	copied, err := a.duplicate(body, attrs.Size, most)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", s.Key, err)
 	}
@@ -119,7 +120,7 @@ func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) 
 
 // duplicate copies a body to here, of so many bytes (negative: unknown) and never
 // more than most.
-func duplicate(body io.Reader, size, most int64) (io.ReadCloser, error) {
+func (a *Archive) duplicate(body io.Reader, size, most int64) (io.ReadCloser, error) {
 	var head bytes.Buffer
 	if size >= 0 {
 		head.Grow(int(min(size, inMemory)) + bytes.MinRead)
@@ -131,7 +132,16 @@ func duplicate(body io.Reader, size, most int64) (io.ReadCloser, error) {
 	if total <= inMemory || total > most {
 		return io.NopCloser(bytes.NewReader(head.Bytes())), complete(total, size, most)
 	}
-	f, err := nameless()
+	if a.cfg.Room != nil {
+		needed := most // as much as may come
+		if size >= 0 {
+			needed = size
+		}
+		if err := a.cfg.Room(needed); err != nil {
+			return nil, err
+		}
+	}
+	f, err := nameless(cmp.Or(a.cfg.Temp, os.TempDir()))
 	if err != nil {
 		return nil, err
 	}
@@ -161,14 +171,13 @@ func complete(total, size, most int64) error {
 
 // nameless opens a temporary file that goes with its last reader, however the
 // process ends.
-func nameless() (*os.File, error) {
-	dir := os.TempDir()
+func nameless(dir string) (*os.File, error) {
 	if fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600); err == nil {
 		return os.NewFile(uintptr(fd), dir+"/logfast"), nil
 	}
 	f, err := os.CreateTemp(dir, "logfast") // some file systems know no O_TMPFILE
 	if err != nil {
-		return nil, fmt.Errorf("a temporary file for what is fetched; TMPDIR names another directory: %w", err)
+		return nil, fmt.Errorf("a temporary file in %s for what is fetched (for a command, TMPDIR names another directory): %w", dir, err)
 	}
 	return f, os.Remove(f.Name())
 }

@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"errors"
 	"io"
+	"path/filepath"
 	"testing"
 )
 
@@ -32,7 +34,7 @@ func TestDuplicate_WholeOrAnError(t *testing.T) {
 		"more than was listed, at all": {endless{}, -1, 0, -1},
 	} {
 		t.Run(what, func(t *testing.T) {
-			copied, err := duplicate(test.body, test.size, test.most)
+			copied, err := (&Archive{}).duplicate(test.body, test.size, test.most)
 			if (err != nil) != (test.want < 0) {
 				t.Fatalf("%v, want %d bytes", err, test.want)
 			}
@@ -44,5 +46,37 @@ func TestDuplicate_WholeOrAnError(t *testing.T) {
 				t.Errorf("%d bytes, %v; want %d", n, err, test.want)
 			}
 		})
+	}
+}
+
+// The plugin's root has no directory for temporary files: copies go where Temp says, if
+// there is room for them, and leave no name there.
+func TestDuplicate_Temp(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	const large = 3 * inMemory
+	full := errors.New("no room")
+	var asked []int64
+	a := &Archive{cfg: Config{Temp: t.TempDir(), Room: func(bytes int64) error {
+		if asked = append(asked, bytes); bytes > large {
+			return full
+		}
+		return nil
+	}}}
+	copied, err := a.duplicate(io.LimitReader(endless{}, large), large, maxObject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	if n, err := io.Copy(io.Discard, copied); n != large || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(a.cfg.Temp, "*")); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	if _, err := a.duplicate(endless{}, large+1, large+1); !errors.Is(err, full) {
+		t.Errorf("more than there is room for: %v", err)
+	}
+	if len(asked) != 2 || asked[0] != large || asked[1] != large+1 {
+		t.Errorf("asked for room for %v", asked)
 	}
 }

@@ -148,7 +148,8 @@ func (l *List) sealed(dir string, segments []segment.Segment, q *Query) {
 		}
 		m, err := l.a.cfg.Spool.Look(seg)
 		s := fromSpool(seg, m, err == nil)
-		s.InStore = l.a.cfg.Spool.Uploaded(seg)
+		// A store that is named says itself what it has: it may be another than then.
+		s.InStore = l.a.cfg.Store == nil && l.a.cfg.Spool.Uploaded(seg)
 		if q.judge(s) != no {
 			l.Segments = append(l.Segments, s)
 		}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path"
 
@@ -62,6 +63,16 @@ func (s *Spool) freeBytes() (int64, error) {
 		free = fs.Bfree
 	}
 	return int64(free) * fs.Bsize, nil
+}
+
+// RoomToRead returns an error where a temporary copy of so many bytes, of something that
+// is read, would take more than half of what is free: the rest stays for what is written.
+func (s *Spool) RoomToRead(bytes int64) error {
+	free, err := s.freeBytes()
+	if err == nil && bytes > free/2 {
+		err = fmt.Errorf("a copy of %d bytes would take more than half of the %d bytes that are free on the spool's disk: free some, or read it with logfast cat on another machine", bytes, free)
+	}
+	return err
 }
 
 func (s *Spool) statfs() (fs unix.Statfs_t, err error) {
