@@ -43,7 +43,7 @@ type commands struct {
 
 type pluginCommand struct{}
 
-func (pluginCommand) Run() error { return plugin.Main(Version, os.Environ(), os.Stderr) }
+func (pluginCommand) Run() error { return plugin.Main(Version, os.Environ(), os.Stdout, os.Stderr) }
 
 type versionCommand struct{}
 

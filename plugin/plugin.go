@@ -39,15 +39,15 @@ import (
 const Socket = "/run/docker/plugins/logfast.sock"
 
 // Main runs the plugin until SIGTERM or SIGINT. SIGHUP seals every active
-// segment. Its own log goes to stderr, which Docker copies to the daemon's. It
-// gives up for good what Docker lets a plugin do and logfast need not.
-func Main(version string, environ []string, stderr io.Writer) error {
+// segment. Its own log goes to stdout below WARN and to stderr from WARN on: Docker
+// copies both to the daemon's log, stderr as errors. It gives up for good what Docker lets a plugin do and logfast need not.
+func Main(version string, environ []string, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	log := selflog.New(stderr)
+	log := selflog.NewSplit(stdout, stderr)
 	if err := keepCapabilities(needed); err != nil {
 		log.Warn("logfast keeps privileges that it does not need", "err", err)
 	}

@@ -292,3 +292,29 @@ func TestFile_IsMadeAnew(t *testing.T) {
 		}
 	}
 }
+
+func TestSplit_OnlyWarningsAndErrorsOnStderr(t *testing.T) {
+	var stdout, stderr output
+	l := NewSplit(&stdout, &stderr)
+	l.Level.Set(slog.LevelDebug)
+	l.Debug("a detail")
+	l.Info("started level=ERROR")
+	l.With("container", "web").Warn("late level=INFO")
+	l.Error("failed")
+	for name, test := range map[string]struct {
+		got  []string
+		want []string
+	}{
+		"stdout": {lines(&stdout), []string{"level=DEBUG", "level=INFO"}},
+		"stderr": {lines(&stderr), []string{"level=WARN", "level=ERROR"}},
+	} {
+		if len(test.got) != len(test.want) {
+			t.Fatalf("%s: %q", name, test.got)
+		}
+		for i, want := range test.want {
+			if !strings.Contains(test.got[i], " "+want+" ") {
+				t.Errorf("%s: %q, want %s", name, test.got[i], want)
+			}
+		}
+	}
+}
