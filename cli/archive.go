@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,31 @@ type sourceFlags struct {
 	Key     string `group:"Which archive" placeholder:"TEMPLATE" help:"Template of the store's keys. Default: LOGFAST_KEY."`
 	NoStore bool   `group:"Which archive" help:"Only the spool."`
 	NoSpool bool   `group:"Which archive" help:"Only the store."`
+}
+
+// command is a command of logfast's that reads the same archive, to be pasted into a shell.
+func (c *sourceFlags) command(name string, operands []string) string {
+	words := []string{"logfast", name}
+	for _, flag := range []struct{ name, value string }{
+		{"--store", c.Store}, {"--config", c.Config}, {"--spool", c.Spool}, {"--key", c.Key},
+	} {
+		if flag.value != "" {
+			words = append(words, flag.name+"="+show.Shell(flag.value))
+		}
+	}
+	if c.NoStore {
+		words = append(words, "--no-store")
+	}
+	if c.NoSpool {
+		words = append(words, "--no-spool")
+	}
+	if slices.ContainsFunc(operands, func(word string) bool { return strings.HasPrefix(word, "-") }) {
+		words = append(words, "--")
+	}
+	for _, word := range operands {
+		words = append(words, show.Shell(word))
+	}
+	return strings.Join(words, " ")
 }
 
 // queryFlags say what is wanted.

@@ -118,7 +118,7 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		if err != nil {
 			return err
 		}
-		v := &incidentView{desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets}
+		v := &incidentView{desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets, source: &c.sourceFlags}
 		v.fetch(c.Context)
 		if d.ctx.Err() != nil {
 			return d.ctx.Err()
@@ -142,6 +142,18 @@ type incidentView struct {
 	lines   map[string][]archive.Numbered // by key
 	failed  bool
 	secrets bool // stay in the lines
+	source  *sourceFlags
+}
+
+// keysOf returns the keys of those of the incident's objects that want says.
+func (v *incidentView) keysOf(want func(*incident.Object) bool) []string {
+	var keys []string
+	for i := range v.Objects {
+		if o := &v.Objects[i]; want(o) {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys
 }
 
 // fetch gets the lines around the samples.
@@ -234,7 +246,11 @@ func (v *incidentView) print() error {
 		}
 		p.f("\nLog objects\n")
 		p.table(&t)
-		p.f("\nAll of it: logfast cat %s\n", show.Operand(v.Objects[0].Key))
+		p.f("\n")
+		if with := v.keysOf(func(o *incident.Object) bool { return o.Errors > 0 }); len(with) < len(v.Objects) && len(with) > 0 {
+			p.f("With errors: %s\n", v.source.command("cat", with))
+		}
+		p.f("All of it: %s\n", v.source.command("cat", v.keysOf(func(*incident.Object) bool { return true })))
 	}
 	return p.err
 }
