@@ -45,7 +45,7 @@ func (c *flushCommand) Run(stdout io.Writer) error {
 		waiting, cancel = context.WithTimeout(ctx, c.Timeout)
 		defer cancel()
 	}
-	f := flushing{bar: newProgress(os.Stderr), stdout: stdout, json: c.JSON}
+	f := flushing{bar: newProgress(os.Stderr), stderr: os.Stderr, stdout: stdout, json: c.JSON}
 	err := c.client().Flush(waiting, c.Container, f.step)
 	f.bar.clear()
 	switch {
@@ -68,11 +68,12 @@ func (c *flushCommand) Run(stdout io.Writer) error {
 // flushing is what is known of a flush.
 type flushing struct {
 	bar             *progress
-	stdout          io.Writer
+	stdout, stderr  io.Writer
 	json            bool
 	all, done, gone int
-	why             string // the rest is not in the store yet
-	err             error  // of stdout
+	why             string    // the rest is not in the store yet
+	saidAt          time.Time // when that was said last; zero: never
+	err             error     // of stdout
 }
 
 func (f *flushing) step(s control.Flush) {
@@ -84,17 +85,28 @@ func (f *flushing) step(s control.Flush) {
 	case s.Gone != nil:
 		f.gone++
 	case s.Waiting != "":
-		f.why = s.Waiting
+		f.say(s.Waiting)
 	default:
 		f.all = len(s.Sealed)
 	}
-	about := "segments are in the store"
-	if f.why != "" && f.done < f.all {
-		about += "; waiting: " + show.Field(f.why)
-	}
 	if f.all > 0 {
-		f.bar.draw(f.done, f.all, about)
+		f.bar.draw(f.done, f.all, "segments are in the store")
 	}
+}
+
+// sayAgain is how long a flush is silent about another reason to wait: a refusal may
+// read a little differently each time.
+const sayAgain = 30 * time.Second
+
+// say says why the rest waits: the first reason at once.
+func (f *flushing) say(why string) {
+	if why == f.why || !f.saidAt.IsZero() && time.Since(f.saidAt) < sayAgain {
+		f.why = why // late says it
+		return
+	}
+	f.why, f.saidAt = why, time.Now()
+	f.bar.clear()
+	fmt.Fprintf(f.stderr, "logfast: %d of %d segments wait for the store: %s\n", f.all-f.done-f.gone, f.all, show.Field(why)) //nolint:errcheck // a terminal that has gone
 }
 
 func (f *flushing) print(s *control.Segment) {
