@@ -89,6 +89,31 @@ func (o *owner) list(states ...segment.State) []segment.Segment {
 	return all
 }
 
+// TestAnotherStoreHasNothingOfTheSpool: a segment went to the bucket before; the one that
+// is named now does not have it.
+func TestAnotherStoreHasNothingOfTheSpool(t *testing.T) {
+	x := newRig(t, segment.DefaultKey)
+	o := x.own()
+	w := o.spool.Writer(stream("web"))
+	defer w.Close()
+	o.append(w, cri(0, "line"))
+	o.seal(w)
+	o.pack()
+	for _, seg := range o.list(segment.Packed) {
+		if err := o.spool.Uploaded(seg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := x.archive().Segments(t.Context(), Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if len(l.Segments) != 1 || l.Segments[0].Where() != "spool" {
+		t.Errorf("%+v", l.Segments)
+	}
+}
+
 func TestSpoolAndStoreTogether(t *testing.T) {
 	x := newRig(t, segment.DefaultKey)
 	o := x.own()
