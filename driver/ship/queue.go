@@ -15,7 +15,7 @@ type job struct {
 	urgent    bool
 	gone      bool        // no longer the queue's
 	busy      bool        // it is under way, from next until done or retry
-	fresh     bool        // it was added again while it was under way
+	released  bool        // by whoever held its segment, while it was under way
 	lost      record.Lost // what is lost if its file is, as far as is known
 	object    *Shipped    // of the object that is in the store; nil: it is not
 	attempts  int         // failed ones
@@ -57,16 +57,25 @@ func (q *queue) refresh(all []segment.Segment, look func(segment.Segment) (urgen
 	return gone
 }
 
-// add puts a segment in. One that is there and waits for its next attempt waits no
-// longer: whoever held it has let it go.
+// addReleased is add for a segment that Pack has just released. If the queue has the
+// segment already, its next attempt starts at once: the last one may have found it held.
+func (q *queue) addReleased(seg segment.Segment, urgent bool, text record.Lost) {
+	j := q.jobs[seg.Path()]
+	if j == nil {
+		q.add(seg, urgent, text)
+		return
+	}
+	j.released = j.busy
+	if i := slices.Index(q.waiting.list, j); i >= 0 {
+		j.notBefore = time.Time{}
+		heap.Fix(&q.waiting, i)
+	}
+}
+
+// add puts a segment in, unless it is there.
 func (q *queue) add(seg segment.Segment, urgent bool, text record.Lost) {
 	path := seg.Path()
-	if j := q.jobs[path]; j != nil {
-		j.fresh = j.busy
-		if i := slices.Index(q.waiting.list, j); i >= 0 {
-			j.notBefore = time.Time{}
-			heap.Fix(&q.waiting, i)
-		}
+	if q.jobs[path] != nil {
 		return
 	}
 	if q.jobs == nil {
@@ -131,10 +140,10 @@ func (q *queue) done(j *job) {
 func (q *queue) retry(j *job, now time.Time, p pace) {
 	j.attempts++
 	j.notBefore = now.Add(p.backoff(j.attempts))
-	if j.fresh {
+	if j.released {
 		j.notBefore = now
 	}
-	j.busy, j.fresh = false, false
+	j.busy, j.released = false, false
 	if q.waiting.before == nil {
 		q.waiting.before = func(a, b *job) bool { return a.notBefore.Before(b.notBefore) }
 	}

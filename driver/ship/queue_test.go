@@ -63,8 +63,14 @@ func TestAQueueOfManyTakesFewComparisons(t *testing.T) {
 // let it go, and is told of it before or after its attempt has failed.
 func TestAQueueTakesASegmentThatWasHeld(t *testing.T) {
 	for name, told := range map[string]func(q *queue, j *job, now time.Time){
-		"before": func(q *queue, j *job, now time.Time) { q.add(j.seg, false, record.Lost{}); q.retry(j, now, usual) },
-		"after":  func(q *queue, j *job, now time.Time) { q.retry(j, now, usual); q.add(j.seg, false, record.Lost{}) },
+		"before": func(q *queue, j *job, now time.Time) {
+			q.addReleased(j.seg, false, record.Lost{})
+			q.retry(j, now, usual)
+		},
+		"after": func(q *queue, j *job, now time.Time) {
+			q.retry(j, now, usual)
+			q.addReleased(j.seg, false, record.Lost{})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var q queue
@@ -77,6 +83,7 @@ func TestAQueueTakesASegmentThatWasHeld(t *testing.T) {
 				t.Fatalf("%v, next at %v of %v", j, at, q.jobs)
 			}
 			q.retry(j, now, usual)
+			q.add(held.seg, false, record.Lost{}) // a listing found it again
 			if j, at := q.next(now, false); j != nil || !at.After(now) {
 				t.Errorf("a failure of its own is tried again at once: %v, %v", j, at)
 			}

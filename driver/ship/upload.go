@@ -57,7 +57,7 @@ func (s *Shipper) upload(ctx context.Context) {
 			u.queue.hurry()
 		case <-s.packed:
 			for _, j := range s.takeOver() {
-				u.queue.add(j.seg, j.urgent, j.lost)
+				u.queue.addReleased(j.seg, j.urgent, j.lost)
 			}
 		case <-until(u.dispatch(ctx)):
 			s.refresh(&u.queue, segment.Packed)
