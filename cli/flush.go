@@ -71,8 +71,9 @@ type flushing struct {
 	stdout, stderr  io.Writer
 	json            bool
 	all, done, gone int
-	why             string    // the rest is not in the store yet
-	saidAt          time.Time // when that was said last; zero: never
+	why             string    // why the rest is not in the store yet
+	printed         string    // the reason that was printed last
+	printedAt       time.Time // zero: none was
 	err             error     // of stdout
 }
 
@@ -85,7 +86,7 @@ func (f *flushing) step(s control.Flush) {
 	case s.Gone != nil:
 		f.gone++
 	case s.Waiting != "":
-		f.say(s.Waiting)
+		f.explain(s.Waiting)
 	default:
 		f.all = len(s.Sealed)
 	}
@@ -94,19 +95,20 @@ func (f *flushing) step(s control.Flush) {
 	}
 }
 
-// sayAgain is how long a flush is silent about another reason to wait: a refusal may
-// read a little differently each time.
-const sayAgain = 30 * time.Second
+// reasonEvery is the least time between two reasons that are printed: the text of a
+// refusal may differ a little each time.
+const reasonEvery = 30 * time.Second
 
-// say says why the rest waits: the first reason at once.
-func (f *flushing) say(why string) {
-	if why == f.why || !f.saidAt.IsZero() && time.Since(f.saidAt) < sayAgain {
-		f.why = why // late says it
+// explain prints why the rest waits: the first reason at once.
+func (f *flushing) explain(why string) {
+	f.why = why
+	if why == f.printed || !f.printedAt.IsZero() && time.Since(f.printedAt) < reasonEvery {
 		return
 	}
-	f.why, f.saidAt = why, time.Now()
+	f.printed, f.printedAt = why, time.Now()
 	f.bar.clear()
-	fmt.Fprintf(f.stderr, "logfast: %d of %d segments wait for the store: %s\n", f.all-f.done-f.gone, f.all, show.Field(why)) //nolint:errcheck // a terminal that has gone
+	fmt.Fprintf(f.stderr, "logfast: %d of %d segments wait for the store: %s\n", //nolint:errcheck // a terminal that has gone
+		f.all-f.done-f.gone, f.all, show.Field(why))
 }
 
 func (f *flushing) print(s *control.Segment) {

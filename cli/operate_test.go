@@ -132,7 +132,8 @@ func TestStatus_SaysALossFirstAndFails(t *testing.T) {
 
 func TestTheBarIsForATerminal(t *testing.T) {
 	steps := []control.Flush{
-		{Sealed: make([]control.Segment, 4)}, {Shipped: &control.Segment{Key: "a"}}, {Waiting: "403 " + strings.Repeat("x", 200)}, {Waiting: "403 " + strings.Repeat("x", 201)}, {Shipped: &control.Segment{Key: "b"}},
+		{Sealed: make([]control.Segment, 4)}, {Shipped: &control.Segment{Key: "a"}}, {Waiting: "403 " + strings.Repeat("x", 200)},
+		{Waiting: "403 " + strings.Repeat("x", 201)}, {Shipped: &control.Segment{Key: "b"}},
 	}
 	for _, columns := range []int{0, 60} {
 		var bar, out, said bytes.Buffer
@@ -146,6 +147,12 @@ func TestTheBarIsForATerminal(t *testing.T) {
 		// The whole reason at once, terminal or not, and not again with each attempt.
 		if want := "logfast: 3 of 4 segments wait for the store: 403 " + strings.Repeat("x", 200) + "\n"; said.String() != want {
 			t.Errorf("said %q", said.String())
+		}
+		said.Reset()
+		f.printedAt = f.printedAt.Add(-reasonEvery)
+		f.step(control.Flush{Waiting: f.why}) // the reason that was held back still holds
+		if want := "logfast: 2 of 4 segments wait for the store: " + f.why + "\n"; said.String() != want {
+			t.Errorf("later %q", said.String())
 		}
 		err := f.late("after 1s")
 		if want := "2 of 4 segments were in the store after 1s. The others wait in the spool, and go as soon as they can: 403 x"; !strings.HasPrefix(err.Error(), want) {
