@@ -40,7 +40,8 @@ const Socket = "/run/docker/plugins/logfast.sock"
 
 // Main runs the plugin until SIGTERM or SIGINT. SIGHUP seals every active
 // segment. Its own log goes to stdout below WARN and to stderr from WARN on: Docker
-// copies both to the daemon's log, stderr as errors. It gives up for good what Docker lets a plugin do and logfast need not.
+// copies both to the daemon's log, stderr as errors. Main drops the privileges that
+// logfast does not need, for good.
 func Main(version string, environ []string, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -172,7 +173,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
 	reader := read.New(read.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
 	older := archive.New(archive.Config{
-		Store: store, Key: cfg.Key, Temp: cfg.Spool, Room: spool.RoomToRead, // the plugin's root has no /tmp
+		Store: store, Key: cfg.Key, Temp: cfg.Spool, CheckSpace: spool.CheckCopy, // the plugin's root has no /tmp
 		Warn: func(err error) { log.Warn("docker logs: the archive cannot be read in full", "err", err) },
 	})
 	server.become(able{capture: capture, reader: reader, archive: older})

@@ -46,9 +46,9 @@ type Config struct {
 	// Temp is the directory of nameless copies of large objects, which go with their
 	// last reader. Default: os.TempDir().
 	Temp string
-	// Room returns an error where Temp has no room for a copy of so many bytes. It may
-	// be called from several goroutines. Default: there is room until a write fails.
-	Room func(bytes int64) error
+	// CheckSpace returns an error if Temp has too little space for a copy of so many
+	// bytes. It may be called from several goroutines. Default: a write fails.
+	CheckSpace func(bytes int64) error
 }
 
 // Archive reads. Its methods may be called from several goroutines.

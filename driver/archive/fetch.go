@@ -132,12 +132,12 @@ func (a *Archive) duplicate(body io.Reader, size, most int64) (io.ReadCloser, er
 	if total <= inMemory || total > most {
 		return io.NopCloser(bytes.NewReader(head.Bytes())), complete(total, size, most)
 	}
-	if a.cfg.Room != nil {
+	if a.cfg.CheckSpace != nil {
 		needed := most // as much as may come
 		if size >= 0 {
 			needed = size
 		}
-		if err := a.cfg.Room(needed); err != nil {
+		if err := a.cfg.CheckSpace(needed); err != nil {
 			return nil, err
 		}
 	}

@@ -50,13 +50,13 @@ func TestDuplicate_WholeOrAnError(t *testing.T) {
 }
 
 // The plugin's root has no directory for temporary files: copies go where Temp says, if
-// there is room for them, and leave no name there.
+// there is space for them, and leave no name there.
 func TestDuplicate_Temp(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
 	const large = 3 * inMemory
-	full := errors.New("no room")
+	full := errors.New("no space")
 	var asked []int64
-	a := &Archive{cfg: Config{Temp: t.TempDir(), Room: func(bytes int64) error {
+	a := &Archive{cfg: Config{Temp: t.TempDir(), CheckSpace: func(bytes int64) error {
 		if asked = append(asked, bytes); bytes > large {
 			return full
 		}
@@ -74,9 +74,9 @@ func TestDuplicate_Temp(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 	if _, err := a.duplicate(endless{}, large+1, large+1); !errors.Is(err, full) {
-		t.Errorf("more than there is room for: %v", err)
+		t.Errorf("more than there is space for: %v", err)
 	}
 	if len(asked) != 2 || asked[0] != large || asked[1] != large+1 {
-		t.Errorf("asked for room for %v", asked)
+		t.Errorf("asked for space for %v", asked)
 	}
 }

@@ -96,21 +96,29 @@ func TestSlackDiscordAndTeams(t *testing.T) {
 			if n := len(r.Requests()); n != 1 {
 				t.Errorf("%d requests", n)
 			}
-			var body any
-			if err := json.Unmarshal(r.Requests()[0].Body, &body); err != nil {
-				t.Fatal(err)
-			}
-			text := texts(body)
-			for _, want := range []string{"checkout: 502 GET /orders/{n}, 37 errors on web-1", "docker logs --since"} {
-				if !strings.Contains(text, want) {
-					t.Errorf("%s\nlacks %s", text, want)
-				}
-			}
+			text := wantOutage(t, r)
 			if strings.Contains(text, "@everyone") || kind == "slack" && (strings.Contains(text, "<!channel>") || !strings.Contains(text, "&lt;!channel&gt; &amp;")) {
 				t.Errorf("a log line calls everybody: %s", text)
 			}
 		})
 	}
+}
+
+// wantOutage returns all strings of the first request's body, which has the subject
+// and the command of the message about outage.
+func wantOutage(t *testing.T, r *notifytest.Receiver) string {
+	t.Helper()
+	var body any
+	if err := json.Unmarshal(r.Requests()[0].Body, &body); err != nil {
+		t.Fatal(err)
+	}
+	text := texts(body)
+	for _, want := range []string{"checkout: 502 GET /orders/{n}, 37 errors on web-1", "docker logs --since"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s\nlacks %s", text, want)
+		}
+	}
+	return text
 }
 
 // texts are all strings of a JSON value, one a line.

@@ -45,7 +45,7 @@ func TestEarlyNotice_HasAnIDOfItsOwn(t *testing.T) {
 		b.add(shipped)
 		await(t, "one", r.Got())
 		await(t, "the other", r.Got())
-		eventually(t, "both are told", func() bool { return b.Health()[0].Told == 2 })
+		eventually(t, "both are sent", func() bool { return b.Health()[0].Told == 2 })
 		b.end()
 		seen := map[string]string{}
 		for _, q := range r.Requests()[before:] {

@@ -152,16 +152,7 @@ func TestIncoming_EachServiceTakesTheMessage(t *testing.T) {
 			if h := b.Health()[0]; h.LastError != nil {
 				t.Fatal(h.LastError)
 			}
-			var body any
-			if err := json.Unmarshal(r.Requests()[0].Body, &body); err != nil {
-				t.Fatal(err)
-			}
-			text := texts(body)
-			for _, want := range []string{"checkout: 502 GET /orders/{n}, 37 errors on web-1", "docker logs --since"} {
-				if !strings.Contains(text, want) {
-					t.Errorf("%s\nlacks %s", text, want)
-				}
-			}
+			text := wantOutage(t, r)
 			for _, call := range []string{"<!channel>", "@everyone", "[a](https"} {
 				if strings.Contains(text, call) {
 					t.Errorf("a log line has a meaning to the chat, %s: %s", call, text)

@@ -150,10 +150,11 @@ func newTarget(raw string, options, on []string) (*Target, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256([]byte(raw))
-	t.dir = t.Kind + "-" + hex.EncodeToString(sum[:8])
+	dirKind := t.Kind
 	if hook != nil {
-		t.dir = "webhook-" + hex.EncodeToString(sum[:8]) // whatever as= says: what waits stays with the URL
+		dirKind = "webhook" // whatever as= says: the events that wait stay with the URL
 	}
+	t.dir = dirKind + "-" + hex.EncodeToString(sum[:8])
 	t.Name = t.Kind + "-" + hex.EncodeToString(sum[:3])
 	if hook != nil || u.Scheme == "smtp" {
 		t.Name += " at " + u.Host

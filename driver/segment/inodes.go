@@ -65,12 +65,13 @@ func (s *Spool) freeBytes() (int64, error) {
 	return int64(free) * fs.Bsize, nil
 }
 
-// RoomToRead returns an error where a temporary copy of so many bytes, of something that
-// is read, would take more than half of what is free: the rest stays for what is written.
-func (s *Spool) RoomToRead(bytes int64) error {
+// CheckCopy returns an error if a temporary copy of so many bytes, for a reader, would
+// take more than half of the free space: writers need the rest.
+func (s *Spool) CheckCopy(bytes int64) error {
 	free, err := s.freeBytes()
 	if err == nil && bytes > free/2 {
-		err = fmt.Errorf("a copy of %d bytes would take more than half of the %d bytes that are free on the spool's disk: free some, or read it with logfast cat on another machine", bytes, free)
+		err = fmt.Errorf("a copy of %d bytes would take more than half of the %d bytes that are free on the spool's disk: "+
+			"free some, or read it with logfast cat on another machine", bytes, free)
 	}
 	return err
 }

@@ -1,6 +1,6 @@
 // Package selflog is logfast's own log: text lines on stdout and stderr, which
-// Docker copies to the daemon's log as info and as errors, and the same lines in a small file that outlives
-// the plugin. What repeats is folded.
+// Docker copies to the daemon's log as info and as errors, and the same lines in a
+// small file that outlives the plugin. What repeats is folded.
 package selflog
 
 import (
