@@ -20,7 +20,6 @@ var floors = map[string]int{
 	"driver/frame":             1,
 	"driver/record":            1,
 	"driver/detect":            1,
-	"driver/deflate":           0,
 	"driver/expression":        0,
 	"driver/redact":            1,
 	"driver/object":            1,
