@@ -44,7 +44,6 @@ var floors = map[string]int{
 	"plugin":                   5,
 	"cli":                      6,
 	"":                         7, // main
-	"demo/s3ls":                7,
 	"scripts/sbom":             7,
 	"test/e2e/emit":            7,
 	"test/e2e/goserver":        7,

@@ -88,20 +88,23 @@ gateway_answers() {
     listens "$port"
 }
 
-# bucket ls PREFIX | bucket cat KEY: the bucket, through S3 and nothing else.
-bucket() {
-    env -i PATH="$PATH" AWS_ENDPOINT_URL_S3="http://127.0.0.1:$port" \
+# archive COMMAND...: logfast's own commands on the bucket, through S3 and
+# nothing else, as on any machine that may read it.
+archive() {
+    env -i PATH="$PATH" TERM=dumb LOGFAST_STORE="s3://$bucket" AWS_ENDPOINT_URL_S3="http://127.0.0.1:$port" \
         AWS_REGION=us-east-1 AWS_SHARED_CREDENTIALS_FILE="$tmp/etc/credentials" \
-        AWS_EC2_METADATA_DISABLED=true timeout --foreground 20 "$tmp/s3ls" "$bucket" "$@"
+        AWS_EC2_METADATA_DISABLED=true timeout --foreground 20 build/logfast "$1" --no-spool --utc "${@:2}"
 }
 
 on_disk() { cat "$tmp"/log/*/"$1".log 2>/dev/null; }
 
-# Both of the group's segments, sealed and shipped because of an error.
+# Both of the group's segments, sealed and uploaded because of an error, and the
+# incident that refers to them.
 errors_shipped() {
     kill -0 "$gateway" 2>/dev/null || die "versitygw ended"
-    bucket ls logs/ >"$tmp/listing" 2>"$tmp/listing.error" || return 1
-    [ "$(grep -c -- '-error\.log\.gz$' "$tmp/listing")" -ge 2 ]
+    archive ls >"$tmp/listing" 2>"$tmp/listing.error" || return 1
+    [ "$(grep -c -- '-error\.log\.gz$' "$tmp/listing")" -ge 2 ] || return 1
+    archive incidents >"$tmp/incidents" 2>"$tmp/listing.error" && grep -q /checkout "$tmp/incidents"
 }
 
 # --- the way out -------------------------------------------------------------
@@ -268,7 +271,6 @@ mkdir -m 0700 "$tmp/log" "$tmp/etc" "$tmp/s3" "$tmp/metadata"
 
 step "Make an image of nginx, gunicorn and Django from Debian's packages"
 demo/image.sh "$image" | quote
-CGO_ENABLED=0 go build -o "$tmp/s3ls" ./demo/s3ls
 
 step "Start a real S3 server (versitygw) on loopback"
 access=DEMO$(random_hex 8)
@@ -287,7 +289,7 @@ echo "$gateway" >"$tmp/gateway.pid"
 wait_for 20 "versitygw answers on 127.0.0.1:$port" gateway_answers
 env -i PATH="$PATH" ADMIN_ACCESS_KEY="$access" ADMIN_SECRET_KEY="$secret" timeout --foreground 20 "$versitygw" \
     admin --endpoint-url "http://127.0.0.1:$port" create-bucket --owner "$access" --bucket "$bucket"
-bucket ls '' >/dev/null
+archive ls >/dev/null
 say "http://127.0.0.1:$port, random keys, an empty bucket: s3://$bucket"
 
 step "Configure and enable the plugin $plugin"
@@ -329,56 +331,23 @@ on_disk "$nginx" | tail -n 2 | quote
 
 step "Check out: a real exception"
 fetch /checkout
-wait_for 60 "the error's log is in the bucket" errors_shipped
+wait_for 60 "the error's log and its incident are in the bucket" errors_shipped
 arrived=$EPOCHREALTIME
 hundredths=$(((${arrived/./} - ${answered/./}) / 10000))
 printf -v latency '%d.%02d' $((hundredths / 100)) $((hundredths % 100))
-say "${bold}After $latency s the error's log is in the bucket$plain ($quiet s of quiet, then sealed, packed and put)."
+say "${bold}After $latency s the error's log is in the bucket$plain ($quiet s of quiet, then sealed, packed and uploaded)."
 
-step "Look into the bucket"
-bucket ls '' | quote
-
-# around PATTERN FILE prints the lines from two before the first that matches
-# to the one after the last, and marks those of the error.
-answer='Internal Server Error|HTTP/.*" 5[0-9][0-9] '
-exception=' stderr F [A-Za-z]+Error: '
-around() {
-    local -a lines
-    local i from=-1 to=-1 error='' colour mark
-    mapfile -t lines <"$2"
-    for i in "${!lines[@]}"; do
-        if [[ ${lines[i]} =~ $1 ]]; then
-            if [ "$from" -lt 0 ]; then from=$i; fi
-            to=$i
-        fi
-    done
-    [ "$from" -ge 0 ] || die "the object lacks the error"
-    for ((i = from > 2 ? from - 2 : 0; i <= to + 1 && i < ${#lines[@]}; i++)); do
-        colour=$dim mark=' '
-        if [[ ${lines[i]} == *'Internal Server Error'* ]]; then error=yes; fi
-        if [[ ${lines[i]} =~ HTTP/.*\"\ 5[0-9][0-9]\  ]]; then
-            colour=$bold$red mark='>'
-        elif [ -n "$error" ] && [[ ${lines[i]} == *' stderr '* ]]; then # stdout may come in between
-            colour=$red mark='>'
-            if [[ ${lines[i]} =~ $exception ]]; then error=; fi
-        fi
-        printf '     %s %s%s%s\n' "$mark" "$colour" "${lines[i]}" "$plain"
-    done
+step "Look into the bucket with logfast's own commands"
+# show COMMAND...: an archive command as you would type it, and what it prints.
+show() {
+    printf '\n       %s$ logfast %s%s\n' "$bold" "$*" "$plain"
+    archive "$@" >"$tmp/shown"
+    quote <"$tmp/shown"
 }
-
-found=
-while read -r key; do
-    bucket cat "$key" >"$tmp/object"
-    printf '\n       %ss3://%s/%s%s\n' "$bold" "$bucket" "$key" "$plain"
-    if grep -q 'Traceback' "$tmp/object"; then
-        say "Django's own account of it, unpacked:"
-        around "$answer|$exception" "$tmp/object"
-        found=yes
-    else
-        say "What travelled with it, as it has the same group:"
-        around "$answer" "$tmp/object"
-    fi
-done < <(sed -n 's/.*[[:space:]]\(logs\/.*-error\.log\.gz\)$/\1/p' "$tmp/listing" | sort)
-[ -n "$found" ] || die "no object has the traceback"
+show ls
+show incidents
+incident=$(awk 'END { print $NF }' "$tmp/shown") # the column LATEST
+show incident "$incident"
+grep -q Traceback "$tmp/shown" || die "the incident lacks the traceback"
 
 step "Clean up"
