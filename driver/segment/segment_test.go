@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,9 @@ func files(t *testing.T, dir string) (names []string) {
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || path == dir || d.Name() == LockFile {
 			return err
+		}
+		if d.Name() == DeletedDir {
+			return fs.SkipDir // see deleted_test.go
 		}
 		rel, _ := filepath.Rel(dir, path)
 		if d.IsDir() {

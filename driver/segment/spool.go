@@ -7,6 +7,7 @@
 //
 //	.lock                     held by the one process that owns the spool
 //	.reserve                  room that giving up may need on a full disk
+//	.deleted/                 whose segments were deleted; see DeletedDir
 //	web-1a2b3c4d5e6f/         one container
 //	  .stream.json            a Stream
 //	  web.log                 the active segment
@@ -19,6 +20,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path"
 	"slices"
@@ -51,6 +53,7 @@ type Options struct {
 	MaxDisk  int64           // bytes that the containers' files may have; 0 is no bound
 
 	Routes *incident.Routes // patterns of routes for incidents; nil: none
+	Log    *slog.Logger     // nil: nothing is logged
 }
 
 // Spool is an open spool directory. Its methods may be called from several
@@ -58,7 +61,8 @@ type Options struct {
 // sealed, to SHIP from then on.
 //
 // The order of its locks, outermost first: making; a Writer's mu; mu. Seals are called with
-// a Writer's mu held, so that they must not make room.
+// a Writer's mu held, so that they must not make room. Those of the records in DeletedDir come
+// after making, and none of the others is taken while one of them is held.
 type Spool struct {
 	path    string
 	mounted string // see mountRoot; when it was opened
@@ -70,7 +74,9 @@ type Spool struct {
 	gid     int
 	routes  *incident.Routes // patterns of routes; nil: none
 
-	died map[string]bool // by directory; see Died; filled before Recover
+	died    map[string]bool // by directory; see Died; filled before Recover
+	log     *slog.Logger
+	deleted deletedRecords
 
 	seals   Seals // nil: nobody wants to know; set before the first
 	maxDisk int64
@@ -115,9 +121,12 @@ func Open(dir string, o Options) (*Spool, error) {
 	if o.Detector == nil {
 		o.Detector = detect.Off{}
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	s := &Spool{
 		path: dir, mounted: mountRoot(dir), damaged: make(chan struct{}, 1), root: root, lock: lock,
-		key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, routes: o.Routes,
+		key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, routes: o.Routes, log: o.Log,
 		foundFull: map[attempt]time.Time{}, packs: map[string]chan struct{}{}, writers: map[string]*Writer{},
 		held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{},
 	}
@@ -125,11 +134,14 @@ func Open(dir string, o Options) (*Spool, error) {
 		_, err := s.MakeRoom(n)
 		return err
 	}
+	if err := s.deleted.load(s); err != nil {
+		s.log.Warn("cannot read which lines were deleted: docker logs may not say that they are missing", "dir", DeletedDir, "err", err)
+	}
 	return s, nil
 }
 
 // Close gives the spool up. Its writers must be closed before.
-func (s *Spool) Close() error { return errors.Join(s.lock.Close(), s.root.Close()) }
+func (s *Spool) Close() error { return errors.Join(s.deleted.close(), s.lock.Close(), s.root.Close()) }
 
 func (s *Spool) own(name string) error {
 	if s.uid < 0 && s.gid < 0 {

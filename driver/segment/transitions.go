@@ -208,6 +208,7 @@ func (s *Spool) Uploaded(seg Segment) error {
 // no stream uses it. It may be repeated until it succeeds; a segment that is
 // gone already is no error.
 //
+//	record that it is the last    killed here: see noteDeleted
 //	remove the packed file        killed here: Recover removes the Meta
 //	remove Meta                   killed here: Recover removes the directory
 //	remove .stream.json           killed here: Recover removes the directory
@@ -225,6 +226,7 @@ func (s *Spool) Delete(seg Segment) error {
 	}
 	defer release()
 	s.noteRemoved(seg)
+	defer s.noteDeleted(seg)()
 	size, _ := s.sizeOf(seg) // 0 where an earlier try removed it
 	for _, name := range []string{seg.Path(), path.Join(seg.Dir, seg.Name.metaName())} {
 		if err := durable.Unlink(s.root, name); err != nil && !errors.Is(err, os.ErrNotExist) {

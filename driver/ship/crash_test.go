@@ -45,6 +45,7 @@ var windows = []string{
 	// Spool.Uploaded
 	"rename uploaded", "fsync directory",
 	// Spool.Delete, once Keep is over
+	"mkdir .deleted", "fsync directory", "create record",
 	"remove uploaded", "remove meta", "remove stream", "remove directory",
 }
 
@@ -102,6 +103,8 @@ func role(name string) string {
 		return "active"
 	case strings.HasPrefix(base, "web.log-"):
 		return "sealed"
+	case strings.HasPrefix(base, crashStream.ID+"-"):
+		return "record"
 	case base == crashStream.Dir():
 		return "directory"
 	}
@@ -293,6 +296,10 @@ func (l *life) expectEnd() {
 		inside, _ := filepath.Glob(filepath.Join(l.root, "*", "*"))
 		hidden, _ := filepath.Glob(filepath.Join(l.root, "*", ".*"))
 		l.Errorf("left in the spool: %v %v %v", left, inside, hidden)
+	}
+	records, err := filepath.Glob(filepath.Join(l.root, segment.DeletedDir, crashStream.ID+"-*"))
+	if err != nil || len(records) != 1 {
+		l.Errorf("records of what was deleted: %v, %v", records, err)
 	}
 }
 
