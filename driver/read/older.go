@@ -23,7 +23,7 @@ type Archived struct {
 // needed. What the store cannot tell is said in the answer.
 func (g *Reading) older() {
 	before := g.pruned
-	if before.IsZero() && len(g.parts) == 0 {
+	if len(g.parts) == 0 {
 		before = time.Now() // nothing of it is here, or left here
 	}
 	if g.req.Older == nil || before.IsZero() || g.req.Tail == 0 || !g.req.Since.IsZero() && !g.req.Since.Before(before) {
@@ -66,7 +66,7 @@ func (g *Reading) older() {
 	}
 	g.parts = append(parts, g.parts...)
 	g.pruned = time.Time{}
-	if first := parts[0]; first.meta.Seq > 1 && (g.req.Since.IsZero() || g.req.Since.Before(first.meta.First)) {
+	if first := parts[0]; (first.meta.Seq > 1 || g.deletedBefore(first)) && (g.req.Since.IsZero() || g.req.Since.Before(first.meta.First)) {
 		g.pruned = first.meta.First // the store does not have all of it, or no more
 	}
 }

@@ -71,11 +71,12 @@ type Reading struct {
 	given map[known]bool // segments of the watched directory that are no news
 	at    *part          // the last one of the watched directory that a follower has copied
 
-	pruned time.Time // what was asked begins before this, the first record that can be read; zero: no
-	unread error     // why the store could not be asked
-	buf    []byte    // the block that is being read
-	frames []byte    // not yet written
-	out    Output
+	pruned  time.Time       // what was asked begins before this, the first record that can be read; zero: no
+	deleted segment.Deleted // by the spool's own record; zero: there is none
+	unread  error           // why the store could not be asked
+	buf     []byte          // the block that is being read
+	frames  []byte          // not yet written
+	out     Output
 }
 
 // part is a segment, or what of the active one was there when it was looked at.
@@ -166,13 +167,22 @@ func (g *Reading) find() error {
 		lists = append(lists, list)
 	}
 	g.parts = append(merge(lists), g.parts...)
-	if gone {
+	var known bool
+	g.deleted, known = g.cfg.Spool.Deleted(g.req.ID) // after the listing: the record comes before the deletion
+	switch {
+	case len(g.parts) > 0 && (gone || g.deletedBefore(g.parts[0])):
+		g.pruned = g.parts[0].meta.First
+	case len(g.parts) == 0 && known:
+		g.pruned = g.deleted.To.Truncate(time.Second).Add(time.Second)
+	case len(g.parts) == 0 && gone:
 		g.pruned = time.Now()
-		if len(g.parts) > 0 {
-			g.pruned = g.parts[0].meta.First
-		}
 	}
 	return nil
+}
+
+// deletedBefore reports whether lines were deleted that are older than p.
+func (g *Reading) deletedBefore(p *part) bool {
+	return !g.deleted.From.IsZero() && g.deleted.From.Before(p.meta.First)
 }
 
 // listDir returns the segments of one directory, but for the active one and

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -500,13 +501,20 @@ func TestLogsAfterThePluginWasKilled(t *testing.T) {
 	c.wantLogs("before\nafter\n", "")
 }
 
-func TestLogsSayWhatWasPruned(t *testing.T) {
+// enableWithoutCopies is enable with copies that are deleted when the plugin starts next.
+func enableWithoutCopies(t *testing.T) *host {
+	t.Helper()
 	h := enable(t, "LOGFAST_KEEP=0s")
 	t.Cleanup(func() { // a setting that enable does not know
 		docker(t, "plugin", "disable", "-f", pluginName)
 		docker(t, "plugin", "set", pluginName, "LOGFAST_KEEP=7d")
 		docker(t, "plugin", "enable", pluginName)
 	})
+	return h
+}
+
+func TestLogsSayWhatWasPruned(t *testing.T) {
+	h := enableWithoutCopies(t)
 	steps := []step{out("first\n"), {Await: "go"}, out("second\n"), {Await: "end"}}
 	c, fetched := h.run("pruned", steps), h.run("fetched", steps, "read-archive=true")
 	both := []*container{c, fetched}
@@ -539,4 +547,51 @@ func TestLogsSayWhatWasPruned(t *testing.T) {
 	h.replace(syscall.SIGKILL)
 	eventually(t, "all is pruned", func() bool { return len(fetched.files()) == 0 })
 	fetched.wantLogs("first\nsecond\n", "")
+}
+
+// TestLogs_SayWhatWasPrunedAfterARestart deletes all that there is of a container that has
+// ended, and of containers that run and print nothing more, and restarts the plugin.
+func TestLogs_SayWhatWasPrunedAfterARestart(t *testing.T) {
+	h := enableWithoutCopies(t)
+	waits := []step{out("first\n"), {Await: "go"}, out("second\n"), {Await: "end"}}
+	ended := h.run("ended", []step{out("first\n")})
+	running, fetched := h.run("running", waits), h.run("fetched", waits, "read-archive=true")
+	never := h.run("never", []step{{Await: "end"}})
+	ended.wait()
+	printed := []*container{ended, running, fetched}
+	each := func(ok func(c *container) bool) func() bool {
+		return func() bool { return !slices.ContainsFunc(printed, func(c *container) bool { return !ok(c) }) }
+	}
+	eventually(t, "the first lines are there", each(func(c *container) bool { return len(c.files()) == 1 }))
+	h.signal(syscall.SIGHUP)
+	eventually(t, "they are uploaded", each((*container).shipped))
+	for range 2 { // the first start deletes, the second one finds nothing
+		docker(t, "plugin", "disable", "-f", pluginName)
+		docker(t, "plugin", "enable", "--timeout", "0", pluginName)
+		eventually(t, "they are pruned", each(func(c *container) bool { return len(c.files()) == 0 }))
+	}
+	notice := regexp.MustCompile(`^logfast: lines before \S+ are no longer on this host; what was uploaded is in the store\n$`)
+	for _, c := range []*container{ended, running} {
+		if stdout, stderr := c.logs(); stdout != "" || !notice.MatchString(stderr) {
+			t.Errorf("%s: %q, %q", c.app, stdout, stderr)
+		}
+	}
+	fetched.wantLogs("first\n", "")
+	never.wantLogs("", "")
+	running.allow("go")
+	fetched.allow("go")
+	eventually(t, "the running ones go on", func() bool {
+		stdout, _ := running.logs()
+		last, _ := fetched.logs("--tail", "1")
+		return stdout == "second\n" && last == "second\n"
+	})
+	if _, stderr := running.logs(); !notice.MatchString(stderr) {
+		t.Errorf("%q", stderr)
+	}
+	running.wantLogs("second\n", "", "--tail", "1")
+	fetched.wantLogs("first\nsecond\n", "")
+	for _, c := range []*container{running, fetched, never} {
+		c.allow("end")
+		c.wait()
+	}
 }
