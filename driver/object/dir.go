@@ -285,7 +285,7 @@ func (d *Dir) place(content, side, key string) (err error) {
 }
 
 // settle says whether key is done: its object has these attributes' bytes,
-// durably. ErrExists where the object has other bytes.
+// durably. A TakenError if the object has other bytes.
 func (d *Dir) settle(key string, attrs Attributes) (done bool, err error) {
 	f, have, err := d.openObject(key)
 	if errors.Is(err, ErrNotFound) {
@@ -303,7 +303,7 @@ func (d *Dir) settle(key string, attrs Attributes) (done bool, err error) {
 		have.SHA256 = [32]byte(digest.Sum(nil))
 	}
 	if have.SHA256 != attrs.SHA256 {
-		return false, ErrExists
+		return false, &TakenError{By: have}
 	}
 	// Window: the earlier Put died between making the object visible and
 	// making its name durable, so that is done here again.

@@ -19,7 +19,8 @@ var (
 	// ErrNotFound: no object has the key.
 	ErrNotFound = errors.New("no such object")
 	// ErrExists: another object, with other bytes, has the key already. It
-	// stays untouched, and trying again cannot help.
+	// stays untouched, and trying again cannot help. A [TakenError] says what
+	// that object is, if the store knows.
 	ErrExists = errors.New("a different object has this key already")
 	// ErrBlocked: the store refuses, and goes on refusing until somebody
 	// changes something: rights, credentials, the bucket's name. The store
@@ -32,6 +33,18 @@ var (
 	// never be stored; others can.
 	ErrInvalid = errors.New("the object cannot be stored")
 )
+
+// TakenError is the [ErrExists] of a store that knows the attributes of the object
+// that has the key. A store that keeps no metadata returns a plain ErrExists: from
+// an object without metadata nobody could conclude who wrote it.
+type TakenError struct {
+	By Attributes // as Head returns them
+}
+
+func (e *TakenError) Error() string { return ErrExists.Error() }
+
+// Unwrap makes the error an [ErrExists].
+func (e *TakenError) Unwrap() error { return ErrExists }
 
 // Attributes are what a store keeps beside an object's bytes.
 type Attributes struct {
@@ -61,7 +74,7 @@ type Store interface {
 	// a part of it. Put never overwrites: where the key already has an object
 	// with the same SHA-256, Put returns nil (an earlier try arrived; the
 	// object keeps the attributes it has), and where the bytes differ,
-	// ErrExists. So it may be repeated after any failure. The caller keeps
+	// ErrExists, as a [TakenError] if the store can. So it may be repeated after any failure. The caller keeps
 	// body open until Put has returned and never changes the bytes again,
 	// before or after: the store may share them. Put leaves body at a
 	// position of its own choice; who repeats it seeks first. Bytes that do

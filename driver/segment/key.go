@@ -79,8 +79,8 @@ func ParseKeyTemplate(s string) (*KeyTemplate, error) {
 	return k, nil
 }
 
-// maxKey bounds a key, in bytes: S3 takes 1024, and where a foreign object has
-// the key SHIP adds up to 64.
+// maxKey bounds a key, in bytes: S3 takes 1024, and [KeyBeside] adds up to 64 if
+// another object has the key.
 const maxKey = 1024 - 64
 
 // check refuses text that can make a key which a store refuses. What the

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"math"
 	"path"
 	"regexp"
@@ -25,9 +26,50 @@ var keyPatterns = map[string]string{
 	"id":     `[0-9a-f]{12}`,
 }
 
-// beside ends the name, before its extensions, of an object whose first choice
-// of a key was somebody else's. It is no part of the template's key.
-var beside = regexp.MustCompile(`-[0-9A-Za-z_.-]{1,12}-\d{6,18}-[0-9a-f]{16}$`)
+// beside ends the name, before its extensions, of an object whose template's key
+// another object had: what [KeyBeside] adds. It is no part of the template's key.
+var beside = regexp.MustCompile(`-[0-9A-Za-z_.-]{1,12}-\d{6,18}-[0-9a-f]{16}(-\d{1,9})?$`)
+
+// splitName divides a key before the extensions of its name.
+func splitName(key string) (name, ext string) {
+	dir, base := path.Split(key)
+	name, ext, dotted := strings.Cut(base, ".log")
+	if dotted {
+		ext = ".log" + ext
+	}
+	return dir + name, ext
+}
+
+// KeyBeside returns the next key to try for a segment when another object has
+// m.Key. It puts the container, the number and the text's sum into the name, before
+// its extensions, so that two segments do not share it. If another object has that
+// key too, it appends -2, then -3 and so on. The keys of a segment are all different,
+// and always the same in the same order: m.Key says how far the segment has come.
+func KeyBeside(m *Meta) string {
+	name, ext := splitName(m.Key)
+	own := fmt.Sprintf("-%s-%06d-%.16s", FileName(m.Stream.ShortID()), m.Seq, m.SHA256)
+	template, count, found := cutLast(name, own)
+	if !found {
+		return name + own + ext
+	}
+	n := 1
+	if count != "" {
+		var err error
+		if n, err = strconv.Atoi(strings.TrimPrefix(count, "-")); err != nil || count[0] != '-' || n < 2 {
+			return name + own + ext // the template's own text, not a count
+		}
+	}
+	return fmt.Sprintf("%s%s-%d%s", template, own, n+1, ext)
+}
+
+// cutLast is strings.Cut around the last sep.
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
 
 // KeyReader is the inverse of a KeyTemplate. It may be used by several
 // goroutines.
@@ -88,12 +130,8 @@ func wall(text string) bool {
 // FileName leaves them, and what the key does not say is zero. ok is false where
 // the template did not make the key.
 func (r *KeyReader) Read(key string) (m Meta, ok bool) {
-	dir, base := path.Split(key)
-	name, ext, dotted := strings.Cut(base, ".log")
-	if dotted {
-		ext = ".log" + ext
-	}
-	groups := r.pattern.FindStringSubmatch(dir + beside.ReplaceAllString(name, "") + ext)
+	name, ext := splitName(key)
+	groups := r.pattern.FindStringSubmatch(beside.ReplaceAllString(name, "") + ext)
 	if groups == nil {
 		return m, false
 	}

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ func TestAKeyBesideAForeignOne(t *testing.T) {
 	for template, key := range map[string]string{
 		DefaultKey:            "logs/dt=2026-11-23/host=h/app=a/20261123T190301.123456Z-000042-1a2b3c4d5e6f-error-1a2b3c4d5e6f-000042-0123456789abcdef.log.gz",
 		"{app}.log-{unix}.gz": "web-1a2b3c4d5e6f-000042-0123456789abcdef.log-1763924581.gz",
+		"{app}.{unix}.log.gz": "web.1763924581-1a2b3c4d5e6f-000042-0123456789abcdef-12.log.gz",
 	} {
 		k, err := ParseKeyTemplate(template)
 		if err != nil {
@@ -53,6 +55,71 @@ func TestAKeyBesideAForeignOne(t *testing.T) {
 		}
 		if m, ok := k.Reader().Read(key); !ok || m.Key != key || m.First.IsZero() || strings.Contains(m.Stream.App, "0123") {
 			t.Errorf("%s: %+v, %v", template, m, ok)
+		}
+	}
+}
+
+// TestKeyBeside: the keys of a segment go on without end, are all different, stay
+// short, and are read as the template's.
+func TestKeyBeside(t *testing.T) {
+	for key, want := range map[string][]string{
+		"logs/dt=2026-11-23/a.log.gz": {
+			"logs/dt=2026-11-23/a-0123456789ab-000007-ffffffffffffffff.log.gz",
+			"logs/dt=2026-11-23/a-0123456789ab-000007-ffffffffffffffff-2.log.gz",
+			"logs/dt=2026-11-23/a-0123456789ab-000007-ffffffffffffffff-3.log.gz",
+		},
+		"checkout.log-1763924581.gz": {
+			"checkout-0123456789ab-000007-ffffffffffffffff.log-1763924581.gz",
+			"checkout-0123456789ab-000007-ffffffffffffffff-2.log-1763924581.gz",
+		},
+		"plain": {"plain-0123456789ab-000007-ffffffffffffffff", "plain-0123456789ab-000007-ffffffffffffffff-2"},
+		// What a template has of the same shape is not a count.
+		"a-0123456789ab-000007-ffffffffffffffff/b": {
+			"a-0123456789ab-000007-ffffffffffffffff/b-0123456789ab-000007-ffffffffffffffff",
+			"a-0123456789ab-000007-ffffffffffffffff/b-0123456789ab-000007-ffffffffffffffff-2",
+		},
+	} {
+		m := &Meta{Key: key, Stream: Stream{ID: "0123456789abcdef"}, Seq: 7, SHA256: strings.Repeat("f", 64)}
+		for _, next := range want {
+			if m.Key = KeyBeside(m); m.Key != next {
+				t.Errorf("beside %s: %s, want %s", key, m.Key, next)
+			}
+		}
+	}
+	m := &Meta{Key: "a-1-999.log", Stream: Stream{ID: strings.Repeat("f", 64)}, Seq: math.MaxInt, SHA256: strings.Repeat("f", 64)}
+	seen := map[string]bool{m.Key: true}
+	for range 2000 {
+		m.Key = KeyBeside(m)
+		if seen[m.Key] || len(m.Key) > len("a-1-999.log")+64 {
+			t.Fatalf("%s again, or too long", m.Key)
+		}
+		seen[m.Key] = true
+	}
+}
+
+func TestWroteMetadata(t *testing.T) {
+	at := time.Date(2026, 11, 23, 19, 3, 1, 123456789, time.UTC)
+	m := Meta{
+		Reason: Error, Seq: 42, First: at, Last: at, Lines: 1, Bytes: 20, SHA256: strings.Repeat("ab", 32),
+		Stream: Stream{ID: "1a2b3c4d5e6f", Name: "web", Host: "h", App: "a", Format: "raw"},
+	}
+	if !WroteMetadata(m.Metadata()) {
+		t.Errorf("%v is not taken for logfast's", m.Metadata())
+	}
+	foreign := []map[string]string{nil, {}, {"sha256": strings.Repeat("ab", 32)}, {"mtime": "1763924581"}}
+	for _, name := range []string{"first-time", "last-time", "lines", "bytes", "errors", "sha256", "reason", "format"} {
+		for _, value := range []string{"", "x"} {
+			if value != "" && (name == "reason" || name == "format") {
+				continue // another version may have another reason
+			}
+			one := m.Metadata()
+			one[name] = value
+			foreign = append(foreign, one)
+		}
+	}
+	for _, one := range foreign {
+		if WroteMetadata(one) {
+			t.Errorf("%v is taken for logfast's", one)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,6 +136,26 @@ func (m *Meta) Metadata() map[string]string {
 		meta[name] = printable(value)
 	}
 	return meta
+}
+
+// WroteMetadata reports whether [Meta.Metadata] made an object's metadata: logfast
+// wrote that object, on this host or another.
+func WroteMetadata(metadata map[string]string) bool {
+	sum, err := hex.DecodeString(metadata["sha256"])
+	if err != nil || len(sum) != sha256.Size || metadata["reason"] == "" || metadata["format"] == "" {
+		return false
+	}
+	for _, name := range []string{"first-time", "last-time"} {
+		if _, err := time.Parse(time.RFC3339Nano, metadata[name]); err != nil {
+			return false
+		}
+	}
+	for _, name := range []string{"lines", "bytes", "errors"} {
+		if _, err := strconv.ParseInt(metadata[name], 10, 64); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // printable keeps a header's value within ASCII and 256 bytes, without spaces

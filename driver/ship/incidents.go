@@ -293,14 +293,20 @@ func (r *reporter) put(ctx context.Context, event *incident.Event, data []byte) 
 	attempt, cancel := context.WithTimeout(ctx, r.pace.attemptTime(attrs.Size))
 	defer cancel()
 	key := incident.Key(event.ID, event.Data.Host)
-	err := r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
-	if errors.Is(err, object.ErrExists) {
-		// Chance makes no two IDs: somebody has put it there. It stays.
-		r.cfg.Log.Error("a foreign object has the incident's key; taking another", "incident", event.ID, "key", key)
-		key = fmt.Sprintf("%s-%x.json", strings.TrimSuffix(key, ".json"), attrs.SHA256[:8])
-		err = r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
+	beside := fmt.Sprintf("%s-%x", strings.TrimSuffix(key, ".json"), attrs.SHA256[:8])
+	for tried := 1; ; tried++ {
+		err := r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
+		if !errors.Is(err, object.ErrExists) || tried == maxIncidentKeys {
+			return key, err
+		}
+		// Another object has our key. It stays, ours gets another key: the same
+		// one whenever this is done again.
+		r.logIncidentTaken(event.ID, key, err)
+		key = beside + ".json"
+		if tried > 1 {
+			key = fmt.Sprintf("%s-%d.json", beside, tried)
+		}
 	}
-	return key, err
 }
 
 // pruneIncidents deletes incidents whose time is over, and returns which of the

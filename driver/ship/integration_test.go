@@ -43,6 +43,7 @@ type rig struct {
 	proxy  *s3test.Proxy
 	bucket string
 	dir    string
+	key    string // template
 	keep   time.Duration
 	pace   pace
 	texts  map[string]string // by key
@@ -86,11 +87,7 @@ var buckets atomic.Int64
 
 func newRig(t *testing.T, server *s3test.Server, keep time.Duration) *rig {
 	t.Helper()
-	x := &rig{
-		T: t, server: server, proxy: s3test.StartProxy(t, server), bucket: fmt.Sprint("bucket-", buckets.Add(1)),
-		dir: inMemory(t), keep: keep, pace: hurried, texts: map[string]string{}, others: map[string]string{},
-	}
-	x.open()
+	x := emptyRig(t, server, keep, "logs/{name}-{seq}-{reason}.log.gz")
 	random := rand.New(rand.NewPCG(1, 2))
 	for i, size := range []int{100, 300 << 10, 3 << 20} {
 		for n, reason := range []segment.Reason{segment.Error, segment.Size} {
@@ -100,9 +97,19 @@ func newRig(t *testing.T, server *s3test.Server, keep time.Duration) *rig {
 	return x
 }
 
+func emptyRig(t *testing.T, server *s3test.Server, keep time.Duration, key string) *rig {
+	t.Helper()
+	x := &rig{
+		T: t, server: server, proxy: s3test.StartProxy(t, server), bucket: fmt.Sprint("bucket-", buckets.Add(1)),
+		dir: inMemory(t), key: key, keep: keep, pace: hurried, texts: map[string]string{}, others: map[string]string{},
+	}
+	x.open()
+	return x
+}
+
 func (x *rig) open() {
 	x.Helper()
-	key, err := segment.ParseKeyTemplate("logs/{name}-{seq}-{reason}.log.gz")
+	key, err := segment.ParseKeyTemplate(x.key)
 	if err != nil {
 		x.Fatal(err)
 	}
@@ -464,6 +471,58 @@ func (tr trouble) happen(x *rig) {
 		x.Errorf("health afterwards: %+v, %v", h, err)
 	}
 	x.expectEnd()
+}
+
+// TestTakenKeyS3: eight containers of an app end their segments in one second, with
+// a template that gives them all the same key, which another host's segment or a
+// foreign object may have already. All arrive under keys of their own. Only the
+// foreign object is worth a message, and only one.
+func TestTakenKeyS3(t *testing.T) {
+	server := s3test.Start(t)
+	server.SetEnv(t)
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	key := fmt.Sprintf("checkout.log-%d.gz", at.Unix())
+	foreign := []byte("put by another program")
+	for _, by := range []string{"none", "another host", "foreign"} {
+		t.Run(by, func(t *testing.T) {
+			x := emptyRig(t, server, 100_000*time.Hour, classicKey)
+			defer x.spool.Close()
+			server.CreateBucket(t, x.bucket)
+			store := x.store(server.Endpoint)
+			defer store.Close()
+			texts := replicas(t, x.spool, 0, 8, at)
+			switch by {
+			case "another host":
+				other := newBenchOf(t, 24*time.Hour, classicKey)
+				other.cfg.Store = store
+				texts = append(texts, replicas(t, other.spool, 8, 1, at)...)
+				other.drain(1)
+			case "foreign":
+				if err := store.Put(t.Context(), key, bytes.NewReader(foreign), objecttest.Describe(foreign)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, stop := x.start()
+			defer stop()
+			x.await("all uploaded", func() bool { return strings.Count(x.log.String(), "segment uploaded") == 8 })
+			stop()
+			objects := inStore(t, store)
+			got := loud(x.log.String())
+			if by == "foreign" {
+				if objects[key] != string(foreign) {
+					t.Errorf("%s was overwritten", key)
+				}
+				delete(objects, key)
+				if len(got) != 1 || !strings.Contains(got[0], "a foreign object has the segment's key; taking another") ||
+					!strings.Contains(got[0], "key="+key+" ") {
+					t.Errorf("want one message that names %s:\n%s", key, strings.Join(got, ""))
+				}
+			} else if len(got) != 0 || objects[key] == "" {
+				t.Errorf("%s is %q; logged:\n%s", key, objects[key], strings.Join(got, ""))
+			}
+			expectReplicas(t, objects, texts, at)
+		})
+	}
 }
 
 // TestAnyMixtureOfTroublesEndsWell draws a fault for each request, and now and

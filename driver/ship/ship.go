@@ -54,6 +54,8 @@ type Shipper struct {
 
 	packAgain, putAgain chan struct{} // see Retry
 
+	taken takenKeys
+
 	mu       sync.Mutex
 	handover []*job               // packed, for the uploader to take; owned by mu
 	expected map[string]time.Time // what Soon said, by directory; owned by mu

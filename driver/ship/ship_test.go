@@ -30,6 +30,7 @@ type store struct {
 	mu      sync.Mutex
 	fail    func(key string, attempt int) error // owned by mu; nil: never
 	lose    bool                                // take the object, but lose the answer
+	silent  bool                                // does not say who has a key; never changes
 	slow    time.Duration                       // what a put takes; never changes
 	tries   []string                            // keys, in the order of the puts
 	objects map[string][]byte
@@ -57,7 +58,10 @@ func (s *store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs o
 		return errors.New("the body is not what its attributes say")
 	}
 	if was, taken := s.objects[key]; taken && !bytes.Equal(was, b) {
-		return object.ErrExists
+		if s.silent {
+			return object.ErrExists
+		}
+		return &object.TakenError{By: s.attrs[key]}
 	}
 	s.objects[key], s.attrs[key] = b, attrs
 	if s.lose {
@@ -86,7 +90,12 @@ type bench struct {
 
 func newBench(t testing.TB, keep time.Duration) *bench {
 	t.Helper()
-	key, err := segment.ParseKeyTemplate("{name}-{seq}-{reason}.log.gz")
+	return newBenchOf(t, keep, "{name}-{seq}-{reason}.log.gz")
+}
+
+func newBenchOf(t testing.TB, keep time.Duration, template string) *bench {
+	t.Helper()
+	key, err := segment.ParseKeyTemplate(template)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,23 +340,6 @@ func TestALostAnswerMakesNoSecondObject(t *testing.T) {
 	})
 }
 
-func TestAForeignObjectStays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, 24*time.Hour)
-		b.store.objects["web-000001-stop.log.gz"] = []byte("foreign")
-		text := b.seal("web", 0, segment.Stop)
-		b.run(0)
-		sum := sha256.Sum256([]byte(text))
-		other := fmt.Sprintf("web-000001-stop-abababababab-000001-%x.log.gz", sum[:8])
-		if string(b.store.objects["web-000001-stop.log.gz"]) != "foreign" || unpack(t, b.store.objects[other]) != text {
-			t.Fatalf("%v", b.keys())
-		}
-		if n := b.states(); n[segment.Uploaded] != 1 {
-			t.Fatalf("%v", n)
-		}
-	})
-}
-
 func TestUploadedCopiesGoWhenTheirTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 48*time.Hour)
@@ -382,16 +374,5 @@ func TestBackoffGrowsToItsBound(t *testing.T) {
 				t.Fatalf("after %d failures: %v, want %v to %v", n, d, want/2, want)
 			}
 		}
-	}
-}
-
-func TestOtherKey(t *testing.T) {
-	m := &segment.Meta{Key: "logs/dt=2026-11-23/a.log.gz", Stream: segment.Stream{ID: "0123456789abcdef"}, Seq: 7, SHA256: strings.Repeat("f", 64)}
-	if got := otherKey(m); got != "logs/dt=2026-11-23/a-0123456789ab-000007-ffffffffffffffff.log.gz" {
-		t.Error(got)
-	}
-	m.Key = "plain"
-	if got := otherKey(m); got != "plain-0123456789ab-000007-ffffffffffffffff" {
-		t.Error(got)
 	}
 }

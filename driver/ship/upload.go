@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -181,7 +179,7 @@ func local(err error) bool {
 //	put the object            killed here: put again, which changes nothing
 //	Spool.Uploaded
 //
-// and where a foreign object has the key:
+// and if another object has the key, once for each key that is taken:
 //
 //	write Meta with another   killed here: put under that key
 //	put the object            killed here: put again, which changes nothing
@@ -228,18 +226,20 @@ func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) (*segment
 			"It stays where it is and is not uploaded: put the right file there, or save what zcat still reads of it and move it out of the spool",
 			seg.Path(), attrs.Size, sum, m.SHA256Object))
 	}
-	err = s.putObject(ctx, m.Key, f, attrs)
-	if errors.Is(err, object.ErrExists) {
-		// Somebody else's object has our key. It stays, ours gets another,
-		// which is on disk before it is used.
-		s.cfg.Log.Error("a foreign object has the segment's key; taking another", "segment", seg.Path(), "key", m.Key)
-		m.Key = otherKey(m)
+	for tried := 1; ; tried++ {
+		err = s.putObject(ctx, m.Key, f, attrs)
+		if !errors.Is(err, object.ErrExists) || tried == keysTried {
+			return m, attrs.Size, err
+		}
+		// Another object has our key. It stays, ours gets another key, which
+		// is on disk before it is used.
+		taken := m.Key
+		m.Key = segment.KeyBeside(m)
 		if err := s.cfg.Spool.SaveMeta(seg, m); err != nil {
 			return nil, 0, inSpool(err)
 		}
-		err = s.putObject(ctx, m.Key, f, attrs)
+		s.logTaken(seg, m, taken, err)
 	}
-	return m, attrs.Size, err
 }
 
 // meta reads the segment's Meta, or makes it anew from the packed file f. It
@@ -292,15 +292,4 @@ func digest(f *os.File) (size int64, sum [sha256.Size]byte, err error) {
 	size, err = io.Copy(h, f)
 	h.Sum(sum[:0])
 	return size, sum, err
-}
-
-// otherKey puts the container, the number and the text's sum into the name,
-// before its extensions, so that no two segments can share it.
-func otherKey(m *segment.Meta) string {
-	dir, base := path.Split(m.Key)
-	name, ext, dotted := strings.Cut(base, ".log")
-	if dotted {
-		ext = ".log" + ext
-	}
-	return fmt.Sprintf("%s%s-%s-%06d-%.16s%s", dir, name, segment.FileName(m.Stream.ShortID()), m.Seq, m.SHA256, ext)
 }

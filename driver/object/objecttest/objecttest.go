@@ -145,6 +145,12 @@ func testNeverOverwrites(t *testing.T, store object.Store) {
 		if !errors.Is(err, object.ErrExists) {
 			t.Errorf("put %q over another object: %v, want ErrExists", other, err)
 		}
+		var taken *object.TakenError
+		if !errors.As(err, &taken) {
+			t.Errorf("put %q over another object: %v, want a TakenError", other, err)
+		} else if diff := cmp.Diff(attrs, taken.By, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("the object that has the key (-put +got):\n%s", diff)
+		}
 	}
 	expect(t, store, "a/key", data, attrs)
 }

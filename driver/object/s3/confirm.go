@@ -38,6 +38,9 @@ func (s *Store) confirm(ctx context.Context, key string, attrs object.Attributes
 		return false, fmt.Errorf("%w: %w", object.ErrBlocked, &notS3{"it answered the put with success, and a HEAD of the object shows " + wrong})
 	}
 	s.confirmed.Store(true)
+	if head.SHA256 == [32]byte{} {
+		s.learned.sawBare()
+	}
 	return head.SHA256 == attrs.SHA256, nil
 }
 

@@ -32,6 +32,7 @@ type learned struct {
 	condition bool     // whether it is known what the server makes of If-None-Match
 	probes    int      // of the condition, without a result
 	versioned bool     // the bucket keeps versions
+	bare      bool     // a HEAD has shown an object of ours without its metadata
 
 	keys keyLocks
 }
@@ -87,6 +88,20 @@ func (l *learned) probe() bool {
 	return true
 }
 
+// sawBare notes that the server does not keep metadata.
+func (l *learned) sawBare() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bare = true
+}
+
+// unmarked reports whether our own objects have no metadata in this store.
+func (l *learned) unmarked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bare
+}
+
 func (l *learned) sawVersion(id *string) {
 	if id == nil || *id == "" || *id == "null" {
 		return
@@ -112,7 +127,7 @@ func (s *Store) Versioned() bool {
 	return s.learned.versioned
 }
 
-// keyLocks lets one put at a time look at a key and put it. It holds nothing for
+// keyLocks lets one put at a time have a key. It holds nothing for
 // keys that are not being put.
 type keyLocks struct {
 	mu    sync.Mutex // guards taken; held for no I/O

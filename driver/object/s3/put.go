@@ -63,7 +63,15 @@ type upload struct {
 // errTaken says that the server holds an object with this key.
 var errTaken = errors.New("the key is taken")
 
+// run makes one put at a time of a key. Until it is known that the server honours
+// If-None-Match, two puts of a key at once could overwrite each other: the second
+// waits for what the first has learned.
 func (p *upload) run(ctx context.Context) error {
+	unlock, err := p.s.learned.keys.lock(ctx, p.key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	m := p.s.learned.current()
 	out, err := p.try(ctx, m)
 	for _, other := range manners(m, err) {
@@ -116,11 +124,6 @@ var errStored = errors.New("the object is stored already")
 // try makes the put in one manner. An error is errTaken, errStored, or the SDK's.
 func (p *upload) try(ctx context.Context, m manner) (*awss3.PutObjectOutput, error) {
 	if m.lookFirst {
-		unlock, err := p.s.learned.keys.lock(ctx, p.key)
-		if err != nil {
-			return nil, err
-		}
-		defer unlock()
 		if err := p.look(ctx); err != nil {
 			return nil, err
 		}
@@ -140,12 +143,21 @@ func (p *upload) look(ctx context.Context) error {
 	case err == nil && p.same(head):
 		return errStored
 	case err == nil:
-		return object.ErrExists
+		return p.taken(head)
 	}
 	if f := newFailure(err); f.status == http.StatusNotFound || f.status == http.StatusForbidden {
 		return nil
 	}
 	return err
+}
+
+// taken is the error for a key that another object has, which a HEAD shows. If the
+// server keeps no metadata, an object without any may be anybody's.
+func (p *upload) taken(head *awss3.HeadObjectOutput) error {
+	if len(head.Metadata) == 0 && p.s.learned.unmarked() {
+		return object.ErrExists
+	}
+	return &object.TakenError{By: attributes(head.ContentLength, head.ContentType, head.Metadata)}
 }
 
 // same reports whether the object that a HEAD shows is the one to put: by our
@@ -182,7 +194,7 @@ func (p *upload) reconcile(ctx context.Context, m manner) error {
 			if p.same(head) {
 				return nil
 			}
-			return object.ErrExists
+			return p.taken(head)
 		}
 		if err = p.s.explain(ctx, err); !errors.Is(err, object.ErrNotFound) {
 			return fmt.Errorf("the key is taken, and to see by what: %w", err)

@@ -144,7 +144,9 @@ func TestPutTaken(t *testing.T) {
 		head func(http.ResponseWriter)
 		want error
 		text string
+		host string // of the object that has the key
 	}{
+		"with metadata": {head: func(w http.ResponseWriter) { w.Header().Set("X-Amz-Meta-Host", "h") }, want: object.ErrExists, host: "h"},
 		"the same": {head: func(w http.ResponseWriter) {
 			w.Header().Set("X-Amz-Meta-Sha256-Object", fmt.Sprintf("%x", attrs.SHA256))
 		}},
@@ -170,6 +172,13 @@ func TestPutTaken(t *testing.T) {
 			if test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("put: %v, want %v", err, test.want)
 			}
+			var taken *object.TakenError
+			if errors.As(err, &taken) != (test.want == object.ErrExists) || errors.Is(err, object.ErrExists) != (taken != nil) {
+				t.Errorf("put: %v says who has the key: %v", err, taken)
+			}
+			if taken != nil && taken.By.Metadata["host"] != test.host {
+				t.Errorf("the object that has the key is %+v, want the host %q", taken.By, test.host)
+			}
 			if test.text == "" && test.want == nil && err != nil {
 				t.Errorf("put: %v, want nil", err)
 			}
@@ -180,6 +189,33 @@ func TestPutTaken(t *testing.T) {
 				t.Errorf("put: %v, want nothing that lasts", err)
 			}
 		})
+	}
+}
+
+// A store that keeps no metadata cannot say who has a key.
+func TestPutTaken_WithoutMetadata(t *testing.T) {
+	setKeys(t)
+	puts := 0
+	s := openAt(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodHead && r.URL.Path == "/bucket/key":
+			w.Header().Set("Content-Length", "4")
+		case r.Method == http.MethodHead:
+			w.Header().Set("Content-Length", "5")
+		case r.URL.Path == "/bucket/key" && puts == 0:
+			puts++
+			take(w, r)
+		default:
+			refuse(w, http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
+		}
+	}), Options{})
+	if err := putData(t, s); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Put(t.Context(), "other", strings.NewReader("data"), objecttest.Describe([]byte("data")))
+	var taken *object.TakenError
+	if !errors.Is(err, object.ErrExists) || errors.As(err, &taken) {
+		t.Errorf("put: %v, %v, want a plain ErrExists", err, taken)
 	}
 }
 

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/logfast/logfast/driver/object"
@@ -48,6 +51,48 @@ func TestStores_Conform(t *testing.T) {
 				warmUp(t, s)
 				return s
 			})
+		})
+	}
+}
+
+// The first puts of a store, when it does not know yet whether its server overwrites,
+// may all be of one key.
+func TestStores_FirstPutsOfOneKey(t *testing.T) {
+	for _, store := range s3test.Stores {
+		t.Run(store.Name, func(t *testing.T) {
+			s, _ := openImitated(t, store)
+			errs := make([]error, 8)
+			var wg sync.WaitGroup
+			for i := range errs {
+				wg.Go(func() {
+					text := fmt.Sprint("segment ", i)
+					errs[i] = s.Put(t.Context(), "key", strings.NewReader(text), objecttest.Describe([]byte(text)))
+				})
+			}
+			wg.Wait()
+			body, _, err := s.Get(t.Context(), "key")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer body.Close()
+			got, err := io.ReadAll(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored := 0
+			for i, err := range errs {
+				if err == nil {
+					stored++
+					if want := fmt.Sprint("segment ", i); string(got) != want {
+						t.Errorf("%q was stored, and there is %q", want, got)
+					}
+				} else if !errors.Is(err, object.ErrExists) {
+					t.Errorf("put %d: %v", i, err)
+				}
+			}
+			if stored != 1 {
+				t.Errorf("%d puts succeeded, want one", stored)
+			}
 		})
 	}
 }
