@@ -143,7 +143,8 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 		return err
 	}
 	spool, err := segment.Open(cfg.Spool, segment.Options{
-		Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk, Routes: cfg.Routes, Log: log.Logger,
+		Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk,
+		Routes: cfg.Routes, Log: log.Logger,
 	})
 	if err != nil {
 		return err

@@ -66,7 +66,9 @@ func (g *Reading) older() {
 	}
 	g.parts = append(parts, g.parts...)
 	g.pruned = time.Time{}
-	if first := parts[0]; (first.meta.Seq > 1 || g.deletedBefore(first)) && (g.req.Since.IsZero() || g.req.Since.Before(first.meta.First)) {
-		g.pruned = first.meta.First // the store does not have all of it, or no more
+	first := parts[0]
+	older := first.meta.Seq > 1 || g.deletedBefore(first) // the store does not have all of it, or no more
+	if older && (g.req.Since.IsZero() || g.req.Since.Before(first.meta.First)) {
+		g.pruned = first.meta.First
 	}
 }

@@ -56,7 +56,8 @@ func prunedSpool(t *testing.T, left int, silent bool) *spool {
 
 // noticeBefore is what docker logs prints before the first line that is left.
 func noticeBefore(clock string) string {
-	return "stderr:logfast: lines before 2026-11-23T" + clock + "Z are no longer on this host; what was uploaded is in the store\n"
+	return "stderr:logfast: lines before 2026-11-23T" + clock +
+		"Z are no longer on this host; what was uploaded is in the store\n"
 }
 
 func TestPruned_AfterARestart(t *testing.T) {
@@ -70,7 +71,8 @@ func TestPruned_AfterARestart(t *testing.T) {
 		{"nothing is left", 0, true, false, []string{noticeBefore("19:03:21")}},
 		{"nothing is left, and it runs", 0, true, true, []string{noticeBefore("19:03:21")}},
 		{"the active file is left", 0, false, true, append([]string{noticeBefore("19:03:21")}, numbers(20, 29)...)},
-		{"the active file is left, and it has ended", 0, false, false, append([]string{noticeBefore("19:03:21")}, numbers(20, 29)...)},
+		{"the active file is left of one that has ended", 0, false, false,
+			append([]string{noticeBefore("19:03:21")}, numbers(20, 29)...)},
 		{"nothing was deleted", 2, false, true, numbers(0, 29)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,9 +118,18 @@ func (s *spool) archivedLines(seq, first, last int) Archived {
 		text = w.Append(text, &record.Record{Time: at(i).UnixNano(), Text: []byte(line)})
 	}
 	return Archived{
-		Meta: segment.Meta{Stream: s.stream, Seq: seq, First: at(first), Last: at(last), Lines: int64(last - first + 1), Bytes: int64(len(text))}, Certain: true,
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(text))), nil },
+		Meta: segment.Meta{
+			Stream: s.stream, Seq: seq, First: at(first), Last: at(last),
+			Lines: int64(last - first + 1), Bytes: int64(len(text)),
+		},
+		Certain: true,
+		Open:    func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(text))), nil },
 	}
+}
+
+// neither is noticeBefore for lines that the store does not have either.
+func neither(clock string) string {
+	return "stderr:logfast: lines before 2026-11-23T" + clock + "Z are neither on this host nor in the store\n"
 }
 
 func TestPruned_WithTheArchive(t *testing.T) {
@@ -134,14 +145,15 @@ func TestPruned_WithTheArchive(t *testing.T) {
 		}{
 			{"all of it", []Archived{first, second}, numbers(0, 19)},
 			{"the end of it", []Archived{second},
-				append([]string{"stderr:logfast: lines before 2026-11-23T19:03:11Z are neither on this host nor in the store\n"}, numbers(10, 19)...)},
+				append([]string{neither("19:03:11")}, numbers(10, 19)...)},
 			{"what came later", []Archived{later},
-				append([]string{"stderr:logfast: lines before 2026-11-23T19:03:51Z are neither on this host nor in the store\n"}, numbers(50, 59)...)},
+				append([]string{neither("19:03:51")}, numbers(50, 59)...)},
 			{"nothing", nil, []string{noticeBefore("19:03:21")}},
 		} {
 			s.want(Request{Tail: -1, Older: func(time.Time) ([]Archived, error) { return c.store, nil }}, c.want...)
 		}
-		got := s.read(Request{Tail: -1, Older: func(time.Time) ([]Archived, error) { return nil, errors.New("no route") }})
+		refuse := func(time.Time) ([]Archived, error) { return nil, errors.New("no route") }
+		got := s.read(Request{Tail: -1, Older: refuse})
 		if len(got) != 1 || !strings.HasSuffix(got[0], "in the store, which cannot be read: no route\n") {
 			t.Errorf("%q", got)
 		}

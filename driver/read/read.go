@@ -71,7 +71,7 @@ type Reading struct {
 	given map[known]bool // segments of the watched directory that are no news
 	at    *part          // the last one of the watched directory that a follower has copied
 
-	pruned  time.Time       // what was asked begins before this, the first record that can be read; zero: no
+	pruned  time.Time       // the request begins before this, the first record that can be read; zero: no
 	deleted segment.Deleted // by the spool's own record; zero: there is none
 	unread  error           // why the store could not be asked
 	buf     []byte          // the block that is being read
@@ -168,7 +168,8 @@ func (g *Reading) find() error {
 	}
 	g.parts = append(merge(lists), g.parts...)
 	var known bool
-	g.deleted, known = g.cfg.Spool.Deleted(g.req.ID) // after the listing: the record comes before the deletion
+	// After the listing, because the record comes before the deletion.
+	g.deleted, known = g.cfg.Spool.Deleted(g.req.ID)
 	switch {
 	case len(g.parts) > 0 && (gone || g.deletedBefore(g.parts[0])):
 		g.pruned = g.parts[0].meta.First

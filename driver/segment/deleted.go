@@ -184,7 +184,8 @@ func (s *Spool) deletedNoted(seg Segment, err error) {
 	s.deleted.writing.Lock()
 	defer s.deleted.writing.Unlock()
 	if err != nil && !s.deleted.failing {
-		s.log.Warn("cannot record which lines were deleted: after a restart docker logs may not say that they are missing",
+		s.log.Warn("cannot record which lines were deleted: "+
+			"after a restart docker logs may not say that they are missing",
 			"segment", seg.Path(), "dir", DeletedDir, "err", err)
 	}
 	s.deleted.failing = err != nil

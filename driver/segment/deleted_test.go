@@ -26,7 +26,9 @@ func openLogged(t *testing.T, path string) (*Spool, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s, err := Open(path, Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	s, err := Open(path, Options{
+		Key: key, Detector: detect.Classic{}, UID: -1, GID: -1, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +166,8 @@ func TestDeleted_NeverKeepsASegment(t *testing.T) {
 	})
 	t.Cleanup(stop)
 	deleteOldest(t, s, 2)
-	if n := strings.Count(log.String(), "cannot record which lines were deleted"); n != 1 || !strings.Contains(log.String(), broken.Error()) {
+	n := strings.Count(log.String(), "cannot record which lines were deleted")
+	if n != 1 || !strings.Contains(log.String(), broken.Error()) {
 		t.Errorf("%d warnings:\n%s", n, log)
 	}
 	stop()
@@ -245,7 +248,8 @@ func TestDeleted_LeavesOtherFilesAlone(t *testing.T) {
 	}
 	uploadedLines(t, s, web, 2)
 	deleteOldest(t, s, 1)
-	if d := cmp.Diff([]string{web.ID + "-20261123T190302.123456789Z-20261123T190303.123456789Z"}, records(t, path)); d != "" {
+	want := []string{web.ID + "-20261123T190302.123456789Z-20261123T190303.123456789Z"}
+	if d := cmp.Diff(want, records(t, path)); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}
 	if err := errors.Join(s.Close(), os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)); err != nil {

@@ -135,7 +135,8 @@ func Open(dir string, o Options) (*Spool, error) {
 		return err
 	}
 	if err := s.deleted.load(s); err != nil {
-		s.log.Warn("cannot read which lines were deleted: docker logs may not say that they are missing", "dir", DeletedDir, "err", err)
+		s.log.Warn("cannot read which lines were deleted: docker logs may not say that they are missing",
+			"dir", DeletedDir, "err", err)
 	}
 	return s, nil
 }

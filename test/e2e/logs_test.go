@@ -570,7 +570,8 @@ func TestLogs_SayWhatWasPrunedAfterARestart(t *testing.T) {
 		docker(t, "plugin", "enable", "--timeout", "0", pluginName)
 		eventually(t, "they are pruned", each(func(c *container) bool { return len(c.files()) == 0 }))
 	}
-	notice := regexp.MustCompile(`^logfast: lines before \S+ are no longer on this host; what was uploaded is in the store\n$`)
+	notice := regexp.MustCompile(
+		`^logfast: lines before \S+ are no longer on this host; what was uploaded is in the store\n$`)
 	for _, c := range []*container{ended, running} {
 		if stdout, stderr := c.logs(); stdout != "" || !notice.MatchString(stderr) {
 			t.Errorf("%s: %q, %q", c.app, stdout, stderr)
