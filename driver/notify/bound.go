@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,13 +48,16 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.base().RoundTrip(r.WithContext(ctx))
 	switch {
 	case err != nil:
-		failing.note(r.URL.Path, err)
+		failing.note(r, nil, err)
 		cancel()
 		return nil, err
 	case answer.StatusCode >= 300:
-		failing.note(r.URL.Path, errors.New("the service answered "+answer.Status))
+		failing.note(r, answer, errors.New("the service answered "+answer.Status))
 	case strings.Contains(answer.Header.Get("Content-Type"), "html"):
-		failing.note(r.URL.Path, errors.New("a page answered, not the service; check the proxy, and whether the network asks for a login"))
+		failing.note(r, answer, errors.New("a page answered, not the service; "+
+			"check the proxy, and whether the network asks for a login"))
+	default:
+		failing.note(r, answer, nil)
 	}
 	if answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.Header.Get("Location") != "" {
 		_ = answer.Body.Close()
@@ -71,7 +75,7 @@ func (b bounded) CloseIdleConnections() {
 	}
 }
 
-// failing collects failures for services that keep them to themselves.
+// failing collects answers and failures for services that keep them to themselves.
 var failing failures
 
 type failures struct {
@@ -79,16 +83,20 @@ type failures struct {
 	watches map[*watch]bool // owned by mu
 }
 
-// watch holds the last failure of the requests whose path contains a text.
+// watch holds the last answer and the last failure of the requests that contain one
+// of its marks.
 type watch struct {
-	part string
-	err  error // guarded by failures.mu
+	marks []string
+
+	code   int    // of the last answer; guarded by failures.mu, as is all below
+	status string // the same with its text
+	err    error
 }
 
-func (f *failures) watch(part string) *watch {
+func (f *failures) watch(marks ...string) *watch {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	w := &watch{part: part}
+	w := &watch{marks: marks}
 	if f.watches == nil {
 		f.watches = map[*watch]bool{}
 	}
@@ -96,22 +104,50 @@ func (f *failures) watch(part string) *watch {
 	return w
 }
 
-// end ends a watch and returns its failure.
-func (f *failures) end(w *watch) error {
+// end ends a watch and returns what it saw.
+func (f *failures) end(w *watch) (code int, status string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.watches, w)
-	return w.err
+	return w.code, w.status, w.err
 }
 
-func (f *failures) note(path string, err error) {
+// note keeps the outcome of a request. answer is nil if there was none.
+func (f *failures) note(r *http.Request, answer *http.Response, err error) {
+	text := textOf(r)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for w := range f.watches {
-		if strings.Contains(path, w.part) {
+		if !slices.ContainsFunc(w.marks, func(mark string) bool { return strings.Contains(text, mark) }) {
+			continue
+		}
+		w.code, w.status = 0, ""
+		if answer != nil {
+			w.code, w.status = answer.StatusCode, answer.Status
+		}
+		if err != nil {
 			w.err = err
 		}
 	}
+}
+
+// textOf is the text of a request in which a service's token may stand.
+func textOf(r *http.Request) string {
+	var b strings.Builder
+	b.WriteString(r.URL.Host + r.URL.Path + "?" + r.URL.RawQuery)
+	for _, values := range r.Header {
+		for _, v := range values {
+			b.WriteString("\n" + v)
+		}
+	}
+	if r.GetBody != nil {
+		if body, err := r.GetBody(); err == nil {
+			b.WriteByte('\n')
+			io.Copy(&b, io.LimitReader(body, maxHeader)) //nolint:errcheck // it comes from memory
+			body.Close()
+		}
+	}
+	return b.String()
 }
 
 type boundedBody struct {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
@@ -22,6 +24,10 @@ type chat struct {
 	kind    string
 	service types.Service
 	secrets []string
+	marks   []string // one of them is in each of the service's requests
+	at      endpoint // without an address if logfast does not know it
+
+	mu      sync.Mutex    // guards running: a test message may be sent beside the queue's
 	running chan struct{} // holds one: a service is not made for two messages at once
 }
 
@@ -89,7 +95,24 @@ func newChat(kind string, u *url.URL, secrets []string) (*chat, error) {
 		return nil, wrongURL(kind, err, secrets)
 	}
 	boundClients(service)
+	c.marks, c.at = marksOf(service, u, secrets), placeOf(kind, u, secrets)
 	return c, nil
+}
+
+// minMark is how long a part of a URL is that hardly stands in another target's.
+const minMark = 10
+
+// marksOf lists what tells a service's requests from those of others: its secrets.
+func marksOf(service any, u *url.URL, secrets []string) (marks []string) {
+	if t, ok := service.(*telegram.Service); ok {
+		return []string{"/bot" + t.Config.Token + "/"}
+	}
+	for _, s := range append([]string{u.Host + u.Path}, secrets...) {
+		if len(s) >= minMark {
+			marks = append(marks, s)
+		}
+	}
+	return marks
 }
 
 func wrongURL(kind string, err error, secrets []string) error {
@@ -104,62 +127,80 @@ func wrongURL(kind string, err error, secrets []string) error {
 // ends first, the service is left to end by its own bounds, and the process with
 // it, as a rule.
 func (c *chat) send(ctx context.Context, m *message) error {
+	c.mu.Lock()
 	running := c.running
+	c.mu.Unlock()
 	select {
 	case running <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	done := make(chan error, 1)
+	done := make(chan posted, 1)
 	go func() {
 		defer func() { <-running }()
 		text, params := c.text(m)
-		done <- guard(func() error { return c.post(text, params) })
+		var p posted
+		p.code, p.status, p.err = c.post(text, params)
+		done <- p
 	}()
 	lost := time.NewTimer(lostAfter)
 	defer lost.Stop()
 	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("%s: %s", c.kind, scrub(err.Error(), c.secrets))
+	case p := <-done:
+		switch {
+		case p.err != nil && p.code >= http.StatusBadRequest:
+			text := fmt.Sprintf("%s: the service answered %s: %s", c.kind, p.status, p.err)
+			return refusal{text: scrub(text, c.secrets), code: p.code}
+		case p.err != nil:
+			return fmt.Errorf("%s: %s", c.kind, scrub(p.err.Error(), c.secrets))
 		}
+		m.answered(scrub(p.status, c.secrets))
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-lost.C:
-		c.running = make(chan struct{}, 1) // the one that holds it is lost
+		c.mu.Lock()
+		if c.running == running {
+			c.running = make(chan struct{}, 1) // the one that holds it is lost
+		}
+		c.mu.Unlock()
 		return fmt.Errorf("%s: no answer after %v", c.kind, lostAfter)
 	}
 }
 
-// post calls the service. shoutrrr's Telegram reports success if the answer to a
-// failed request is not Telegram's: a proxy's page, a redirect, or no answer at
-// all. So its requests are watched.
-func (c *chat) post(text string, params *types.Params) error {
-	t, ok := c.service.(*telegram.Service)
-	if !ok {
-		return c.service.Send(text, params)
-	}
-	watch := failing.watch("/bot" + t.Config.Token + "/")
-	err := c.service.Send(text, params)
-	if failed := failing.end(watch); err == nil {
+// posted is what came of a message.
+type posted struct {
+	code   int    // of the last answer to a request; 0 if logfast saw none
+	status string // the same with its text
+	err    error
+}
+
+// post calls the service, and watches its requests for what was answered: a service
+// says that in its own words, if at all. shoutrrr's Telegram reports success if the
+// answer to a failed request is not Telegram's: a proxy's page, a redirect, or no
+// answer at all.
+func (c *chat) post(text string, params *types.Params) (code int, status string, err error) {
+	watch := failing.watch(c.marks...)
+	err = guard(func() error { return c.service.Send(text, params) })
+	code, status, failed := failing.end(watch)
+	if _, ok := c.service.(*telegram.Service); ok && err == nil {
 		err = failed
 	}
-	return err
+	return code, status, err
 }
 
 func (c *chat) text(m *message) (string, *types.Params) {
 	markup := markupOf(c.service)
 	subject, text := defuse(c.kind, markup, m.subject), defuse(c.kind, markup, m.text)
 	params := &types.Params{}
-	if c.kind == "generic" {
+	if c.kind == "generic" && subject != "" {
 		params.SetTitle(subject) // for template=json
 	}
-	if slices.Contains(titled, c.kind) {
+	if slices.Contains(titled, c.kind) && subject != "" {
 		params.SetTitle(subject)
 		return text, params
 	}
-	return subject + "\n\n" + text, params
+	return joined(subject, text), params
 }
 
 // guard makes an error of a service's panic: some do not expect that nobody

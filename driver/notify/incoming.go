@@ -129,7 +129,7 @@ func (i *incoming) send(ctx context.Context, m *message) error {
 	}
 	own := http.Header{}
 	own.Set("Content-Type", "application/json; charset=utf-8")
-	head, err := i.hook.post(ctx, body, own)
+	status, head, err := i.hook.post(ctx, body, own)
 	if r := (refusal{}); errors.As(err, &r) {
 		switch r.code {
 		case http.StatusBadRequest, http.StatusUnsupportedMediaType:
@@ -150,6 +150,7 @@ func (i *incoming) send(ctx context.Context, m *message) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.kind, err)
 	}
+	m.answered(answerText(status, head))
 	return nil
 }
 
@@ -187,12 +188,12 @@ func shorten(text string, most int) string {
 }
 
 func textBody(subject, text string) any {
-	return map[string]string{"text": subject + "\n\n" + text}
+	return map[string]string{"text": joined(subject, text)}
 }
 
 func discordBody(subject, text string) any {
 	return map[string]any{
-		"content":          subject + "\n\n" + text,
+		"content":          joined(subject, text),
 		"allowed_mentions": map[string]any{"parse": []string{}}, // nobody is called
 	}
 }
@@ -209,8 +210,11 @@ type teamsBlock struct {
 
 // teamsBody is a message with one Adaptive Card.
 func teamsBody(subject, text string) any {
-	blocks := []teamsBlock{{Type: "TextBlock", Text: subject, Wrap: true, Weight: "Bolder"}}
-	apart := true
+	var blocks []teamsBlock
+	if subject != "" {
+		blocks = append(blocks, teamsBlock{Type: "TextBlock", Text: subject, Wrap: true, Weight: "Bolder"})
+	}
+	apart := subject != ""
 	for line := range strings.SplitSeq(text, "\n") {
 		if strings.TrimSpace(line) == "" {
 			apart = true

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/mail"
 	gosmtp "net/smtp"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
@@ -57,8 +58,11 @@ func (m *mailer) send(ctx context.Context, msg *message) error {
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
 	if err := m.transmit(ctx, msg); err != nil {
+		reply := (*textproto.Error)(nil)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx) // the connection was cut for it
+		} else if errors.As(err, &reply) {
+			return refusal{text: "mail: " + scrub(err.Error(), m.secrets), code: reply.Code}
 		}
 		return fmt.Errorf("mail: %s", scrub(err.Error(), m.secrets))
 	}
@@ -71,10 +75,9 @@ func (m *mailer) transmit(ctx context.Context, msg *message) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()                                                                                                               //nolint:errcheck // nothing more is expected of it
-	defer context.AfterFunc(ctx, func() { conn.Close() })()                                                                          //nolint:errcheck // likewise
-	security := &tls.Config{ServerName: m.Host, MinVersion: tls.VersionTLS12, RootCAs: m.roots, InsecureSkipVerify: m.SkipTLSVerify} //nolint:gosec // it is the operator's choice, in the URL
-	implicit := m.Encryption == smtp.EncMethods.ImplicitTLS || m.Encryption == smtp.EncMethods.Auto && m.Port == smtp.ImplicitTLSPort
+	defer conn.Close()                                      //nolint:errcheck // nothing more is expected of it
+	defer context.AfterFunc(ctx, func() { conn.Close() })() //nolint:errcheck // likewise
+	security, implicit := m.security()
 	over, err := newSession(ctx, conn)
 	if err != nil {
 		return err
@@ -111,18 +114,47 @@ func (m *mailer) transmit(ctx context.Context, msg *message) error {
 			return fmt.Errorf("recipient %s: %w", to, err)
 		}
 	}
-	w, err := c.Data()
+	reply, err := data(c.Text, m.compose(msg))
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(m.compose(msg)); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
+	msg.answered(scrub(reply, m.secrets))
 	c.Quit() //nolint:errcheck // the server has taken it
 	return nil
+}
+
+// data sends the mail itself. It returns the server's last reply, which net/smtp
+// keeps to itself.
+func data(c *textproto.Conn, mail []byte) (reply string, err error) {
+	id, err := c.Cmd("DATA")
+	if err != nil {
+		return "", err
+	}
+	c.StartResponse(id)
+	_, _, err = c.ReadResponse(354)
+	c.EndResponse(id)
+	if err != nil {
+		return "", err
+	}
+	w := c.DotWriter()
+	if _, err := w.Write(mail); err != nil {
+		return "", err
+	}
+	if err := w.Close(); err != nil {
+		return "", err
+	}
+	code, text, err := c.ReadResponse(250)
+	return strconv.Itoa(code) + " " + text, err
+}
+
+// security is how a connection is encrypted, and whether from its first byte.
+func (m *mailer) security() (security *tls.Config, implicit bool) {
+	security = &tls.Config{
+		ServerName: m.Host, MinVersion: tls.VersionTLS12, RootCAs: m.roots,
+		InsecureSkipVerify: m.SkipTLSVerify, //nolint:gosec // it is the operator's choice, in the URL
+	}
+	auto := m.Encryption == smtp.EncMethods.Auto && m.Port == smtp.ImplicitTLSPort
+	return security, auto || m.Encryption == smtp.EncMethods.ImplicitTLS
 }
 
 func (m *mailer) helo() string {

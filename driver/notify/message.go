@@ -24,8 +24,25 @@ type message struct {
 	id      string // the same for the same events, whenever they are sent
 	at      time.Time
 	event   []byte // of a webhook: the event's bytes
-	subject string // of the others: one line
+	subject string // of the others: one line; "" if the text is all of it
 	text    string
+
+	answer *string // if set, the sender writes there what the target answered
+}
+
+// answered keeps what a target answered that has taken the message.
+func (m *message) answered(text string) {
+	if m.answer != nil {
+		*m.answer = oneLine(text, 4*quoted)
+	}
+}
+
+// joined is a message for targets that show no subject apart from the text.
+func joined(subject, text string) string {
+	if subject == "" {
+		return text
+	}
+	return subject + "\n\n" + text
 }
 
 // The bounds of a message, in bytes. Telegram takes 4096 in all.

@@ -12,8 +12,8 @@ const (
 	WaitNext    = "next"    // the target's next message holds it
 	WaitRate    = "rate"    // the bound of messages per hour holds it
 	WaitFolded  = "folded"  // its kind was sent within the hour
-	WaitRefused = "refused" // the webhook answered with an error
-	WaitFailed  = "failed"  // the last attempt failed otherwise
+	WaitRefused = "refused" // the target answered with an error
+	WaitFailed  = "failed"  // the target did not answer, or the message could not be sent
 )
 
 // Wait counts the events that wait for one reason.
@@ -67,7 +67,7 @@ func (q *queue) waitsLocked(now time.Time) (all []Wait) {
 	return all
 }
 
-// whyOf tells a target that refuses from one that does not answer.
+// whyOf distinguishes a target that refuses from one that does not answer.
 func whyOf(err error) string {
 	if r := (refusal{}); errors.As(err, &r) {
 		return WaitRefused
@@ -76,8 +76,12 @@ func whyOf(err error) string {
 }
 
 // failingLocked is how many attempts have failed since the last that succeeded, of
-// the whole target or of the event that fails most often.
+// the whole target or of the event that fails most often. If nothing waits any more,
+// there is nothing left to fail: what waited was given up.
 func (q *queue) failingLocked() (n int, err error) {
+	if len(q.waiting) == 0 {
+		return 0, nil
+	}
 	n, err = q.failures, q.counts.LastError
 	for _, e := range q.waiting {
 		if e.failures > n || e.failures == n && err == nil {

@@ -46,3 +46,25 @@ func TestWaits_SayWhyAndUntilWhen(t *testing.T) {
 		}
 	})
 }
+
+// TestWaits_NothingFailsOnceAllIsGivenUp has a target that is down for longer than
+// events wait.
+func TestWaits_NothingFailsOnceAllIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dead ear
+		dead.refuse(func(context.Context, *message) error { return errDown })
+		b := newBox(t, dead.target("mail", true, shippedOnly...)).start()
+		defer b.end()
+		b.add(event(1, incident.TypeShipped, "a"))
+		time.Sleep(maxAge / 2)
+		synctest.Wait()
+		if h := b.Health()[0]; h.Failing < 3 || h.Waiting != 1 {
+			t.Errorf("while it waits: %+v", h)
+		}
+		time.Sleep(maxAge)
+		synctest.Wait()
+		if h := b.Health()[0]; h.Failing != 0 || h.FailingErr != nil || h.Waiting != 0 || h.GivenUp != 1 {
+			t.Errorf("once it is given up: %+v", h)
+		}
+	})
+}

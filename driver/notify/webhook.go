@@ -76,16 +76,27 @@ func (w *webhook) send(ctx context.Context, m *message) error {
 	own := http.Header{}
 	own.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 	sign(own, w.secrets, m.id, time.Now(), m.event)
-	_, err := w.post(ctx, m.event, own)
+	status, head, err := w.post(ctx, m.event, own)
+	if err == nil {
+		m.answered(answerText(status, head))
+	}
 	return err
 }
 
-// post makes one request with the target's headers and the sender's own. It
-// returns the beginning of a good answer; any other answer is a refusal.
-func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (head string, err error) {
+// answerText is an answer in one line: its status and the first line of its body.
+func answerText(status, head string) string {
+	if first, _, _ := strings.Cut(strings.TrimSpace(head), "\n"); first != "" {
+		return status + ": " + strconv.Quote(oneLine(first, quoted))
+	}
+	return status
+}
+
+// post makes one request with the target's headers and the sender's own. It returns
+// the status and the beginning of a good answer; any other answer is a refusal.
+func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (status, head string, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
-		return "", errors.New("the URL makes no request") // its own error would quote it
+		return "", "", errors.New("the URL makes no request") // its own error would quote it
 	}
 	maps.Copy(r.Header, w.headers)
 	maps.Copy(r.Header, own)
@@ -95,15 +106,15 @@ func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (head 
 		if outer := (*url.Error)(nil); errors.As(err, &outer) {
 			err = outer.Err // without the URL, which may be the secret
 		}
-		return "", fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
+		return "", "", fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
 	}
 	defer answer.Body.Close()
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
 	head = scrub(string(said), w.hide)
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
-		return head, nil
+		return answer.Status, head, nil
 	}
-	return "", refusedBy(answer, head)
+	return "", "", refusedBy(answer, head)
 }
 
 // sign sets the headers of the Standard Webhooks specification, version 1: an
