@@ -21,22 +21,47 @@ import (
 // cloudEvents is the value of as= that makes any URL a webhook.
 const cloudEvents = "cloudevents"
 
-// forms are the values of as= for chats: what an incoming webhook of each takes,
-// and how many characters of text.
+// forms are the values of as= for chats: what an incoming webhook of each takes, and
+// how many characters of text, counted as UTF-16. The sources are the vendors' pages:
+//
+//   - Slack truncates a text of more than 40,000 characters: "Truncating really long
+//     messages", https://api.slack.com/changelog/2018-04-truncating-really-long-messages
+//   - Discord takes up to 2000 characters: "Webhook Resource", Execute Webhook,
+//     https://discord.com/developers/docs/resources/webhook
+//   - Teams takes about 28 KB in a post, with the card: "Limits and specifications for
+//     Microsoft Teams", https://learn.microsoft.com/en-us/microsoftteams/limits-specifications-teams
+//   - Mattermost takes 16,383 characters in a post, and splits what is longer: "Incoming
+//     webhooks", https://developers.mattermost.com/integrate/webhooks/incoming/
+//   - Google Chat takes 32,000 bytes in a message: "Method: spaces.messages.create",
+//     https://developers.google.com/workspace/chat/api/reference/rest/v1/spaces.messages/create
 var forms = map[string]struct {
 	body func(subject, text string) any
 	most int
 }{
 	"slack":      {textBody, 40_000},
 	"discord":    {discordBody, 2000},
-	"teams":      {teamsBody, 12_000}, // 28 KB with the card
+	"teams":      {teamsBody, 7000}, // of up to 3 bytes; the rest is for the card
 	"mattermost": {textBody, 16_383},
-	"googlechat": {textBody, 4096},
-	"text":       {textBody, 4096}, // of a service that logfast does not know
+	"googlechat": {textBody, 10_000}, // of up to 3 bytes
+	"text":       {textBody, 4096},   // of a service that logfast does not know
 }
 
-// shape is how the incoming-webhook URLs of a service look, as its manual
-// publishes them.
+// shape is how the incoming-webhook URLs of a service look. The sources are the pages
+// that forms names and these:
+//
+//   - Slack: "Sending messages using incoming webhooks",
+//     https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+//   - Teams: "Create an Incoming Webhook" and "Create incoming webhooks with Workflows",
+//     https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+//   - Power Automate's hosts, for the tenants of the US Government and of China too: "IP
+//     address configuration for Power Automate", "When an HTTP request is received",
+//     https://learn.microsoft.com/en-us/power-automate/ip-address-configuration
+//   - Google Chat: "Build a Google Chat app as a webhook",
+//     https://developers.google.com/workspace/chat/quickstart/webhooks
+//
+// A Power Automate URL without sig= wants a token of the tenant's directory, which
+// logfast does not have: such a URL is no chat's. Discord's URLs that end in /slack or
+// /github take those services' formats.
 type shape struct {
 	kind   string
 	host   *regexp.Regexp
@@ -60,7 +85,8 @@ var shapes = []shape{
 		path: regexp.MustCompile(`^/webhook(b2)?/[^/]+/IncomingWebhook/.`),
 	},
 	{
-		kind: "teams", host: regexp.MustCompile(`\.(logic\.azure|powerplatform)\.com$`),
+		kind: "teams", host: regexp.MustCompile(`\.(logic\.azure\.(com|us|cn)|api\.(powerplatform\.com|(gov|high)\.powerplatform\.microsoft\.us|` +
+			`appsplatform\.us|powerplatform\.partner\.microsoftonline\.cn))$`),
 		path:  regexp.MustCompile(`/workflows/[^/]+/triggers/manual/paths/invoke/?$`),
 		query: []string{"sig"}, shared: true,
 	},
@@ -109,6 +135,20 @@ func checkForm(value string) (string, error) {
 	}
 	slices.Sort(all)
 	return "", fmt.Errorf("as= has an unknown value%s; write one of %s", suggest.Nearest(value, all), strings.Join(all, ", "))
+}
+
+// savedURL is the URL of an incoming webhook at which the chat answers once it has
+// saved the message. Discord answers before that without wait=true, and then reports
+// no error if it does not save it ("Webhook Resource", Execute Webhook).
+func savedURL(kind string, u *url.URL) string {
+	query := u.Query()
+	if kind != "discord" || query.Has("wait") {
+		return u.String()
+	}
+	query.Set("wait", "true")
+	waits := *u
+	waits.RawQuery = query.Encode()
+	return waits.String()
 }
 
 // incoming posts messages to the incoming webhook of a chat, at the URL that the

@@ -37,22 +37,28 @@ func TestIncoming_URLsAreRecognised(t *testing.T) {
 		"https://discordapp.com/api/webhooks/12/x?thread_id=3": "discord",
 		connectorHook: "teams",
 		"https://outlook.office.com/webhook/a@b/IncomingWebhook/c": "teams",
-		logicHook:      "teams",
-		powerHook:      "teams",
+		logicHook: "teams",
+		powerHook: "teams",
+		"https://prod-58.usgovtexas.logic.azure.us:443" + workflowPath:                                       "teams",
+		"https://d.11.environment.api.gov.powerplatform.microsoft.us:443/powerautomate" + workflowPath:       "teams",
+		"https://d.11.environment.api.powerplatform.partner.microsoftonline.cn/powerautomate" + workflowPath: "teams",
 		mattermostHook: "mattermost",
 		"http://chat.internal:8065/sub/hooks/hunter2hunter2hunter2abcde": "mattermost",
 		googleHook:                        "googlechat",
 		googleHook + "&threadKey=logfast": "googlechat",
 
 		// Others stay webhooks.
-		"https://bot.example.com/logfast":                                  "webhook",
-		"https://chat.example.com/hooks/short":                             "webhook",
-		"https://hooks.slack.com.example.com/services/T0/B0/x":             "webhook",
-		"http://hooks.slack.com/services/T0/B0/x":                          "webhook",
-		"https://hooks.slack.com/workflows/T0/A0/1/x":                      "webhook",
-		"https://discord.com/api/webhooks/12/x/github":                     "webhook",
-		"https://prod-12.westeurope.logic.azure.com/workflows/x/runs":      "webhook",
-		"https://chat.googleapis.com/v1/spaces/AAAA/messages?key=hunter2k": "webhook",
+		"https://bot.example.com/logfast":                                                      "webhook",
+		"https://chat.example.com/hooks/short":                                                 "webhook",
+		"https://hooks.slack.com.example.com/services/T0/B0/x":                                 "webhook",
+		"http://hooks.slack.com/services/T0/B0/x":                                              "webhook",
+		"https://hooks.slack.com/workflows/T0/A0/1/x":                                          "webhook",
+		"https://discord.com/api/webhooks/12/x/github":                                         "webhook",
+		"https://discord.com/api/webhooks/12/x/slack":                                          "webhook",
+		"https://prod-12.logic.azure.us.example.com" + workflowPath:                            "webhook",
+		"https://d.11.environment.api.powerplatform.com" + strings.Split(workflowPath, "&")[0]: "webhook", // it wants a token
+		"https://prod-12.westeurope.logic.azure.com/workflows/x/runs":                          "webhook",
+		"https://chat.googleapis.com/v1/spaces/AAAA/messages?key=hunter2k":                     "webhook",
 
 		// as= and secret= say otherwise.
 		slackHook + " as=cloudevents":                          "webhook",
@@ -83,6 +89,23 @@ func TestIncoming_WrongOptionsAreRefusedWithWhatToType(t *testing.T) {
 		_, errs := ReadTargets(line, shippedOnly)
 		if err := errors.Join(errs...); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v\nwant … %s …", line, err, want)
+		}
+	}
+}
+
+// TestIncoming_DiscordAnswersForWhatItSaved: without wait=true Discord answers 204
+// before it knows whether it saves the message.
+func TestIncoming_DiscordAnswersForWhatItSaved(t *testing.T) {
+	queries := make(chan string, 3)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { queries <- r.URL.RawQuery }))
+	defer s.Close()
+	for query, want := range map[string]string{"": "wait=true", "?thread_id=3": "thread_id=3&wait=true", "?wait=false": "wait=false"} {
+		target := targets(t, s.URL+"/api/webhooks/12/hunter2"+query+" as=discord")[0]
+		if err := target.sender.send(t.Context(), &message{subject: "s", text: "t"}); err != nil {
+			t.Error(err)
+		}
+		if got := <-queries; got != want {
+			t.Errorf("%s: the query is %q", query, got)
 		}
 	}
 }
@@ -136,7 +159,11 @@ func TestIncoming_EachServiceTakesTheMessage(t *testing.T) {
 			target.sender.(*incoming).hook.client.Transport = http.DefaultTransport
 			check := strict(target.Kind, answer)
 			r.Answer(func(w http.ResponseWriter, q *http.Request) {
-				if raw, _, _ := strings.Cut(link, " "); "https://"+q.Host+q.URL.RequestURI() != raw {
+				raw, _, _ := strings.Cut(link, " ")
+				if target.Kind == "discord" {
+					raw += "?wait=true"
+				}
+				if "https://"+q.Host+q.URL.RequestURI() != raw {
 					t.Errorf("posted to %s%s", q.Host, q.URL.RequestURI())
 				}
 				check(w, q)

@@ -138,6 +138,7 @@ func newTarget(raw string, options, on []string) (*Target, error) {
 		t.Kind, t.sender = "webhook", hook
 		if form != cloudEvents {
 			t.Kind, t.folds, t.sender = form, true, &incoming{kind: form, hook: hook}
+			hook.url = savedURL(form, u)
 		}
 	case "smtp":
 		t.folds = true
