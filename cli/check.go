@@ -22,7 +22,7 @@ type checkCommand struct {
 
 // Help is shown below the usage.
 func (checkCommand) Help() string {
-	return `Checks the settings, the spool and its disk, the clock, the credentials, and the store by a put, a get, a list and a delete of logfast-check.txt below the prefix; shows what a key looks like; and says what to do about what it finds. The plugin that runs checks itself; with --config, this program checks the settings of a file.
+	return `Checks the settings, the spool and its disk, whether the notify targets can be reached, the clock, the credentials, and the store by a put, a get, a list and a delete of logfast-check.txt below the prefix; shows what a key looks like; and says what to do about what it finds. The plugin that runs checks itself; with --config, this program checks the settings of a file.
 
 The exit status is 0 where logfast can work so, and 1 where it cannot.
 
@@ -41,7 +41,7 @@ func (c *checkCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	var err error
 	if c.Config != "" {
 		var environ []string
-		if environ, err = c.environ(stdin); err == nil {
+		if environ, err = pluginEnviron(c.Config, c.Spool, stdin); err == nil {
 			all = plugin.Check(ctx, environ, false)
 		}
 	} else if all, err = c.client().Check(ctx); err != nil {
@@ -75,12 +75,12 @@ func printFindings(w io.Writer, all []control.Finding) error {
 	return nil
 }
 
-// environ reads the file, and makes the process's own environment like the
-// plugin's: the AWS SDK reads that, and must not find what is this shell's.
-func (c *checkCommand) environ(stdin io.Reader) ([]string, error) {
+// pluginEnviron reads a file of settings, and makes the process's own environment
+// like the plugin's: the AWS SDK reads that, and must not find what is this shell's.
+func pluginEnviron(file, spool string, stdin io.Reader) ([]string, error) {
 	in := stdin
-	if c.Config != "-" {
-		f, err := os.Open(c.Config)
+	if file != "-" {
+		f, err := os.Open(file)
 		if err != nil {
 			return nil, fmt.Errorf("%w: name a file of NAME=value lines, or - for standard input", err)
 		}
@@ -89,7 +89,7 @@ func (c *checkCommand) environ(stdin io.Reader) ([]string, error) {
 	}
 	environ, err := readEnviron(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Config, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	vars := map[string]string{
 		"AWS_SHARED_CREDENTIALS_FILE": plugin.CredentialsFile,
@@ -100,7 +100,7 @@ func (c *checkCommand) environ(stdin io.Reader) ([]string, error) {
 		vars[name] = value
 	}
 	if vars["LOGFAST_SPOOL"] == "" {
-		vars["LOGFAST_SPOOL"] = c.Spool // the plugin's own name for it is the same
+		vars["LOGFAST_SPOOL"] = spool // the plugin's own name for it is the same
 	}
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
@@ -113,7 +113,7 @@ func (c *checkCommand) environ(stdin io.Reader) ([]string, error) {
 	for name, value := range vars {
 		environ = append(environ, name+"="+value)
 		if err := os.Setenv(name, value); err != nil {
-			return nil, fmt.Errorf("%s: %q: %w", c.Config, name, err)
+			return nil, fmt.Errorf("%s: %q: %w", file, name, err)
 		}
 	}
 	return environ, nil

@@ -20,6 +20,7 @@ type commands struct {
 	Plugin pluginCommand `cmd:"" help:"Serve Docker as a logging driver. Docker runs this inside the plugin; it is set up with docker plugin set."`
 	Status statusCommand `cmd:"" help:"Show what the plugin reads, what waits for the store and why, and what was lost."`
 	Flush  flushCommand  `cmd:"" help:"Seal and ship now, and wait until it is in the store."`
+	Notify notifyCommand `cmd:"" help:"List the notify targets and their state, or send them a test message."`
 	Check  checkCommand  `cmd:"" help:"Check settings, disk, clock, credentials and store, and say what to do."`
 
 	LogLevel logLevelCommand `cmd:"" help:"Show or set the level of the plugin's own log."`

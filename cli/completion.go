@@ -20,7 +20,7 @@ type completionCommand struct {
 
 // Help is shown below the usage.
 func (completionCommand) Help() string {
-	return `Prints what lets a shell complete commands, options, their values, and containers' names. make install puts it where bash looks.
+	return `Prints what lets a shell complete commands, options, their values, and the names of containers and notify targets. make install puts it where bash looks.
 
 Examples:
   source <(logfast completion bash)
@@ -66,7 +66,7 @@ func (c *completeCommand) Run(k *kong.Context, stdout io.Writer) error {
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
 	}
-	for _, found := range complete(k.Model.Node, words, containers) {
+	for _, found := range complete(k.Model.Node, words, operands) {
 		if _, err := fmt.Fprintln(stdout, found); err != nil {
 			return err
 		}
@@ -74,9 +74,9 @@ func (c *completeCommand) Run(k *kong.Context, stdout io.Writer) error {
 	return nil
 }
 
-// containers asks the plugin for the names of its containers. A shell that waits
-// gets none rather than an error.
-func containers(spool string) []string {
+// operands asks the plugin for the names of its containers or of its notify targets.
+// A shell that waits gets none rather than an error.
+func operands(kind, spool string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	s, err := control.NewClient(spool).Status(ctx)
@@ -85,18 +85,25 @@ func containers(spool string) []string {
 	}
 	var names []string
 	for i := range s.Streams {
-		// A shell puts it into the command line as it is.
-		if name := s.Streams[i].Container; name != "" && show.Operand(name) == name {
-			names = append(names, name)
+		names = append(names, s.Streams[i].Container)
+	}
+	if kind == "target" {
+		names = nil
+		for i := range s.Targets {
+			id, _, _ := strings.Cut(s.Targets[i].Name, " ")
+			names = append(names, id)
 		}
 	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return name == "" || show.Operand(name) != name // a shell puts it into the command line as it is
+	})
 	slices.Sort(names)
 	return slices.Compact(names)
 }
 
 // complete walks the commands along the words before the last and returns what
 // that may become.
-func complete(node *kong.Node, words []string, containers func(spool string) []string) []string {
+func complete(node *kong.Node, words []string, operands func(kind, spool string) []string) []string {
 	words = split(words)
 	if len(words) == 0 {
 		words = []string{""}
@@ -148,8 +155,8 @@ func complete(node *kong.Node, words []string, containers func(spool string) []s
 	}
 	for _, arg := range node.Positional {
 		switch {
-		case arg.Name == "container":
-			found = append(found, containers(spool)...)
+		case arg.Name == "container" || arg.Name == "target":
+			found = append(found, operands(arg.Name, spool)...)
 		case arg.Enum != "":
 			found = append(found, arg.EnumSlice()...)
 		}

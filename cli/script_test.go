@@ -2,6 +2,9 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -21,6 +24,15 @@ func TestMain(m *testing.M) {
 func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
 		// Away from the tree, whose build they would find.
+		taking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
+		refusing := httptest.NewServer(http.NotFoundHandler())
+		gone := httptest.NewServer(http.NotFoundHandler())
+		gone.Close()
+		e.Defer(taking.Close)
+		e.Defer(refusing.Close)
+		e.Setenv("TAKING", taking.URL)
+		e.Setenv("REFUSING", refusing.URL)
+		e.Setenv("GONE", gone.URL)
 		scripts := filepath.Join(e.WorkDir, "scripts")
 		e.Setenv("SCRIPTS", scripts)
 		var errs []error

@@ -14,6 +14,7 @@ import (
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/notify"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/internal/refused"
@@ -51,6 +52,7 @@ func Check(ctx context.Context, environ []string, inside bool) []control.Finding
 	c.environment(environ, cfg)
 	c.spool(cfg)
 	c.disk(cfg)
+	c.targets(ctx, cfg)
 	c.store(ctx, cfg)
 	c.key(cfg)
 	return c.all
@@ -148,6 +150,31 @@ func (c *checker) spool(cfg *Config) {
 			"Put the logs on a disk of their own or a faster one: "+c.howSpool())
 	default:
 		c.ok(check, "%s can be written; an fsync took %v", cfg.Spool, took.Round(time.Microsecond))
+	}
+}
+
+// targets connects to each notify target, and sends nothing. A target that cannot be
+// reached is a warning: its messages wait, and the rest works; and another host than
+// the plugin's may not reach it.
+func (c *checker) targets(ctx context.Context, cfg *Config) {
+	const check = "notify"
+	for _, r := range notify.ReachAll(ctx, cfg.Notify) {
+		where := r.Address
+		if r.Proxy {
+			where = "the proxy " + where
+		}
+		switch {
+		case r.Address == "":
+			c.ok(check, "%s is understood; logfast does not know the service's host, and did not connect", r.Target.Name)
+		case r.Err != nil:
+			remedy := r.Advice()
+			if !c.inside {
+				remedy += "; if only the plugin's host reaches it, run logfast check there"
+			}
+			c.warn(check, fmt.Sprintf("%s cannot be reached: %s: %v", r.Target.Name, where, r.Err), remedy)
+		default:
+			c.ok(check, "%s can be reached at %s; to send a test message: logfast notify --test %s", r.Target.Name, where, r.Target.ID())
+		}
 	}
 }
 

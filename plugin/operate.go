@@ -63,6 +63,7 @@ func (o *operator) serve(ctx context.Context) {
 	s := &control.Server{
 		Status: o.look, Health: o.health, Metrics: o.metrics.Handler(), Level: o.setLevel,
 		Flush: o.flush, Check: func(ctx context.Context) []control.Finding { return Check(ctx, o.environ, true) },
+		TestTargets: o.testTargets,
 	}
 	done := make(chan struct{})
 	go func() {

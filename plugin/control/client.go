@@ -19,6 +19,14 @@ import (
 	"github.com/logfast/logfast/plugin/selflog"
 )
 
+// ErrNoPlugin is in the errors of a Client for which no plugin answers at the socket.
+var ErrNoPlugin = errors.New("no plugin answers")
+
+// absent is ErrNoPlugin with a text that says what to type.
+type absent struct{ error }
+
+func (absent) Is(target error) bool { return target == ErrNoPlugin }
+
 // Client asks the plugin that has a spool.
 type Client struct {
 	spool string
@@ -50,6 +58,24 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 // Check lets the plugin look at its configuration, disk and store.
 func (c *Client) Check(ctx context.Context) (all []Finding, err error) {
 	return all, c.get(ctx, "/check", &all)
+}
+
+// TestTargets lets the plugin send a test message to the target of that name, or to
+// all if the name is empty, and returns what each answered.
+func (c *Client) TestTargets(ctx context.Context, target string) (all []Tested, err error) {
+	const path = "/notify/test"
+	r, err := c.do(ctx, http.MethodPost, path, strings.NewReader(target))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Body.Close()
+	if err := json.NewDecoder(bounded(r)).Decode(&all); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("the plugin ended before it answered %s: %w", path, err)
+	}
+	return all, nil
 }
 
 // Level sets the level of the plugin's own log.
@@ -160,11 +186,11 @@ func (c *Client) explain(ctx context.Context, err error) error {
 			socket, c.self.Reason(refused.Operator))
 	case errors.Is(err, os.ErrNotExist):
 		if _, err := os.Stat(c.spool); err != nil {
-			return fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)
+			return absent{fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)}
 		}
-		return fmt.Errorf("no plugin has been at work in %s: start it with docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY%s", c.spool, c.lastWords())
+		return absent{fmt.Errorf("no plugin has been at work in %s: start it with docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY%s", c.spool, c.lastWords())}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, and start it with docker plugin enable --timeout 0 logfast%s", c.spool, filepath.Join(c.spool, selflog.FileName), c.lastWords())
+		return absent{fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, and start it with docker plugin enable --timeout 0 logfast%s", c.spool, filepath.Join(c.spool, selflog.FileName), c.lastWords())}
 	}
 	return fmt.Errorf("ask the plugin at %s: %w", socket, err)
 }

@@ -213,6 +213,24 @@ type Segment struct {
 	Bytes     int64  `json:"bytes"` // of the text; of the object once it is shipped
 }
 
+// Tested is what came of a test message to one target.
+type Tested struct {
+	Target string `json:"target"` // its name, without secrets
+	Kind   string `json:"kind,omitempty"`
+	Answer string `json:"answer,omitempty"` // what the target answered; no secret
+	Error  string `json:"error,omitempty"`  // why the target did not take the message
+}
+
+// Refused counts the targets that did not take their test message.
+func Refused(all []Tested) (n int) {
+	for _, t := range all {
+		if t.Error != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // Finding is one thing that a check has looked at.
 type Finding struct {
 	Check  string `json:"check"` // what was looked at

@@ -59,6 +59,28 @@ func still() *Server {
 		Check: func(context.Context) []Finding {
 			return []Finding{{Check: "disk", Result: Warn, Detail: "d", Remedy: "r"}}
 		},
+		TestTargets: func(_ context.Context, target string) ([]Tested, error) {
+			if target == "nobody" {
+				return nil, errors.New("no target \"nobody\"")
+			}
+			return []Tested{{Target: target, Kind: "webhook", Answer: "204 No Content"}, {Target: "mail", Error: "550"}}, nil
+		},
+	}
+}
+
+func TestTargets_GoThroughTheSocket(t *testing.T) {
+	spool := t.TempDir()
+	c := NewClient(spool)
+	if _, err := c.TestTargets(t.Context(), ""); !errors.Is(err, ErrNoPlugin) {
+		t.Errorf("without a plugin: %v", err)
+	}
+	serveIn(t, spool, still())
+	all, err := c.TestTargets(t.Context(), "webhook-1a2b3c at bot")
+	if err != nil || len(all) != 2 || all[0].Target != "webhook-1a2b3c at bot" || all[0].Answer != "204 No Content" || Refused(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := c.TestTargets(t.Context(), "nobody"); err == nil || err.Error() != `no target "nobody"` {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -30,6 +30,10 @@ type Server struct {
 	Flush func(ctx context.Context, containers []string, tell func(Flush)) error
 
 	Check func(ctx context.Context) []Finding
+
+	// TestTargets sends a test message to the target of that name, or to all if the
+	// name is empty, and returns what each answered. An unknown target is an error.
+	TestTargets func(ctx context.Context, target string) ([]Tested, error)
 }
 
 // Listen makes the socket in dir, the spool's [Dir], in place of one that a
@@ -103,6 +107,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.Status()) })
 	mux.HandleFunc("GET /check", func(w http.ResponseWriter, r *http.Request) { reply(w, s.Check(r.Context())) })
 	mux.HandleFunc("POST /flush", s.flush)
+	mux.HandleFunc("POST /notify/test", s.testTargets)
 	mux.HandleFunc("PUT /level", s.level)
 	// A flush takes as long as the uploads do, so an answer has no time limit.
 	return serve(ctx, l, &http.Server{Handler: mux}, &crowd{most: maxOperators})
@@ -200,6 +205,21 @@ func (s *Server) flush(w http.ResponseWriter, r *http.Request) {
 	default:
 		tell(Flush{Done: true})
 	}
+}
+
+func (s *Server) testTargets(w http.ResponseWriter, r *http.Request) {
+	body := bodyOf(w, r)
+	target, err := io.ReadAll(body)
+	body.done()
+	var all []Tested
+	if err == nil {
+		all, err = s.TestTargets(r.Context(), string(target))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	reply(w, all)
 }
 
 func (s *Server) level(w http.ResponseWriter, r *http.Request) {

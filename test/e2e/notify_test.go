@@ -166,3 +166,50 @@ func TestABadTargetIsExplainedOnTheEngine(t *testing.T) {
 		t.Errorf("status:\n%s", out)
 	}
 }
+
+// TestNotifyTest_OnTheEngine lets the plugin send a test message to receivers on
+// loopback: the exit status says whether each took it.
+func TestNotifyTest_OnTheEngine(t *testing.T) {
+	hook, chat, box := notifytest.NewReceiver(t), notifytest.NewReceiver(t), (&notifytest.Mailbox{}).Start(t)
+	chat.Answer(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+	h := enable(t, fmt.Sprintf("LOGFAST_NOTIFY=%s/hunter2hunter2,smtp://%s/?from=logfast@example.com&to=oncall@example.com", hook.URL, box.Address))
+	line := chat.URL + "/hunter2hunter2 as=slack\n"
+	if err := os.WriteFile(filepath.Join(h.config, "notify"), []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	docker(t, "plugin", "disable", pluginName)
+	docker(t, "plugin", "enable", "--timeout", "0", pluginName)
+	eventually(t, "the plugin answers", func() bool {
+		_, _, status := h.logfast("status")
+		return status == 0
+	})
+	out, errs, status := h.logfast("notify", "--test")
+	if status != 0 || strings.Count(out, "ok    ") != 3 || strings.Contains(out+errs, "hunter2") {
+		t.Fatalf("status %d:\n%s%s", status, out, errs)
+	}
+	for _, want := range []string{": 204 No Content\n", `: 200 OK: "ok"` + "\n", ": 250 "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	var e struct{ Type string }
+	if err := json.Unmarshal(hook.Requests()[0].Body, &e); err != nil || e.Type != "io.github.logfast.test.v1" {
+		t.Errorf("%v: %s", err, hook.Requests()[0].Body)
+	}
+	if subject := box.Mails()[0].Header.Get("Subject"); !strings.HasPrefix(subject, "[test] logfast on ") {
+		t.Error(subject)
+	}
+	hook.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) })
+	out, errs, status = h.logfast("notify", "--test")
+	if status != 1 || strings.Count(out, "ok    ") != 2 || !strings.Contains(out, "the receiver answered 403 Forbidden") ||
+		!strings.Contains(errs, "1 of 3 targets did not take the test message") {
+		t.Errorf("status %d:\n%s%s", status, out, errs)
+	}
+	if _, errs, status = h.logfast("notify", "--test", "smtp"); status != 0 {
+		t.Errorf("status %d:\n%s", status, errs)
+	}
+	out, _, status = h.logfast("notify")
+	if status != 0 || strings.Count(out, "no message was sent since the plugin started") != 3 {
+		t.Errorf("a test counts as a message; status %d:\n%s", status, out)
+	}
+}
