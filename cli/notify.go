@@ -149,7 +149,8 @@ func targetsText(targets []control.Target, left []control.Setting, running bool,
 		}
 	}
 	for _, s := range left {
-		fmt.Fprintf(w, "%s\tleft out: %s\n", strings.Join(s.Variables, ", "), show.Field(s.Problem)) //nolint:errcheck // a buffer
+		name := strings.Join(s.Variables, ", ")
+		fmt.Fprintf(w, "%s\tleft out: %s\n", name, show.Field(s.Problem)) //nolint:errcheck // a buffer
 	}
 	w.Flush() //nolint:errcheck // a buffer
 	return b.String()

@@ -58,8 +58,11 @@ func TestNotify_ListsTargetsWithTheirState(t *testing.T) {
 	at := time.Date(2026, 11, 24, 15, 4, 5, 0, time.Local)
 	spool := notifying(t, control.Status{Now: now, Targets: []control.Target{
 		{Name: "webhook-3f2a1b at bot", Messages: 3, LastTold: now.Add(-5 * time.Minute)},
-		{Name: "slack-111111 at hooks.slack.com", Failed: 4, Failing: 4, Refusal: "400 no", LastError: "400 no", Waiting: 2,
-			Waits: []control.Wait{{Why: "refused", Events: 2, Until: at, Error: "400 no"}}},
+		{
+			Name: "slack-111111 at hooks.slack.com", Failed: 4, Failing: 4, Refusal: "400 no", LastError: "400 no",
+			Waiting: 2,
+			Waits:   []control.Wait{{Why: "refused", Events: 2, Until: at, Error: "400 no"}},
+		},
 		{Name: "smtp-222222 at mail", Failed: 4, LastError: "timeout"},
 		{Name: "ntfy-333333"},
 		{Name: "discord-444444", LastError: "the outbox is not open: EIO"},
@@ -82,7 +85,8 @@ LOGFAST_NOTIFY                   left out: target 2: unknown service
 	if code, out, errs := run(); code != 0 || out != want {
 		t.Errorf("%d: %s%s\nwant\n%s", code, out, errs, want)
 	}
-	if code, out, _ := run("slack-111111", "--json"); code != 0 || strings.Count(out, `"name"`) != 1 || !strings.Contains(out, `"failing": 4`) {
+	code, out, _ := run("slack-111111", "--json")
+	if code != 0 || strings.Count(out, `"name"`) != 1 || !strings.Contains(out, `"failing": 4`) {
 		t.Errorf("%d: %s", code, out)
 	}
 	if code, _, errs := run("x"); code != 1 || !strings.Contains(errs, `no target "x"; logfast notify lists them`) {
@@ -97,18 +101,21 @@ LOGFAST_NOTIFY                   left out: target 2: unknown service
 // TestNotify_TestFailsWhereOneRefused has one target of each answer.
 func TestNotify_TestFailsWhereOneRefused(t *testing.T) {
 	spool := notifying(t, control.Status{}, []control.Tested{
-		{Target: "webhook-3f2a1b at bot", Answer: "204 No Content"}, {Target: "smtp-222222 at mail", Error: "550 \x1b[2Jno such user"},
+		{Target: "webhook-3f2a1b at bot", Answer: "204 No Content"},
+		{Target: "smtp-222222 at mail", Error: "550 \x1b[2Jno such user"},
 	})
 	run := func(args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
-		return Run(append([]string{"notify", "--test", "--spool", spool}, args...), &out, &errs), out.String(), errs.String()
+		code := Run(append([]string{"notify", "--test", "--spool", spool}, args...), &out, &errs)
+		return code, out.String(), errs.String()
 	}
 	code, out, errs := run()
-	if want := "ok    webhook-3f2a1b at bot: 204 No Content\nFAIL  smtp-222222 at mail: 550 "; code != 1 || !strings.HasPrefix(out, want) || strings.Contains(out, "\x1b") ||
+	const took = "ok    webhook-3f2a1b at bot: 204 No Content\n"
+	if code != 1 || !strings.HasPrefix(out, took+"FAIL  smtp-222222 at mail: 550 ") || strings.Contains(out, "\x1b") ||
 		!strings.Contains(errs, "1 of 2 targets did not take the test message") {
 		t.Errorf("%d: %s%s", code, out, errs)
 	}
-	if code, out, errs := run("webhook-3f2a1b"); code != 0 || out != "ok    webhook-3f2a1b at bot: 204 No Content\n" || errs != "" {
+	if code, out, errs := run("webhook-3f2a1b"); code != 0 || out != took || errs != "" {
 		t.Errorf("%d: %s%s", code, out, errs)
 	}
 	if code, out, _ := run("--json"); code != 1 || !strings.Contains(out, `"answer": "204 No Content"`) {

@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: func(e *testscript.Env) error {
 		// Away from the tree, whose build they would find.
-		taking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
+		taking := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "ok\nhunter2")
+		}))
 		refusing := httptest.NewServer(http.NotFoundHandler())
 		gone := httptest.NewServer(http.NotFoundHandler())
 		gone.Close()

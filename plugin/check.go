@@ -173,7 +173,8 @@ func (c *checker) targets(ctx context.Context, cfg *Config) {
 			}
 			c.warn(check, fmt.Sprintf("%s cannot be reached: %s: %v", r.Target.Name, where, r.Err), remedy)
 		default:
-			c.ok(check, "%s can be reached at %s; to send a test message: logfast notify --test %s", r.Target.Name, where, r.Target.ID())
+			c.ok(check, "%s can be reached at %s; to send a test message: logfast notify --test %s",
+				r.Target.Name, where, r.Target.ID())
 		}
 	}
 }

@@ -44,11 +44,14 @@ func testTargets(ctx context.Context, cfg *Config, wrong problems, target string
 		return nil, err
 	}
 	for _, t := range notify.TestAll(ctx, found, cfg.Host) {
-		all = append(all, control.Tested{Target: t.Target.Name, Kind: t.Target.Kind, Answer: t.Answer, Error: text(t.Err)})
+		all = append(all, control.Tested{
+			Target: t.Target.Name, Kind: t.Target.Kind, Answer: t.Answer, Error: text(t.Err),
+		})
 	}
 	for _, p := range wrong.sorted() {
 		if target == "" && p.effect() == leftOut {
-			all = append(all, control.Tested{Target: p.names[0], Error: "a target is wrong, and is left out: " + p.err.Error()})
+			why := "a target is wrong, and is left out: " + p.err.Error()
+			all = append(all, control.Tested{Target: p.names[0], Error: why})
 		}
 	}
 	if len(all) == 0 {

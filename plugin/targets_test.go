@@ -16,7 +16,8 @@ import (
 func TestTargets_GetATestMessageFromThePlugin(t *testing.T) {
 	bot, away := notifytest.NewReceiver(t), notifytest.NewReceiver(t)
 	away.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "hunter2hunter2", http.StatusForbidden) })
-	s := serve(t, "LOGFAST_NOTIFY="+bot.URL+"/hook", "LOGFAST_NOTIFY_FILE="+notifyFile(t, away.URL+"/hunter2hunter2 as=slack", "slak://x"))
+	file := notifyFile(t, away.URL+"/hunter2hunter2 as=slack", "slak://x")
+	s := serve(t, "LOGFAST_NOTIFY="+bot.URL+"/hook", "LOGFAST_NOTIFY_FILE="+file)
 	c := control.NewClient(s.spool)
 	s.awaitControl(c)
 	all, err := c.TestTargets(t.Context(), "")
@@ -24,7 +25,8 @@ func TestTargets_GetATestMessageFromThePlugin(t *testing.T) {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	if all[0].Answer != "204 No Content" || !strings.Contains(all[1].Error, "403 Forbidden") || all[1].Kind != "slack" ||
-		all[2].Target != "LOGFAST_NOTIFY_FILE" || !strings.Contains(all[2].Error, "a target is wrong, and is left out: ") {
+		all[2].Target != "LOGFAST_NOTIFY_FILE" ||
+		!strings.Contains(all[2].Error, "a target is wrong, and is left out: ") {
 		t.Errorf("%+v", all)
 	}
 	var e struct{ Type string }
@@ -35,7 +37,8 @@ func TestTargets_GetATestMessageFromThePlugin(t *testing.T) {
 	if one, err := c.TestTargets(t.Context(), id); err != nil || len(one) != 1 || one[0].Target != all[0].Target {
 		t.Errorf("%+v, %v", one, err)
 	}
-	if _, err := c.TestTargets(t.Context(), "discord"); err == nil || !strings.Contains(err.Error(), `no target "discord"`) {
+	_, err = c.TestTargets(t.Context(), "discord")
+	if err == nil || !strings.Contains(err.Error(), `no target "discord"`) {
 		t.Error(err)
 	}
 	status, err := c.Status(t.Context())
@@ -43,7 +46,8 @@ func TestTargets_GetATestMessageFromThePlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, target := range status.Targets {
-		if target.Messages+target.Failed != 0 || target.Failing != 0 || target.LastError != "" || !target.LastTold.IsZero() {
+		if target.Messages+target.Failed != 0 || target.Failing != 0 || target.LastError != "" ||
+			!target.LastTold.IsZero() {
 			t.Errorf("a test is counted: %+v", target)
 		}
 	}
@@ -57,10 +61,12 @@ func TestTargets_GetATestMessageFromThePlugin(t *testing.T) {
 // TestTargets_AreNotThere says how to configure one.
 func TestTargets_AreNotThere(t *testing.T) {
 	environ := []string{"LOGFAST_NOTIFY_FILE=" + notifyFile(t)}
-	if _, err := TestTargets(t.Context(), environ, ""); err == nil || !strings.Contains(err.Error(), "write its URL into /etc/logfast/notify") {
+	_, err := TestTargets(t.Context(), environ, "")
+	if err == nil || !strings.Contains(err.Error(), "write its URL into /etc/logfast/notify") {
 		t.Error(err)
 	}
-	if targets, left := Targets(append(environ, "LOGFAST_NOTIFY=https://a.example slak://x")); len(targets) != 1 || len(left) != 1 {
+	targets, left := Targets(append(environ, "LOGFAST_NOTIFY=https://a.example slak://x"))
+	if len(targets) != 1 || len(left) != 1 {
 		t.Errorf("%+v %+v", targets, left)
 	}
 }
@@ -87,11 +93,15 @@ func TestCheck_ConnectsToTargets(t *testing.T) {
 	if len(found) != 3 || control.Failed(all) || len(bot.Requests()) != 0 {
 		t.Fatalf("%+v", all)
 	}
-	if f := found[0]; f.Result != control.OK || !strings.Contains(f.Detail, " can be reached at "+strings.TrimPrefix(bot.URL, "http://")+"; to send a test message: logfast notify --test webhook-") {
+	reached := " can be reached at " + strings.TrimPrefix(bot.URL, "http://") +
+		"; to send a test message: logfast notify --test webhook-"
+	if f := found[0]; f.Result != control.OK || !strings.Contains(f.Detail, reached) {
 		t.Errorf("%+v", f)
 	}
-	if f := found[1]; f.Result != control.Warn || !strings.Contains(f.Detail, " cannot be reached: "+l.Addr().String()) || strings.Contains(f.Detail, "hunter2") ||
-		!strings.Contains(f.Remedy, "whether the receiver runs") || !strings.Contains(f.Remedy, "run logfast check there") {
+	if f := found[1]; f.Result != control.Warn || strings.Contains(f.Detail, "hunter2") ||
+		!strings.Contains(f.Detail, " cannot be reached: "+l.Addr().String()) ||
+		!strings.Contains(f.Remedy, "whether the receiver runs") ||
+		!strings.Contains(f.Remedy, "run logfast check there") {
 		t.Errorf("%+v", f)
 	}
 	if f := found[2]; f.Result != control.OK || !strings.Contains(f.Detail, "did not connect") {

@@ -85,8 +85,8 @@ var shapes = []shape{
 		path: regexp.MustCompile(`^/webhook(b2)?/[^/]+/IncomingWebhook/.`),
 	},
 	{
-		kind: "teams", host: regexp.MustCompile(`\.(logic\.azure\.(com|us|cn)|api\.(powerplatform\.com|(gov|high)\.powerplatform\.microsoft\.us|` +
-			`appsplatform\.us|powerplatform\.partner\.microsoftonline\.cn))$`),
+		kind: "teams", host: regexp.MustCompile(`\.(logic\.azure\.(com|us|cn)|api\.(powerplatform\.com|` +
+			`(gov|high)\.powerplatform\.microsoft\.us|appsplatform\.us|powerplatform\.partner\.microsoftonline\.cn))$`),
 		path:  regexp.MustCompile(`/workflows/[^/]+/triggers/manual/paths/invoke/?$`),
 		query: []string{"sig"}, shared: true,
 	},
@@ -169,7 +169,7 @@ func (i *incoming) send(ctx context.Context, m *message) error {
 	}
 	own := http.Header{}
 	own.Set("Content-Type", "application/json; charset=utf-8")
-	status, head, err := i.hook.post(ctx, body, own)
+	head, err := i.hook.post(ctx, body, own)
 	if r := (refusal{}); errors.As(err, &r) {
 		switch r.code {
 		case http.StatusBadRequest, http.StatusUnsupportedMediaType:
@@ -180,9 +180,9 @@ func (i *incoming) send(ctx context.Context, m *message) error {
 		err = r
 	}
 	// Teams' connectors answer 200 if Teams refused the message.
-	if err == nil && i.kind == "teams" && strings.Contains(head, "Microsoft Teams endpoint returned HTTP error") {
-		r := refusal{text: "the receiver answered 200", quote: head}
-		if strings.Contains(head, "HTTP error 429") {
+	if err == nil && i.kind == "teams" && strings.Contains(head.body, "Microsoft Teams endpoint returned HTTP error") {
+		r := refusal{text: "the receiver answered 200", quote: head.body}
+		if strings.Contains(head.body, "HTTP error 429") {
 			r.after = time.Minute // it does not say how long
 		}
 		err = r
@@ -190,7 +190,7 @@ func (i *incoming) send(ctx context.Context, m *message) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.kind, err)
 	}
-	m.answered(answerText(status, head))
+	m.answered(head.line())
 	return nil
 }
 

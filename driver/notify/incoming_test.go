@@ -48,17 +48,17 @@ func TestIncoming_URLsAreRecognised(t *testing.T) {
 		googleHook + "&threadKey=logfast": "googlechat",
 
 		// Others stay webhooks.
-		"https://bot.example.com/logfast":                                                      "webhook",
-		"https://chat.example.com/hooks/short":                                                 "webhook",
-		"https://hooks.slack.com.example.com/services/T0/B0/x":                                 "webhook",
-		"http://hooks.slack.com/services/T0/B0/x":                                              "webhook",
-		"https://hooks.slack.com/workflows/T0/A0/1/x":                                          "webhook",
-		"https://discord.com/api/webhooks/12/x/github":                                         "webhook",
-		"https://discord.com/api/webhooks/12/x/slack":                                          "webhook",
-		"https://prod-12.logic.azure.us.example.com" + workflowPath:                            "webhook",
-		"https://d.11.environment.api.powerplatform.com" + strings.Split(workflowPath, "&")[0]: "webhook", // it wants a token
-		"https://prod-12.westeurope.logic.azure.com/workflows/x/runs":                          "webhook",
-		"https://chat.googleapis.com/v1/spaces/AAAA/messages?key=hunter2k":                     "webhook",
+		"https://bot.example.com/logfast":                                  "webhook",
+		"https://chat.example.com/hooks/short":                             "webhook",
+		"https://hooks.slack.com.example.com/services/T0/B0/x":             "webhook",
+		"http://hooks.slack.com/services/T0/B0/x":                          "webhook",
+		"https://hooks.slack.com/workflows/T0/A0/1/x":                      "webhook",
+		"https://discord.com/api/webhooks/12/x/github":                     "webhook",
+		"https://discord.com/api/webhooks/12/x/slack":                      "webhook",
+		"https://prod-12.logic.azure.us.example.com" + workflowPath:        "webhook",
+		strings.Split(powerHook, "&")[0]:                                   "webhook", // it wants a token
+		"https://prod-12.westeurope.logic.azure.com/workflows/x/runs":      "webhook",
+		"https://chat.googleapis.com/v1/spaces/AAAA/messages?key=hunter2k": "webhook",
 
 		// as= and secret= say otherwise.
 		slackHook + " as=cloudevents":                          "webhook",
@@ -99,7 +99,9 @@ func TestIncoming_DiscordAnswersForWhatItSaved(t *testing.T) {
 	queries := make(chan string, 3)
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { queries <- r.URL.RawQuery }))
 	defer s.Close()
-	for query, want := range map[string]string{"": "wait=true", "?thread_id=3": "thread_id=3&wait=true", "?wait=false": "wait=false"} {
+	for query, want := range map[string]string{
+		"": "wait=true", "?thread_id=3": "thread_id=3&wait=true", "?wait=false": "wait=false",
+	} {
 		target := targets(t, s.URL+"/api/webhooks/12/hunter2"+query+" as=discord")[0]
 		if err := target.sender.send(t.Context(), &message{subject: "s", text: "t"}); err != nil {
 			t.Error(err)

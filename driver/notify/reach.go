@@ -61,7 +61,7 @@ func ReachAll(ctx context.Context, targets []*Target) []Reached {
 func (e endpoint) reach(ctx context.Context) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", e.address)
 	if err == nil {
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // nothing was sent
 		if e.security != nil {
 			err = tls.Client(conn, e.security).HandshakeContext(ctx)
 		}
@@ -178,7 +178,8 @@ func (r Reached) Advice() string {
 	case errors.As(r.Err, &name):
 		return "Look at the host's name in the target's URL, and at this host's DNS servers"
 	case errors.As(r.Err, &certificate):
-		return "Look at the certificate; if your own authority signed it, add ca=/etc/logfast/ca.pem to the target's line"
+		return "Look at the certificate; " +
+			"if your own authority signed it, add ca=/etc/logfast/ca.pem to the target's line"
 	case r.Proxy:
 		return "Look at HTTPS_PROXY, and whether the proxy runs"
 	case errors.Is(r.Err, context.DeadlineExceeded):

@@ -47,14 +47,15 @@ func TestReach_ConnectsAndSendsNothing(t *testing.T) {
 	security := certificate(t)
 	plain, sentPlain := doorman(t, nil)
 	encrypted, sentEncrypted := doorman(t, security)
+	const mail = "/?from=a@example.com&to=b@example.com"
 	for line, sent := range map[string]<-chan string{
-		"http://" + plain + "/hunter2hunter2":                                                                            sentPlain,
-		"http://" + plain + "/hunter2hunter2 as=slack":                                                                   sentPlain,
-		"smtp://" + plain + "/?from=a@example.com&to=b@example.com":                                                      sentPlain,
-		"ntfy://" + plain + "/topic?scheme=http":                                                                         sentPlain,
-		"https://" + encrypted + "/hunter2hunter2 ca=" + caFile(t, security):                                             sentEncrypted,
-		"smtp://" + encrypted + "/?from=a@example.com&to=b@example.com&encryption=ImplicitTLS ca=" + caFile(t, security): sentEncrypted,
-		"smtp://" + encrypted + "/?from=a@example.com&to=b@example.com&encryption=ImplicitTLS&skiptlsverify=yes":         sentEncrypted,
+		"http://" + plain + "/hunter2hunter2":                                              sentPlain,
+		"http://" + plain + "/hunter2hunter2 as=slack":                                     sentPlain,
+		"smtp://" + plain + mail:                                                           sentPlain,
+		"ntfy://" + plain + "/topic?scheme=http":                                           sentPlain,
+		"https://" + encrypted + "/hunter2hunter2 ca=" + caFile(t, security):               sentEncrypted,
+		"smtp://" + encrypted + mail + "&encryption=ImplicitTLS ca=" + caFile(t, security): sentEncrypted,
+		"smtp://" + encrypted + mail + "&encryption=ImplicitTLS&skiptlsverify=yes":         sentEncrypted,
 	} {
 		r := ReachAll(t.Context(), targets(t, line))[0]
 		if r.Err != nil || r.Address != plain && r.Address != encrypted || r.Advice() != "" {
@@ -89,7 +90,8 @@ func TestReach_SaysWhatToLookAt(t *testing.T) {
 func TestReach_ConnectsToTheProxy(t *testing.T) {
 	proxy, sent := doorman(t, nil)
 	target := targets(t, "https://bot.invalid/hunter2hunter2")[0]
-	target.sender.(*webhook).client.Transport.(*http.Transport).Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: proxy})
+	transport := target.sender.(*webhook).client.Transport.(*http.Transport)
+	transport.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: proxy})
 	r := ReachAll(t.Context(), []*Target{target})[0]
 	if r.Err != nil || r.Address != proxy || !r.Proxy {
 		t.Fatalf("%+v", r)

@@ -44,7 +44,7 @@ func TestTrial_EachTargetGetsATestInItsForm(t *testing.T) {
 	}, "\n"))
 	got := TestAll(t.Context(), all, "web-1")
 	for i, want := range []string{
-		"204 No Content", `200 OK: "ok … more"`, `200 OK: "ok … more"`, `200 OK: "ok … more"`, "200 OK", "250 2.0.0 OK: queued",
+		"204 No Content", `200 OK: "ok …"`, `200 OK: "ok …"`, `200 OK: "ok …"`, "200 OK", "250 2.0.0 OK: queued",
 	} {
 		if got[i].Err != nil || got[i].Target != all[i] || got[i].Answer != want {
 			t.Errorf("%s: %q %v, want %q", all[i].Name, got[i].Answer, got[i].Err, want)
@@ -56,8 +56,10 @@ func TestTrial_EachTargetGetsATestInItsForm(t *testing.T) {
 	if err := json.Unmarshal(r.Body, &e); err != nil {
 		t.Fatal(err)
 	}
-	if e.Type != TypeTest || e.SpecVersion != "1.0" || e.Source != "/logfast/web-1" || e.ID != r.Header.Get("Webhook-Id") ||
-		!fromLogfast(&http.Request{Header: r.Header}, r.Body, []byte(newSecret16)) || !bytes.Contains(r.Body, []byte(text)) {
+	if e.Type != TypeTest || e.SpecVersion != "1.0" || e.Source != "/logfast/web-1" ||
+		e.ID != r.Header.Get("Webhook-Id") ||
+		!fromLogfast(&http.Request{Header: r.Header}, r.Body, []byte(newSecret16)) ||
+		!bytes.Contains(r.Body, []byte(text)) {
 		t.Errorf("%v %s", r.Header, r.Body)
 	}
 	bodies := map[string]bool{}
@@ -96,11 +98,13 @@ func TestTrial_SaysWhatRefused(t *testing.T) {
 	}, "\n")), &broken)
 	got := TestAll(t.Context(), all, "web-1")
 	for i, want := range []string{
-		`answered 400 Bad Request: "no channel for /…"`, "slack: the receiver answered 400 Bad Request; check the target's URL",
+		`answered 400 Bad Request: "no channel for /…"`,
+		"slack: the receiver answered 400 Bad Request; check the target's URL",
 		"ntfy: the service answered 400 Bad Request: ", "mail: recipient …: 550 ",
 		"connection refused", "panic",
 	} {
-		if err := got[i].Err; err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		if err := got[i].Err; err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %q %v, want %q", all[i].Name, got[i].Answer, err, want)
 		}
 		if i < 4 && whyOf(got[i].Err) != WaitRefused || i >= 4 && whyOf(got[i].Err) != WaitFailed {
@@ -134,8 +138,9 @@ func TestTrial_LeavesTheQueueAlone(t *testing.T) {
 		}
 		synctest.Wait()
 		after := b.Health()[0]
-		if after.Failed != before.Failed || after.Failing != before.Failing || after.Waiting != 1 || after.Messages != 0 ||
-			len(after.Waits) != 1 || !after.Waits[0].Until.Equal(before.Waits[0].Until) || !after.LastTold.IsZero() {
+		if after.Failed != before.Failed || after.Failing != before.Failing || after.Waiting != 1 ||
+			after.Messages != 0 || len(after.Waits) != 1 || !after.LastTold.IsZero() ||
+			!after.Waits[0].Until.Equal(before.Waits[0].Until) {
 			t.Errorf("%+v\nbefore %+v", after, before)
 		}
 	})
@@ -155,10 +160,13 @@ func TestTrial_EndsAfterItsTime(t *testing.T) {
 }
 
 func TestTrial_FindsTargets(t *testing.T) {
-	all := []*Target{{Name: "webhook-3f2a1b at bot.example.com"}, {Name: "webhook-3f9999 at bot.example.com"}, {Name: "slack-3f2a1b"}}
+	all := []*Target{
+		{Name: "webhook-3f2a1b at bot.example.com"}, {Name: "webhook-3f9999 at bot.example.com"}, {Name: "slack-3f2a1b"},
+	}
 	for word, want := range map[string]string{
 		"": "3", "webhook-3f2a1b": "1", "webhook-3f9999 at bot.example.com": "1", "slack": "1",
-		"webhook": `begins the names of 2 targets`, "webhook-3f2a1c": `did you mean "webhook-3f2a1b"?`, "x": "there are webhook-3f2a1b, ",
+		"webhook": `begins the names of 2 targets`, "webhook-3f2a1c": `did you mean "webhook-3f2a1b"?`,
+		"x": "there are webhook-3f2a1b, ",
 	} {
 		found, err := Find(all, word)
 		got := fmt.Sprint(len(found))

@@ -76,27 +76,34 @@ func (w *webhook) send(ctx context.Context, m *message) error {
 	own := http.Header{}
 	own.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 	sign(own, w.secrets, m.id, time.Now(), m.event)
-	status, head, err := w.post(ctx, m.event, own)
+	head, err := w.post(ctx, m.event, own)
 	if err == nil {
-		m.answered(answerText(status, head))
+		m.answered(head.line())
 	}
 	return err
 }
 
-// answerText is an answer in one line: its status and the first line of its body.
-func answerText(status, head string) string {
-	if first, _, _ := strings.Cut(strings.TrimSpace(head), "\n"); first != "" {
-		return status + ": " + strconv.Quote(oneLine(first, quoted))
-	}
-	return status
+// head is the beginning of a good answer, without secrets.
+type head struct {
+	status string
+	first  string // the first line of the body
+	body   string
 }
 
-// post makes one request with the target's headers and the sender's own. It returns
-// the status and the beginning of a good answer; any other answer is a refusal.
-func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (status, head string, err error) {
+// line is the answer in one line.
+func (h head) line() string {
+	if h.first == "" {
+		return h.status
+	}
+	return h.status + ": " + strconv.Quote(oneLine(h.first, quoted))
+}
+
+// post makes one request with the target's headers and the sender's own. Any answer
+// but a good one is a refusal.
+func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (head, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
 	if err != nil {
-		return "", "", errors.New("the URL makes no request") // its own error would quote it
+		return head{}, errors.New("the URL makes no request") // its own error would quote it
 	}
 	maps.Copy(r.Header, w.headers)
 	maps.Copy(r.Header, own)
@@ -106,15 +113,16 @@ func (w *webhook) post(ctx context.Context, body []byte, own http.Header) (statu
 		if outer := (*url.Error)(nil); errors.As(err, &outer) {
 			err = outer.Err // without the URL, which may be the secret
 		}
-		return "", "", fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
+		return head{}, fmt.Errorf("post: %s", scrub(err.Error(), w.hide))
 	}
 	defer answer.Body.Close()
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
-	head = scrub(string(said), w.hide)
+	text := scrub(string(said), w.hide)
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
-		return answer.Status, head, nil
+		first, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
+		return head{status: answer.Status, first: scrub(first, w.hide), body: text}, nil
 	}
-	return "", "", refusedBy(answer, head)
+	return head{}, refusedBy(answer, text)
 }
 
 // sign sets the headers of the Standard Webhooks specification, version 1: an
@@ -136,8 +144,8 @@ func sign(h http.Header, secrets [][]byte, id string, at time.Time, body []byte)
 	}
 }
 
-func refusedBy(answer *http.Response, head string) refusal {
-	r := refusal{text: "the receiver answered " + answer.Status, quote: head, code: answer.StatusCode}
+func refusedBy(answer *http.Response, text string) refusal {
+	r := refusal{text: "the receiver answered " + answer.Status, quote: text, code: answer.StatusCode}
 	switch code := answer.StatusCode; {
 	case code >= 300 && code < 400:
 		r.hint = "redirects are not followed: set the URL that it redirects to"

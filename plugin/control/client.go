@@ -186,11 +186,15 @@ func (c *Client) explain(ctx context.Context, err error) error {
 			socket, c.self.Reason(refused.Operator))
 	case errors.Is(err, os.ErrNotExist):
 		if _, err := os.Stat(c.spool); err != nil {
-			return absent{fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)}
+			return absent{fmt.Errorf("there is no spool at %s: where the plugin's logs.source was set "+
+				"to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)}
 		}
-		return absent{fmt.Errorf("no plugin has been at work in %s: start it with docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY%s", c.spool, c.lastWords())}
+		return absent{fmt.Errorf("no plugin has been at work in %s: start it with "+
+			"docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY%s", c.spool, c.lastWords())}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return absent{fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, and start it with docker plugin enable --timeout 0 logfast%s", c.spool, filepath.Join(c.spool, selflog.FileName), c.lastWords())}
+		return absent{fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, "+
+			"and start it with docker plugin enable --timeout 0 logfast%s",
+			c.spool, filepath.Join(c.spool, selflog.FileName), c.lastWords())}
 	}
 	return fmt.Errorf("ask the plugin at %s: %w", socket, err)
 }

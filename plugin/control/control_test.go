@@ -63,7 +63,8 @@ func still() *Server {
 			if target == "nobody" {
 				return nil, errors.New("no target \"nobody\"")
 			}
-			return []Tested{{Target: target, Kind: "webhook", Answer: "204 No Content"}, {Target: "mail", Error: "550"}}, nil
+			took := Tested{Target: target, Kind: "webhook", Answer: "204 No Content"}
+			return []Tested{took, {Target: "mail", Error: "550"}}, nil
 		},
 	}
 }
@@ -76,7 +77,8 @@ func TestTargets_GoThroughTheSocket(t *testing.T) {
 	}
 	serveIn(t, spool, still())
 	all, err := c.TestTargets(t.Context(), "webhook-1a2b3c at bot")
-	if err != nil || len(all) != 2 || all[0].Target != "webhook-1a2b3c at bot" || all[0].Answer != "204 No Content" || Refused(all) != 1 {
+	if err != nil || len(all) != 2 || all[0].Target != "webhook-1a2b3c at bot" || all[0].Answer != "204 No Content" ||
+		Refused(all) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if _, err := c.TestTargets(t.Context(), "nobody"); err == nil || err.Error() != `no target "nobody"` {

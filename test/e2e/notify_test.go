@@ -172,7 +172,8 @@ func TestABadTargetIsExplainedOnTheEngine(t *testing.T) {
 func TestNotifyTest_OnTheEngine(t *testing.T) {
 	hook, chat, box := notifytest.NewReceiver(t), notifytest.NewReceiver(t), (&notifytest.Mailbox{}).Start(t)
 	chat.Answer(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
-	h := enable(t, fmt.Sprintf("LOGFAST_NOTIFY=%s/hunter2hunter2,smtp://%s/?from=logfast@example.com&to=oncall@example.com", hook.URL, box.Address))
+	mail := "smtp://" + box.Address + "/?from=logfast@example.com&to=oncall@example.com"
+	h := enable(t, "LOGFAST_NOTIFY="+hook.URL+"/hunter2hunter2,"+mail)
 	line := chat.URL + "/hunter2hunter2 as=slack\n"
 	if err := os.WriteFile(filepath.Join(h.config, "notify"), []byte(line), 0o600); err != nil {
 		t.Fatal(err)
@@ -201,7 +202,8 @@ func TestNotifyTest_OnTheEngine(t *testing.T) {
 	}
 	hook.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) })
 	out, errs, status = h.logfast("notify", "--test")
-	if status != 1 || strings.Count(out, "ok    ") != 2 || !strings.Contains(out, "the receiver answered 403 Forbidden") ||
+	if status != 1 || strings.Count(out, "ok    ") != 2 ||
+		!strings.Contains(out, "the receiver answered 403 Forbidden") ||
 		!strings.Contains(errs, "1 of 3 targets did not take the test message") {
 		t.Errorf("status %d:\n%s%s", status, out, errs)
 	}
