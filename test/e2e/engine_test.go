@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -367,4 +368,35 @@ func TestEngineRestartsWithoutLiveRestore(t *testing.T) {
 	}
 	t.Logf("%d lines, each once", lines)
 	h.wantNoStreams()
+}
+
+// wantLevels fails unless the engine's log has the plugin's lines below WARN as info,
+// and the others as errors: what a plugin writes to stdout and to stderr.
+func (e *engine) wantLevels(t *testing.T) {
+	id := docker(t, "plugin", "inspect", "-f", "{{.Id}}", pluginName)
+	line := regexp.MustCompile(`(?m)^time=\S+ level=(\w+) msg="time=\S+ level=(\w+) msg=(.*) plugin=` + id + `$`)
+	levels := map[string]string{"DEBUG": "info", "INFO": "info", "WARN": "error", "ERROR": "error"}
+	var log []byte
+	eventually(t, "the engine's log has a line of INFO and one of WARN", func() bool {
+		var err error
+		if log, err = os.ReadFile(e.path("log")); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, m := range line.FindAllSubmatch(log, -1) {
+			seen[string(m[2])] = true
+		}
+		return seen["INFO"] && seen["WARN"]
+	})
+	ready, secret := false, false
+	for _, m := range line.FindAllSubmatch(log, -1) {
+		if want := levels[string(m[2])]; string(m[1]) != want {
+			t.Errorf("dockerd logs as %s, not as %s: %s", m[1], want, m[0])
+		}
+		ready = ready || bytes.Contains(m[3], []byte("logfast is ready"))
+		secret = secret || bytes.Contains(m[3], []byte("a secret is among the plugin's settings"))
+	}
+	if !ready || !secret {
+		t.Errorf("the engine's log lacks the line of INFO (%v) or of WARN (%v):\n%s", ready, secret, log)
+	}
 }

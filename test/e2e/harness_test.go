@@ -171,7 +171,7 @@ type host struct {
 var defaults = map[string]string{
 	"LOGFAST_STORE": "", "LOGFAST_KEY": "", "LOGFAST_HOST": "web-1", "LOGFAST_OWNER": "", "LOGFAST_FORMAT": "cri",
 	"LOGFAST_QUIET_PERIOD": "30s", "LOGFAST_MAX_DELAY": "5m", "LOGFAST_MAX_SIZE": "100MB", "LOGFAST_ON_FULL": "drop",
-	"LOGFAST_METRICS": "", "LOGFAST_STALL": "",
+	"LOGFAST_METRICS": "", "LOGFAST_STALL": "", "LOGFAST_KEEP": "7d",
 	"LOGFAST_NOTIFY": "", "LOGFAST_NOTIFY_ON": "shipped",
 	"LOGFAST_ROTATE_ZONE": "Europe/Berlin", // which a plugin's root has no file of
 	"AWS_ENDPOINT_URL_S3": "", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",

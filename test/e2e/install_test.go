@@ -151,6 +151,7 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 		e.start()
 	}
 	running := func() bool { return docker(t, "inspect", "-f", "{{.State.Running}}", c.id) == "true" }
+	t.Run("its log has the plugin's levels", e.wantLevels)
 	lives := 0
 	wantLife := func(t *testing.T) {
 		t.Helper()

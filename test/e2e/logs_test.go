@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -504,13 +505,7 @@ func TestLogsAfterThePluginWasKilled(t *testing.T) {
 // enableWithoutCopies is enable with copies that are deleted when the plugin starts next.
 func enableWithoutCopies(t *testing.T) *host {
 	t.Helper()
-	h := enable(t, "LOGFAST_KEEP=0s")
-	t.Cleanup(func() { // a setting that enable does not know
-		docker(t, "plugin", "disable", "-f", pluginName)
-		docker(t, "plugin", "set", pluginName, "LOGFAST_KEEP=7d")
-		docker(t, "plugin", "enable", pluginName)
-	})
-	return h
+	return enable(t, "LOGFAST_KEEP=0s")
 }
 
 func TestLogsSayWhatWasPruned(t *testing.T) {
@@ -594,5 +589,47 @@ func TestLogs_SayWhatWasPrunedAfterARestart(t *testing.T) {
 	for _, c := range []*container{running, fetched, never} {
 		c.allow("end")
 		c.wait()
+	}
+}
+
+// TestLogsReadLargeObjects: docker logs with read-archive=true reads objects that are
+// too large to be kept in memory. The plugin's root has no /tmp to copy them to.
+func TestLogsReadLargeObjects(t *testing.T) {
+	h, _ := enableS3(t, "LOGFAST_KEEP=0s")
+	const least = 512 << 10 // package archive copies objects above this
+	random := rand.NewChaCha8([32]byte{})
+	var steps []step
+	var want strings.Builder
+	for range 4 { // MiB
+		var part strings.Builder
+		noise := make([]byte, 2<<10)
+		for range 256 {
+			random.Read(noise)
+			fmt.Fprintf(&part, "%x\n", noise)
+		}
+		steps = append(steps, out(part.String()))
+		want.WriteString(part.String())
+	}
+	c := h.run("large", steps, "read-archive=true")
+	c.wait()
+	eventually(t, "everything is uploaded", c.shipped)
+	h.replace(syscall.SIGKILL) // the next life prunes
+	eventually(t, "all is pruned", func() bool { return len(c.files()) == 0 })
+	objects := c.objects()
+	if len(objects) == 0 {
+		t.Fatal("no object")
+	}
+	for _, o := range objects {
+		if o.attrs.Size <= least {
+			t.Fatalf("%s has %d bytes, not more than %d", o.key, o.attrs.Size, least)
+		}
+	}
+	stdout, stderr := c.logs()
+	if stdout != want.String() || stderr != "" {
+		t.Errorf("%d bytes (%d lines) of %d; on stderr %.2000q", len(stdout), strings.Count(stdout, "\n"), want.Len(), stderr)
+	}
+	wantTail := want.String()[want.Len()-3*(4<<10+1):]
+	if stdout, stderr := c.logs("--tail", "3"); stdout != wantTail || stderr != "" {
+		t.Errorf("--tail 3: %d bytes of %d; on stderr %.2000q", len(stdout), len(wantTail), stderr)
 	}
 }
