@@ -127,8 +127,9 @@ func NewSample(l Line, redact *Redactor) Sample {
 	return s
 }
 
-// Schema is what describes Event.Data.
-const Schema = "https://github.com/logfast/logfast/blob/main/driver/incident/schema.json#/$defs/incident"
+// Schema is the URL of the JSON Schema of Event.Data. It is published in every
+// incident, so it does not change when the code moves.
+const Schema = "https://github.com/logfast/logfast/blob/main/docs/schema/incident-v1.json#/$defs/incident"
 
 func envelope(kind string, at time.Time, in Incident) *Event {
 	return &Event{

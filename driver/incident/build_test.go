@@ -16,10 +16,13 @@ import (
 	"github.com/logfast/logfast/driver/record"
 )
 
+// schemaFile is published: it stays where it is when this package moves.
+const schemaFile = "../../docs/schema/incident-v1.json"
+
 // schema compiles the schema that is checked in; formats count.
 func schema(t *testing.T) (compiled *jsonschema.Schema, raw map[string]any) {
 	t.Helper()
-	data, err := os.ReadFile("schema.json")
+	data, err := os.ReadFile(schemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +31,7 @@ func schema(t *testing.T) (compiled *jsonschema.Schema, raw map[string]any) {
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	compiled, err = c.Compile("schema.json")
+	compiled, err = c.Compile(schemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,6 +177,17 @@ func TestTheSchemaRefuses(t *testing.T) {
 
 // TestTheSchemaHasEveryField: a field that is added to the code is added there,
 // required where it is always there.
+func TestSchema_IDDoesNotFollowTheCode(t *testing.T) {
+	const id = "https://github.com/logfast/logfast/blob/main/docs/schema/incident-v1.json"
+	_, raw := schema(t)
+	if raw["$id"] != id {
+		t.Errorf("$id is %v: receivers know it as %s", raw["$id"], id)
+	}
+	if want := id + "#/$defs/incident"; Schema != want {
+		t.Errorf("dataschema is %s: receivers know it as %s", Schema, want)
+	}
+}
+
 func TestTheSchemaHasEveryField(t *testing.T) {
 	_, raw := schema(t)
 	defs := raw["$defs"].(map[string]any)
@@ -191,12 +205,12 @@ func TestTheSchemaHasEveryField(t *testing.T) {
 				required = append(required, tag)
 			}
 			if _, known := properties[tag]; !known {
-				t.Errorf("schema.json, %q: no field %s", name, tag)
+				t.Errorf("the schema, %q: no field %s", name, tag)
 			}
 		}
 		for tag := range properties {
 			if !slices.Contains(fields, tag) {
-				t.Errorf("schema.json, %q: the code has no field %s", name, tag)
+				t.Errorf("the schema, %q: the code has no field %s", name, tag)
 			}
 		}
 		var says []string
@@ -206,7 +220,7 @@ func TestTheSchemaHasEveryField(t *testing.T) {
 		slices.Sort(says)
 		slices.Sort(required)
 		if !slices.Equal(says, required) {
-			t.Errorf("schema.json, %q: required are %v, and always there are %v", name, says, required)
+			t.Errorf("the schema, %q: required are %v, and always there are %v", name, says, required)
 		}
 	}
 }

@@ -121,7 +121,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(data)
-	if schema, err := os.ReadFile("schema.json"); err == nil {
+	if schema, err := os.ReadFile(schemaFile); err == nil {
 		f.Add(schema)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -68,7 +68,7 @@ func (h *host) incident(n int) *incident.Incident {
 	e := all[n-1]
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	schema, err := c.Compile("../../driver/incident/schema.json")
+	schema, err := c.Compile("../../docs/schema/incident-v1.json")
 	if err != nil {
 		h.Fatal(err)
 	}
