@@ -16,6 +16,7 @@ import (
 	"github.com/logfast/logfast/bench/lines"
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // incidentResult says how long after the quiet period an error's object was
@@ -183,7 +184,7 @@ func makeStock(dir string, size, count int) error {
 	if err != nil {
 		return err
 	}
-	spool, err := segment.Open(dir, segment.Options{Key: key, Detector: detect.Off{}, UID: -1, GID: -1})
+	spool, err := segment.Open(dir, segment.Options{Key: key, Triage: triage.New(detect.Off{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // TestArchive runs the scripts of the archive's commands, each with the archive
@@ -102,7 +103,7 @@ func makeArchive(store, spool string) error {
 	}
 	b := &builder{store: dir, key: key}
 	web, worker, db := container("web", "1a2b3c4d5e6f", "web-1"), container("worker", "2b3c4d5e6f7a", "web-1"), container("db", "3c4d5e6f7a8b", "db-1")
-	o, err := segment.Open(spool, segment.Options{Key: key, Detector: detect.Auto{}, UID: -1, GID: -1})
+	o, err := segment.Open(spool, segment.Options{Key: key, Triage: triage.New(detect.Auto{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/frame"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // docker plays dockerd: it writes frames into a FIFO, one write(2) each.
@@ -175,7 +176,7 @@ func newCapture(b *testing.B) (*driver.Driver, string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	spool, err := segment.Open(dir, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	spool, err := segment.Open(dir, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -28,9 +28,13 @@ type Config struct {
 	Defaults Options  // of a container without options
 	Labels   []string // which of a container's labels are kept, for incidents
 	Daily    Daily    // when every segment is sealed
-	OnFull   OnFull   // what gives way when the spool is full
-	Sealed   func()   // called after a segment was sealed, or an incident closed; must not wait
-	Log      *slog.Logger
+
+	// Routes are the patterns of routes for early notices; nil: none.
+	Routes *incident.Routes
+
+	OnFull OnFull // what gives way when the spool is full
+	Sealed func() // called after a segment was sealed, or an incident closed; must not wait
+	Log    *slog.Logger
 
 	// BootFile is the file with the kernel's boot id; "" is Linux's own.
 	BootFile string
@@ -122,7 +126,7 @@ func New(cfg Config) (*Driver, error) {
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
 	registry.lost = func(dir string, l *record.Lost) { d.losses.note(dir, l.Reason, l.Lines, l.Bytes, time.Now()) }
 	cfg.Spool.SetRoomMaker(d.makeRoom)
-	d.events = openEvents(cfg.Spool, cfg.Host, cfg.Log, d.wakeUp)
+	d.events = openEvents(&cfg, d.wakeUp)
 	return d, nil
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/logfast/logfast/driver/fasttrack"
 	"github.com/logfast/logfast/driver/frame"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -81,7 +82,7 @@ func newHostIn(t *testing.T, dir string, change func(*Config, *segment.Options))
 		Sealed: func() { h.sealed <- struct{}{} },
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
-	o := segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1}
+	o := segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1}
 	change(&cfg, &o)
 	spool, err := segment.Open(h.dir, o)
 	if err != nil {
@@ -765,7 +766,7 @@ func TestParseSize(t *testing.T) {
 // BenchmarkCapture moves frames of 130-byte lines from a real FIFO to a file.
 func BenchmarkCapture(b *testing.B) {
 	key, _ := segment.ParseKeyTemplate(segment.DefaultKey)
-	spool, err := segment.Open(b.TempDir(), segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	spool, err := segment.Open(b.TempDir(), segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		b.Fatal(err)
 	}

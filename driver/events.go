@@ -16,6 +16,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -38,7 +39,8 @@ type events struct {
 	host   string
 	log    *slog.Logger
 	spool  *segment.Spool
-	wakeUp func() // the next time may have changed; must not wait
+	routes *incident.Routes // patterns of routes; nil: none
+	wakeUp func()           // the next time may have changed; must not wait
 
 	mu      sync.Mutex          // is never held while another lock is taken, or the disk waited for
 	track   fasttrack.Machine   // owned by mu
@@ -93,13 +95,14 @@ func (f *firstError) set(r *record.Record, line []byte, m *detect.Match) {
 	}
 }
 
-func openEvents(s *segment.Spool, host string, log *slog.Logger, wakeUp func()) *events {
+func openEvents(cfg *Config, wakeUp func()) *events {
+	s, log := cfg.Spool, cfg.Log
 	dir := incident.OpenDir(func() (durable.Root, error) { return s.State(incident.StateDir) })
 	if err := s.WithRoom(segment.Need{Quick: true}, dir.Ready); err != nil {
 		log.Error("incidents cannot be kept yet; will try again with each", "err", err)
 	}
 	v := &events{
-		dir: dir, host: host, log: log, spool: s, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{},
+		dir: dir, host: cfg.Host, log: log, spool: s, routes: cfg.Routes, wakeUp: wakeUp, open: map[string]*event{}, known: map[string]*event{},
 		named: map[string][]*event{}, holding: map[string]*event{}, closing: map[string]*event{},
 	}
 	s.Tell(v)
@@ -471,14 +474,14 @@ func (v *events) notify(n *notice, opened func(*incident.Event)) {
 			v.log.Error("an early notice cannot be made; report this as a defect of logfast", "incident", n.record.ID, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	opened(n.build(v.spool.Routes()))
+	opened(n.build(v.routes))
 }
 
 func (n *notice) build(routes *incident.Routes) *incident.Event {
 	redact := incident.RedactorOf(n.stream.Redact)
 	f := &n.first
 	at := n.record.First
-	return incident.NewOpened(&n.record, n.stream.Container(), incident.Line{
+	return incident.NewOpened(&n.record, triage.Container(&n.stream), incident.Line{
 		Time: at, Container: n.stream.Name, App: n.stream.App, Stream: f.from.String(), Status: f.status, Rule: f.rule,
 		Method: f.method, Path: f.path, Text: f.text, Cut: f.cut, Routes: routes,
 	}, redact)

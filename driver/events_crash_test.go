@@ -26,6 +26,7 @@ import (
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -55,7 +56,7 @@ const outageQuiet = 30 * time.Second
 func outageStream(name string) segment.Stream {
 	return segment.Stream{
 		ID: strings.Repeat(fmt.Sprintf("%x", name)[:6], 11)[:64], Name: name, Host: "h", App: name, Group: "shop", Format: "cri", Scope: "group",
-		Detect: detect.Options{Mode: detect.ModeClassic},
+		Detect: triage.Options(detect.Options{Mode: detect.ModeClassic}),
 	}
 }
 
@@ -115,7 +116,7 @@ func (o *outage) live(write, resumed bool) {
 	if err != nil {
 		o.Fatal(err)
 	}
-	spool, err := segment.Open(o.root, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	spool, err := segment.Open(o.root, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		o.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func (o *outage) live(write, resumed bool) {
 		}},
 		syncer: newSyncer(), daily: Daily{}.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),
 	}
-	d.events = openEvents(spool, "h", log, d.wakeUp)
+	d.events = openEvents(&Config{Spool: spool, Host: "h", Log: log}, d.wakeUp)
 	opts := Options{Scope: ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []entry
 	for _, name := range []string{"web", "api"} {

@@ -15,6 +15,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/suggest"
 )
 
@@ -320,7 +321,7 @@ func parseInfo(host string, defaults Options, labels []string, i Info) (segment.
 	return segment.Stream{
 		ID: i.ContainerID, Name: clip(i.Name()), Image: clip(i.ContainerImageName),
 		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
-		Labels: i.labels(labels), Scope: string(o.Scope), Detect: o.Detect, Redact: o.Redact,
+		Labels: i.labels(labels), Scope: string(o.Scope), Detect: triage.Options(o.Detect), Redact: o.Redact,
 	}, o, nil
 }
 

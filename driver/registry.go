@@ -21,6 +21,7 @@ import (
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -279,7 +280,7 @@ func (r *registry) read(name string) (e entry, err error) {
 	if err != nil {
 		return e, fmt.Errorf("registered stream %s: %w: %w", name, errDamaged, err)
 	}
-	e.Stream.Detect, e.Stream.Scope = e.Options.Detect, string(e.Options.Scope) // an earlier version has not kept them there
+	e.Stream.Detect, e.Stream.Scope = triage.Options(e.Options.Detect), string(e.Options.Scope) // an earlier version has not kept them there
 	return e, nil
 }
 

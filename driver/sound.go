@@ -6,6 +6,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // sound puts the default in the place of each option of a registered stream that
@@ -51,7 +52,7 @@ func (e *entry) sound(defaults *Options) (wrong []error) {
 	if _, err := incident.ParseRedact(e.Stream.Redact); err != nil {
 		wrong = append(wrong, fmt.Errorf("option redact: %w; incidents quote nothing of this container until it starts again", err))
 	}
-	e.Stream.Detect, e.Stream.Scope = o.Detect, string(o.Scope)
+	e.Stream.Detect, e.Stream.Scope = triage.Options(o.Detect), string(o.Scope)
 	e.Stream.Name, e.Stream.App, e.Stream.Group, e.Stream.Image = clip(e.Stream.Name), clip(e.Stream.App), clip(e.Stream.Group), clip(e.Stream.Image)
 	return wrong
 }

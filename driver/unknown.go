@@ -11,6 +11,7 @@ import (
 
 	"github.com/logfast/logfast/driver/fifo"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // An unknown FIFO belongs to a running container of which the registry says nothing
@@ -116,7 +117,7 @@ func (d *Driver) adopt(path string) error {
 	}
 	desc := segment.Stream{
 		ID: unknownID(path), Name: unknownName, Host: d.cfg.Host, App: unknownName,
-		Format: opts.Format.String(), Scope: string(opts.Scope), Detect: opts.Detect, Redact: opts.Redact,
+		Format: opts.Format.String(), Scope: string(opts.Scope), Detect: triage.Options(opts.Detect), Redact: opts.Redact,
 	}
 	s, err := newStream(d, &entry{FIFO: path, Stream: desc, Options: opts, Unknown: true}, d.registry.add)
 	if err != nil {

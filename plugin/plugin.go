@@ -19,8 +19,9 @@ import (
 	"syscall"
 	"time"
 
+	_ "time/tzdata" // zones: the plugin's root has no files
+
 	_ "golang.org/x/crypto/x509roots/fallback" // TLS roots, for the same reason
-	_ "time/tzdata"                            // zones: the plugin's root has no files
 
 	"github.com/logfast/logfast/driver"
 	"github.com/logfast/logfast/driver/archive"
@@ -29,6 +30,7 @@ import (
 	"github.com/logfast/logfast/driver/read"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/plugin/metrics"
 	"github.com/logfast/logfast/plugin/selflog"
@@ -143,8 +145,8 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 		return err
 	}
 	spool, err := segment.Open(cfg.Spool, segment.Options{
-		Key: cfg.Key, Detector: detector, UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk,
-		Routes: cfg.Routes, Log: log.Logger,
+		Key: cfg.Key, Triage: triage.New(detector, cfg.Routes), UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk,
+		Log: log.Logger,
 	})
 	if err != nil {
 		return err
@@ -162,7 +164,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	})
 	capture, err := driver.New(driver.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
+		Labels: cfg.Labels, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, teller.close(), incidents.Close(), store.close(), spool.Close())

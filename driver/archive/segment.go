@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
@@ -135,7 +134,7 @@ func (s *Segment) describe(attrs object.Attributes) (ours bool, err error) {
 	for name, to := range map[string]*time.Time{"first-time": &s.First, "last-time": &s.Last} {
 		switch at, err := time.Parse(time.RFC3339Nano, m[name]); {
 		case m[name] == "":
-		case err != nil || !incident.Sane(at):
+		case err != nil || !record.Sane(at):
 			bad(name)
 		default:
 			*to = at

@@ -18,6 +18,7 @@ import (
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // owner is the process that writes the rig's spool.
@@ -28,7 +29,7 @@ type owner struct {
 
 func (x *rig) own() *owner {
 	x.Helper()
-	s, err := segment.Open(x.spool, segment.Options{Key: x.key, Detector: detect.Auto{}, UID: -1, GID: -1})
+	s, err := segment.Open(x.spool, segment.Options{Key: x.key, Triage: triage.New(detect.Auto{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		x.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/record"
 )
 
 // MaxEvent is the largest encoded Event that Decode takes, in bytes.
@@ -128,18 +129,8 @@ func (c *checker) size(field string, n int64) {
 }
 
 func (c *checker) time(field string, at time.Time) {
-	c.is(Sane(at), "%s is %s: not a time between 1970 and 2261", field, at.Format(time.RFC3339))
+	c.is(record.Sane(at), "%s is %s: not a time between 1970 and 2261", field, at.Format(time.RFC3339))
 }
-
-// Sane reports whether a time that was read can be a log's: it is zero, which
-// stands for unknown, or between the years 1970 and 2261, so that nanoseconds since
-// 1970 fit into 64 bits.
-func Sane(at time.Time) bool {
-	return at.IsZero() || at.Unix() >= 0 && at.Unix() < latest
-}
-
-// latest is the beginning of the year 2262, in seconds since 1970.
-const latest = 9214646400
 
 func (e *Event) check() error {
 	in, c := &e.Data, &checker{}

@@ -10,6 +10,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // restart ends the process without a word and begins another one, which reads on in the
@@ -21,7 +22,7 @@ func (s *spool) restart(running bool) {
 		err = s.Close()
 	}
 	if err == nil {
-		s.Spool, err = segment.Open(s.path, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+		s.Spool, err = segment.Open(s.path, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	}
 	if err == nil {
 		err = s.Recover(func(string) bool { return running })

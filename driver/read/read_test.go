@@ -20,6 +20,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,7 +51,7 @@ func newSpool(t *testing.T, format record.Format) *spool {
 	}
 	s := &spool{T: t, path: t.TempDir(), stream: web}
 	s.stream.Format = format.String()
-	if s.Spool, err = segment.Open(s.path, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1}); err != nil {
+	if s.Spool, err = segment.Open(s.path, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })

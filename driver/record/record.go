@@ -268,3 +268,13 @@ func (r *Record) set(stamp, stream []byte, more bool, text []byte) error {
 	*r = Record{Time: t.UnixNano(), Stream: s, More: more, Text: text}
 	return nil
 }
+
+// Sane reports whether a time that was read can be a log's: it is zero, which
+// stands for unknown, or between the years 1970 and 2261, so that nanoseconds since
+// 1970 fit into 64 bits.
+func Sane(at time.Time) bool {
+	return at.IsZero() || at.Unix() >= 0 && at.Unix() < latest
+}
+
+// latest is the beginning of the year 2262, in seconds since 1970.
+const latest = 9214646400

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -27,7 +26,7 @@ func openLogged(t *testing.T, path string) (*Spool, *bytes.Buffer) {
 	}
 	var log bytes.Buffer
 	s, err := Open(path, Options{
-		Key: key, Detector: detect.Classic{}, UID: -1, GID: -1, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Key: key, Triage: testTriage{}, UID: -1, GID: -1, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/record"
 )
 
 // Reading keys: what a template's key says of its segment, and which prefix
@@ -167,7 +167,7 @@ func (r *KeyReader) Read(key string) (m Meta, ok bool) {
 	if m.First.IsZero() {
 		m.First = day
 	}
-	if !incident.Sane(m.First) {
+	if !record.Sane(m.First) {
 		return Meta{}, false // no clock of a host had that time
 	}
 	m.Key = key

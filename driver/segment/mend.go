@@ -229,7 +229,7 @@ func (w *Writer) shrink(size int64) error {
 		return err
 	}
 	format, _ := record.ParseFormat(w.stream.Format)
-	if err := m.scan(io.NewSectionReader(w.file, 0, size), format, w.spool.detector(&w.stream)); err != nil {
+	if err := m.scan(io.NewSectionReader(w.file, 0, size), format, w.spool.triage.Errors(&w.stream)); err != nil {
 		return err
 	}
 	lost := record.Lost{
@@ -331,7 +331,7 @@ func (w *Writer) writeOwed() error {
 func (w *Writer) adopt(size int64) error {
 	more := io.NewSectionReader(w.file, w.size, size-w.size)
 	m := &Meta{}
-	if err := m.scan(more, record.Raw, w.spool.find); err != nil {
+	if err := m.scan(more, record.Raw, w.spool.triage.Errors(&Stream{})); err != nil {
 		return err
 	}
 	var last [1]byte

@@ -17,8 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -39,16 +37,11 @@ type Stream struct {
 
 	// Whoever reads the text later finds the errors that capture has found, and
 	// quotes no more than the container's options allow.
-	Detect detect.Options `json:"detect,omitzero"`
-	Redact string         `json:"redact,omitempty"` // RE2, or ""
+	Detect Value  `json:"detect,omitempty"` // detect.Options
+	Redact string `json:"redact,omitempty"` // RE2, or ""
 }
 
 func (s *Stream) equal(o *Stream) bool { return reflect.DeepEqual(s, o) }
-
-// Container is the stream as an incident shows it.
-func (s *Stream) Container() incident.Container {
-	return incident.Container{ID: s.ID, Name: s.Name, Image: s.Image, App: s.App, Group: s.Group, Labels: s.Labels}
-}
 
 // ShortID is the id as docker ps shows it: its first 12 digits.
 func (s *Stream) ShortID() string { return s.ID[:min(len(s.ID), 12)] }
@@ -101,9 +94,9 @@ type Meta struct {
 	// incident's ID, or "".
 	Event string `json:"event,omitempty"`
 
-	// Findings are the errors and losses in the text, found when it was packed; nil
-	// where there were none to look for.
-	Findings *incident.Findings `json:"findings,omitempty"`
+	// Findings are the errors and losses in the text, found by an Observer when it
+	// was packed; "" if there are none.
+	Findings Value `json:"findings,omitempty"`
 }
 
 // Metadata is what goes with the object into the store: lower-case names,
@@ -242,12 +235,14 @@ func (s *Spool) Restore(seg Segment, text io.Reader, packed [sha256.Size]byte) (
 	if err := s.describeStream(seg.Dir, nil, &known.Stream); err != nil {
 		return nil, err
 	}
-	scan := s.scanner(known)
-	m, err := s.describeText(&known.Stream, seg.Name, io.TeeReader(text, io.MultiWriter(sum, scan)), seg.Name.Time)
+	observer := s.triage.Observe(known)
+	m, err := s.describeText(&known.Stream, seg.Name, io.TeeReader(text, io.MultiWriter(sum, observer)), seg.Name.Time)
 	if err != nil {
 		return nil, fmt.Errorf("restore the description of %s: %w", seg.Path(), err)
 	}
-	m.found(scan)
+	if m.Findings, err = observer.Findings(); err != nil {
+		return nil, fmt.Errorf("restore the description of %s: %w", seg.Path(), err)
+	}
 	m.SHA256, m.SHA256Object = hex.EncodeToString(sum.Sum(nil)), hex.EncodeToString(packed[:])
 	return m, s.SaveMeta(seg, m)
 }
@@ -293,7 +288,7 @@ func (s *Spool) describeAs(of *Stream, dir string, name Name) (*Meta, error) {
 func (s *Spool) describeText(of *Stream, name Name, text io.Reader, written time.Time) (*Meta, error) {
 	m := &Meta{Reason: name.Reason, Seq: name.Seq, Stream: *of}
 	format, _ := record.ParseFormat(m.Stream.Format)
-	if err := m.scan(text, format, s.detector(&m.Stream)); err != nil {
+	if err := m.scan(text, format, s.triage.Errors(&m.Stream)); err != nil {
 		return nil, err
 	}
 	if m.First.IsZero() {
@@ -339,46 +334,13 @@ func (s *Spool) describeStream(dir string, text io.ReaderAt, of *Stream) error {
 	return nil
 }
 
-// detector is the container's own or, if that is not known, the spool's, for one
-// reading of a text: other containers wait until it has been read.
-func (s *Spool) detector(of *Stream) detect.Detector {
-	if of.Detect == (detect.Options{}) {
-		return detect.Bounded(s.find)
-	}
-	d, err := detect.New(of.Detect)
-	if err != nil {
-		return detect.Bounded(s.find) // another version has written it
-	}
-	return detect.Bounded(d)
-}
-
-// Routes returns the patterns of routes that the spool was opened with.
-func (s *Spool) Routes() *incident.Routes { return s.routes }
-
-// scanner finds the errors in the text that m describes.
-func (s *Spool) scanner(m *Meta) *incident.Scanner {
-	format, _ := record.ParseFormat(m.Stream.Format)
-	redact := incident.RedactorOf(m.Stream.Redact)
-	return incident.NewScanner(incident.ScanConfig{
-		Format: format, Detect: s.detector(&m.Stream), App: m.Stream.App, Redact: redact, Routes: s.routes, Time: m.First,
-	})
-}
-
-// found notes what a scan of the whole text has found.
-func (m *Meta) found(scan *incident.Scanner) {
-	if f := scan.Findings(); f.Errors > 0 || f.Lost > 0 {
-		m.Findings = f
-	}
-}
-
 // maxRecord bounds a line that scan takes for a record, in bytes: Docker's
 // 16 KiB of text and room for what stands before it.
 const maxRecord = 64 << 10
 
 // scan takes size, times, lines and errors from records; a raw text has no times.
-func (m *Meta) scan(text io.Reader, format record.Format, find detect.Detector) error {
+func (m *Meta) scan(text io.Reader, format record.Format, isError func(record.Stream, []byte, bool) bool) error {
 	var rec record.Record
-	var joiner [2]detect.Joiner
 	for r := bufio.NewReaderSize(text, maxRecord); ; {
 		line, err := r.ReadSlice('\n')
 		m.Bytes += int64(len(line))
@@ -386,12 +348,10 @@ func (m *Meta) scan(text io.Reader, format record.Format, find detect.Detector) 
 			if rec.Time != 0 {
 				m.saw(time.Unix(0, rec.Time).UTC())
 			}
-			if joined, ok := joiner[rec.Stream].Add(rec.Text, rec.More); ok {
-				if _, found := find.Detect(joined); found {
-					m.Errors++
-					if rec.Time != 0 {
-						m.sawError(time.Unix(0, rec.Time).UTC())
-					}
+			if isError(rec.Stream, rec.Text, rec.More) {
+				m.Errors++
+				if rec.Time != 0 {
+					m.sawError(time.Unix(0, rec.Time).UTC())
 				}
 			}
 		}

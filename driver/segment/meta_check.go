@@ -3,11 +3,12 @@ package segment
 import (
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/pack"
+	"github.com/logfast/logfast/driver/record"
 )
 
 // Bounds of what is read about a segment or a container, from a file or from the
@@ -41,7 +42,7 @@ func (m *Meta) check(n Name) error {
 		}
 	}
 	for _, at := range times {
-		if !incident.Sane(at) {
+		if !record.Sane(at) {
 			return fmt.Errorf("it has the time %s", at.Format(time.RFC3339))
 		}
 	}
@@ -56,14 +57,14 @@ func (m *Meta) check(n Name) error {
 			return fmt.Errorf("%.80q is not a SHA-256", s)
 		}
 	}
-	if m.Event != "" && !incident.IsID(m.Event) {
+	if m.Event != "" && !eventPattern.MatchString(m.Event) {
 		return fmt.Errorf("it belongs to the incident %.80q", m.Event)
 	}
-	if err := m.checkIndex(); err != nil {
-		return err
-	}
-	return m.Findings.Check()
+	return m.checkIndex()
 }
+
+// eventPattern is what an incident's ID is made of.
+var eventPattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,63}$`)
 
 // checkIndex checks where the stripes of a packed file begin.
 func (m *Meta) checkIndex() error {

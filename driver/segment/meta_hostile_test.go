@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/record"
 )
 
@@ -18,7 +17,6 @@ func readable() (*Meta, Name) {
 	return &Meta{
 		Key: "logs/a.log.gz", Seq: 3, Reason: Error, First: at, Last: at, LastError: at, Lines: 5, Bytes: 500, Errors: 1,
 		Stream: Stream{ID: strings.Repeat("1a2b", 16), Name: "web", Format: "cri"}, SHA256: strings.Repeat("ab", 32), Index: []int64{10},
-		Findings: &incident.Findings{Errors: 1, Lost: math.MaxInt64, Fingerprints: []incident.Fingerprint{{ID: "00c1a5e0b7d4f311", Errors: 1}}},
 	}, Name{Active: "web.log", Time: at, Seq: 3, Reason: Error, State: Sealed}
 }
 
@@ -45,8 +43,6 @@ func TestMeta_Hostile(t *testing.T) {
 		"index order":    func(m *Meta) { m.Index, m.Bytes = []int64{10, 10}, 8<<20 },
 		"index length":   func(m *Meta) { m.Index = make([]int64, 100) },
 		"name":           func(m *Meta) { m.Stream.Name = strings.Repeat("x", 100_000) },
-		"findings":       func(m *Meta) { m.Findings.Errors = -1 },
-		"kind":           func(m *Meta) { m.Findings.Fingerprints[0].ID = "\x1b" },
 	} {
 		m, name := readable()
 		change(m)

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/pack"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -33,9 +32,9 @@ type Packing struct {
 	temp   string
 	dst    *os.File
 	out    *pack.Writer
-	text   hash.Hash         // of what is done
-	scan   *incident.Scanner // of what is done; nil: none is to be found
-	packed hash.Hash         // of what is in dst
+	text   hash.Hash // of what is done
+	scan   Observer  // of what is done; nil: none is to be found
+	packed hash.Hash // of what is in dst
 	over   bool
 }
 
@@ -80,7 +79,7 @@ func (s *Spool) PackAhead(dir string, ahead *Packing) (p *Packing, active bool, 
 		ahead.active = w.file
 		m := w.meta
 		m.Stream = w.stream
-		ahead.scan = s.scanner(&m) // the errors may come later
+		ahead.scan = s.triage.Observe(&m) // the errors may come later
 	}
 	ahead.size = w.size
 	return ahead, true, nil
@@ -107,7 +106,7 @@ func (s *Spool) startPacking(seg Segment, m *Meta, ahead *Packing) (*Packing, er
 	}
 	p.size = fi.Size()
 	if m.Errors > 0 || m.Event != "" && !m.dropped() { // what stands for a lost text has nothing to find
-		p.scan = s.scanner(m)
+		p.scan = s.triage.Observe(m)
 	}
 	return p, nil
 }
@@ -194,12 +193,22 @@ func (p *Packing) finish(m *Meta, run func(*Packing) error) error {
 	m.SHA256, m.SHA256Object = hex.EncodeToString(p.text.Sum(nil)), hex.EncodeToString(p.packed.Sum(nil))
 	m.Index = p.out.Index()
 	if p.scan != nil {
-		p.guard(func() { m.found(p.scan) })
+		p.guard(func() { p.found(m) })
 	}
 	return nil
 }
 
-// scanning is a Packing's scanner as a writer.
+// found notes what the observer of the whole text has found.
+func (p *Packing) found(m *Meta) {
+	findings, err := p.scan.Findings()
+	if err != nil {
+		slog.Error("the errors of a segment cannot be recorded, and its incident lacks them", "directory", p.dir, "err", err)
+		return
+	}
+	m.Findings = findings
+}
+
+// scanning is a Packing's observer as a writer.
 type scanning struct{ *Packing }
 
 // Write implements io.Writer. It never fails.

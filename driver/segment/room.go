@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/logfast/logfast/driver/incident"
 )
 
 // Need says for what room is made.
@@ -578,21 +576,13 @@ func (m *maker) drop(o *usage, k *kept) (dropped bool, err error) {
 	return true, nil
 }
 
-// needed tells the segments of which an incident will be made.
+// needed returns a function that reports whether an incident is still to be made
+// of a segment.
 func (s *Spool) needed() func(Segment) bool {
-	none := func(Segment) bool { return false }
-	root, err := s.root.OpenRoot(incident.StateDir)
-	if err != nil {
-		return none
-	}
-	dir := incident.NewDir(root)
-	unbuilt, err := dir.Unbuilt()
-	if err = errors.Join(err, dir.Close()); err != nil || len(unbuilt) == 0 {
-		return none
-	}
+	needed := s.triage.Needed(s.root)
 	return func(seg Segment) bool {
 		m, err := s.Look(seg)
-		return err == nil && unbuilt[m.Event]
+		return err == nil && needed(m.Event)
 	}
 }
 

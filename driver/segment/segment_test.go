@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/logfast/logfast/driver/detect"
+
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -34,7 +34,7 @@ func openSpool(t *testing.T, path string) *Spool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(path, Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	s, err := Open(path, Options{Key: key, Triage: testTriage{}, UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -48,12 +46,11 @@ const LockFile = ".lock"
 // Options of a spool.
 type Options struct {
 	Key      *KeyTemplate
-	Detector detect.Detector // finds the errors of a container that has none of its own; nil: nothing
-	UID, GID int             // owner and group of files and directories; -1 leaves them
-	MaxDisk  int64           // bytes that the containers' files may have; 0 is no bound
+	Triage   Triage // finds errors in the text; nil: no text reports one
+	UID, GID int    // owner and group of files and directories; -1 leaves them
+	MaxDisk  int64  // bytes that the containers' files may have; 0 is no bound
 
-	Routes *incident.Routes // patterns of routes for incidents; nil: none
-	Log    *slog.Logger     // nil: nothing is logged
+	Log *slog.Logger // nil: nothing is logged
 }
 
 // Spool is an open spool directory. Its methods may be called from several
@@ -69,10 +66,9 @@ type Spool struct {
 	root    *os.Root
 	lock    *durable.Held
 	key     *KeyTemplate
-	find    detect.Detector
+	triage  Triage
 	uid     int
 	gid     int
-	routes  *incident.Routes // patterns of routes; nil: none
 
 	died    map[string]bool // by directory; see Died; filled before Recover
 	log     *slog.Logger
@@ -118,15 +114,15 @@ func Open(dir string, o Options) (*Spool, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open spool %s: %w", dir, err), root.Close())
 	}
-	if o.Detector == nil {
-		o.Detector = detect.Off{}
+	if o.Triage == nil {
+		o.Triage = noTriage{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Spool{
 		path: dir, mounted: mountRoot(dir), damaged: make(chan struct{}, 1), root: root, lock: lock,
-		key: o.Key, find: o.Detector, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, routes: o.Routes, log: o.Log,
+		key: o.Key, triage: o.Triage, uid: o.UID, gid: o.GID, maxDisk: o.MaxDisk, log: o.Log,
 		foundFull: map[attempt]time.Time{}, packs: map[string]chan struct{}{}, writers: map[string]*Writer{},
 		held: map[string]bool{}, died: map[string]bool{}, sealed: map[Reason]int64{},
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -173,7 +174,7 @@ func (l *life) run(first bool, d time.Duration) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	spool, err := segment.Open(l.root, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	spool, err := segment.Open(l.root, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		l.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -56,7 +57,7 @@ func (l *life) openFull() *segment.Spool {
 	if err != nil {
 		l.Fatal(err)
 	}
-	spool, err := segment.Open(l.root, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1, MaxDisk: 1 << 20})
+	spool, err := segment.Open(l.root, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1, MaxDisk: 1 << 20})
 	if err != nil {
 		l.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/logfast/logfast/driver/incident"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // incidentType is the media type of an incident's object: CloudEvents' own, for
@@ -273,13 +274,17 @@ func (r *reporter) describe(seg segment.Segment) (*incident.Part, error) {
 	if err != nil {
 		return nil, inSpool(err)
 	}
+	findings, err := triage.Findings(m)
+	if err != nil {
+		r.cfg.Log.Warn("the incident lacks the errors of a segment: its description was changed", "segment", seg.Path(), "err", err)
+	}
 	p := &incident.Part{
-		Container: m.Stream.Container(),
+		Container: triage.Container(&m.Stream),
 		Object: incident.Object{
 			Key: m.Key, Container: m.Stream.Name, Reason: string(m.Reason), First: m.First, Last: m.Last,
 			Lines: m.Lines, Errors: m.Errors, Bytes: m.Bytes, Size: r.cfg.Spool.Size(seg), SHA256: m.SHA256Object,
 		},
-		Findings: m.Findings,
+		Findings: findings,
 	}
 	if m.Lost != nil && !m.Partly { // else a line in the text says it
 		p.GivenUp, p.LostLines, p.LostErrors = true, m.Lost.Lines, m.LostErrors

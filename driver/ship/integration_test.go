@@ -31,6 +31,7 @@ import (
 	"github.com/logfast/logfast/driver/object/s3"
 	"github.com/logfast/logfast/driver/object/s3/s3test"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // hurried is a pace at which hours of an outage are a second.
@@ -113,7 +114,7 @@ func (x *rig) open() {
 	if err != nil {
 		x.Fatal(err)
 	}
-	if x.spool, err = segment.Open(x.dir, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1}); err != nil {
+	if x.spool, err = segment.Open(x.dir, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1}); err != nil {
 		x.Fatal(err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/logfast/logfast/driver/detect"
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 // store is a Store in memory whose puts fail as fail says.
@@ -100,7 +101,7 @@ func newBenchOf(t testing.TB, keep time.Duration, template string) *bench {
 		t.Fatal(err)
 	}
 	dir := inMemory(t)
-	spool, err := segment.Open(dir, segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	spool, err := segment.Open(dir, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

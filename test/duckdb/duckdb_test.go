@@ -29,6 +29,7 @@ import (
 	"github.com/logfast/logfast/driver/object"
 	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/triage"
 )
 
 const examples = "../../examples/sql/"
@@ -222,7 +223,7 @@ func run(t *testing.T, archive, host string) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	key, err := segment.ParseKeyTemplate(segment.DefaultKey)
 	check(t, err)
-	spool, err := segment.Open(t.TempDir(), segment.Options{Key: key, Detector: detect.Classic{}, UID: -1, GID: -1})
+	spool, err := segment.Open(t.TempDir(), segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	check(t, err)
 	store, err := object.OpenDir(archive, object.DirOptions{UID: -1, GID: -1})
 	check(t, err)
