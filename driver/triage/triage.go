@@ -87,7 +87,7 @@ func (t *Triage) Needed(spool *os.Root) func(event string) bool {
 		return none
 	}
 	dir := incident.NewDir(root)
-	defer dir.Close()
+	defer dir.Close() //nolint:errcheck // it was only read
 	unbuilt, err := dir.Unbuilt()
 	if err != nil {
 		return none
