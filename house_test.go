@@ -16,6 +16,7 @@ var floors = map[string]int{
 	"internal/refused":         0,
 	"internal/limit":           0,
 	"internal/suggest":         0,
+	"internal/plugintree":      1,
 	"driver/fifo":              1,
 	"driver/frame":             1,
 	"driver/record":            1,
@@ -65,7 +66,7 @@ var mayImport = map[string][]string{
 	"github.com/klauspost/compress":        {"driver/pack", "driver/ship", "driver/read", "driver/archive"},
 	"github.com/prometheus/":               {"plugin/metrics"},
 	"github.com/nicholas-fedor/shoutrrr":   {"driver/notify"},
-	"net/http":                             {"plugin", "plugin/control", "plugin/metrics", "driver/object/s3", "driver/object/s3/s3test", "driver/notify", "driver/notify/notifytest", "bench", "bench/naive", "test/e2e/goserver"},
+	"net/http":                             {"internal/plugintree", "plugin", "plugin/control", "plugin/metrics", "driver/object/s3", "driver/object/s3/s3test", "driver/notify", "driver/notify/notifytest", "bench", "bench/naive", "test/e2e/goserver"},
 }
 
 func TestImportsGoDown(t *testing.T) {

@@ -38,6 +38,8 @@ type commands struct {
 
 	DaemonJSON daemonJSONCommand `cmd:"" name:"daemon-json" help:"Change the logging driver in an engine's daemon.json, for scripts/install.sh."`
 
+	PluginTree pluginTreeCommand `cmd:"" hidden:"" name:"plugin-tree" help:"Upgrade a plugin to a directory, for scripts/install.sh."`
+
 	Completion completionCommand `cmd:"" help:"Print what lets a shell complete logfast's commands."`
 	Complete   completeCommand   `cmd:"" hidden:"" name:"__complete"`
 }
@@ -62,6 +64,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		kong.Name("logfast"),
 		kong.Description("A Docker logging driver: text on disk, a copy on S3, server errors at once."),
 		kong.Writers(stdout, stderr),
+		kong.Vars{"version": Version},
 		kong.Exit(func(s int) { status, told = s, true }),
 		kong.BindTo(os.Stdin, (*io.Reader)(nil)),
 		kong.BindTo(stdout, (*io.Writer)(nil)),
