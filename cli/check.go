@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/logfast/logfast/internal/show"
@@ -17,6 +18,8 @@ import (
 type checkCommand struct {
 	spoolFlag
 	Config string `placeholder:"FILE" help:"Check these settings, NAME=value a line, without a plugin; - is standard input."`
+	Only   bool   `name:"settings-only" help:"With --config, check the settings alone: neither the spool nor the store."`
+	Dir    string `name:"config-dir" placeholder:"DIR" default:"/etc/logfast" help:"With --config, the directory of this host that the plugin sees as /etc/logfast. Default: ${default}."`
 	JSON   bool   `name:"json" help:"One JSON list."`
 }
 
@@ -30,6 +33,7 @@ Examples:
   logfast check
   logfast check --json | jq '.[] | select(.result != "ok")'
   logfast check --config /etc/logfast/env
+  logfast check --config /etc/logfast/env --settings-only
   docker plugin inspect --format '{{range .Settings.Env}}{{println .}}{{end}}' logfast | logfast check --config -`
 }
 
@@ -41,9 +45,16 @@ func (c *checkCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	var err error
 	if c.Config != "" {
 		var environ []string
-		if environ, err = pluginEnviron(c.Config, c.Spool, stdin); err == nil {
+		environ, err = pluginEnviron(c.Config, c.Spool, c.Dir, stdin)
+		switch {
+		case err != nil:
+		case c.Only:
+			all = plugin.CheckSettings(environ)
+		default:
 			all = plugin.Check(ctx, environ, false)
 		}
+	} else if c.Only {
+		err = errors.New("--settings-only checks the settings of a file: add --config FILE")
 	} else if all, err = c.client().Check(ctx); err != nil {
 		err = fmt.Errorf("%w. To check settings without a plugin: logfast check --config FILE", err)
 	}
@@ -77,7 +88,7 @@ func printFindings(w io.Writer, all []control.Finding) error {
 
 // pluginEnviron reads a file of settings, and makes the process's own environment
 // like the plugin's: the AWS SDK reads that, and must not find what is this shell's.
-func pluginEnviron(file, spool string, stdin io.Reader) ([]string, error) {
+func pluginEnviron(file, spool, configDir string, stdin io.Reader) ([]string, error) {
 	in := stdin
 	if file != "-" {
 		f, err := os.Open(file)
@@ -92,12 +103,12 @@ func pluginEnviron(file, spool string, stdin io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	vars := map[string]string{
-		"AWS_SHARED_CREDENTIALS_FILE": plugin.CredentialsFile,
-		"AWS_CONFIG_FILE":             plugin.ConfigFile,
+		"AWS_SHARED_CREDENTIALS_FILE": onHost(configDir, plugin.CredentialsFile),
+		"AWS_CONFIG_FILE":             onHost(configDir, plugin.ConfigFile),
 	}
 	for _, v := range environ {
 		name, value, _ := strings.Cut(v, "=")
-		vars[name] = value
+		vars[name] = onHost(configDir, value)
 	}
 	if vars["LOGFAST_SPOOL"] == "" {
 		vars["LOGFAST_SPOOL"] = spool // the plugin's own name for it is the same
@@ -117,6 +128,20 @@ func pluginEnviron(file, spool string, stdin io.Reader) ([]string, error) {
 		}
 	}
 	return environ, nil
+}
+
+// onHost returns the path on this host of a file that the plugin sees below
+// /etc/logfast. A file that is not there, and that need not be, keeps its path.
+func onHost(configDir, value string) string {
+	name, ok := strings.CutPrefix(value, plugin.ConfigDir+"/")
+	if !ok || configDir == plugin.ConfigDir {
+		return value
+	}
+	path := filepath.Join(configDir, name)
+	if _, err := os.Stat(path); err != nil && value == plugin.NotifyFile {
+		return value
+	}
+	return path
 }
 
 // readEnviron reads NAME=value lines, as docker's --env-file takes them: no

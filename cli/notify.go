@@ -42,7 +42,7 @@ func (c *notifyCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	var environ []string
 	if c.Config != "" {
 		var err error
-		if environ, err = pluginEnviron(c.Config, c.Spool, stdin); err != nil {
+		if environ, err = pluginEnviron(c.Config, c.Spool, plugin.ConfigDir, stdin); err != nil {
 			return err
 		}
 	}

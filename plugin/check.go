@@ -38,13 +38,7 @@ func Check(ctx context.Context, environ []string, inside bool) []control.Finding
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	c := &checker{inside: inside, self: refused.This()}
-	cfg, wrong := understand(env.ToMap(environ))
-	for _, p := range wrong.sorted() {
-		c.fail("configuration", p.err.Error(), c.setRight(p))
-	}
-	if len(wrong) == 0 {
-		c.ok("configuration", "%d variables are set, and understood", ours(environ))
-	}
+	cfg, wrong := c.configuration(environ)
 	usable := !slices.ContainsFunc(wrong, func(p *problem) bool { return p.effect() != leftOut })
 	if !usable {
 		return c.all
@@ -56,6 +50,26 @@ func Check(ctx context.Context, environ []string, inside bool) []control.Finding
 	c.store(ctx, cfg)
 	c.key(cfg)
 	return c.all
+}
+
+// CheckSettings looks at a configuration alone, and at the files of settings that
+// it names. It neither writes nor asks anything of the network.
+func CheckSettings(environ []string) []control.Finding {
+	c := &checker{self: refused.This()}
+	cfg, _ := c.configuration(environ)
+	c.environment(environ, cfg)
+	return c.all
+}
+
+func (c *checker) configuration(environ []string) (*Config, problems) {
+	cfg, wrong := understand(env.ToMap(environ))
+	for _, p := range wrong.sorted() {
+		c.fail("configuration", p.err.Error(), c.setRight(p))
+	}
+	if len(wrong) == 0 {
+		c.ok("configuration", "%d variables are set, and understood", ours(environ))
+	}
+	return cfg, wrong
 }
 
 // setRight says how to correct what is wrong.

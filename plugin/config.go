@@ -135,8 +135,8 @@ func understand(vars map[string]string) (*Config, problems) {
 		errs = append(errs, &problem{err: err}) // all are texts: it cannot fail
 	}
 	names := VariableNames()
-	for name := range vars {
-		if strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
+	for name, value := range vars {
+		if value != "" && strings.HasPrefix(name, prefix) && !slices.Contains(names, name) {
 			errs = append(errs, &problem{err: fmt.Errorf("unknown variable %s%s", short(name), suggest.Nearest(short(name), names))})
 		}
 	}
@@ -455,6 +455,9 @@ func parseMaxDisk(s string) (int64, error) {
 	}
 	return n, err
 }
+
+// ConfigDir is the directory in the plugin's root where the operator's files are.
+const ConfigDir = "/etc/logfast"
 
 // CredentialsFile and ConfigFile are where the plugin looks for the AWS SDK's
 // files, as config.json says.

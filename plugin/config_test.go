@@ -152,6 +152,14 @@ func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// TestConfig_EmptyIsUnset: a variable that an older version had, and that was
+// emptied because Docker cannot remove it, is no problem.
+func TestConfig_EmptyIsUnset(t *testing.T) {
+	if _, err := ReadConfig([]string{"LOGFAST_STALL=", "LOGFAST_NO_LONGER="}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCredentialsInAURLAreNotRepeated(t *testing.T) {
 	for _, environ := range []string{
 		"LOGFAST_STORE=s3://AKIAKEY:hunter2@logs", "LOGFAST_STORE=s3://logs?secret=hunter2", "LOGFAST_STORE=s3://a:hunter2%zz@logs",

@@ -17,8 +17,8 @@ import (
 	"github.com/logfast/logfast/plugin/control"
 )
 
-// defaultNotifyFile need not be there.
-const defaultNotifyFile = "/etc/logfast/notify"
+// NotifyFile is the default file of targets, which need not be there.
+const NotifyFile = "/etc/logfast/notify"
 
 // readNotify understands who is told of incidents. Of what is wrong it repeats
 // nothing: it may hold a secret.
@@ -33,7 +33,7 @@ func (c *Config) readNotify(e *Environment, errs *problems) {
 		errs.check("LOGFAST_NOTIFY", "…", err)
 	}
 	text, err := limit.ReadFile(e.NotifyFile, maxNotifyFile)
-	if errors.Is(err, os.ErrNotExist) && e.NotifyFile == defaultNotifyFile {
+	if errors.Is(err, os.ErrNotExist) && e.NotifyFile == NotifyFile {
 		err = nil
 	}
 	errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
