@@ -8,15 +8,16 @@
 # make vuln    known vulnerabilities in what is called; wants their database
 # make licenses  the licences of what is linked, to build/LICENSES
 # make install the program on this host, PREFIX=/usr/local, with completion for bash
-# make plugin  build the plugin; make enable, make disable
+# make plugin  build the plugin; one that is there keeps its settings
+# make enable, make disable
 #              LOGS=/data/log CONFIG=/root/logfast: its directories on this host
 # make release   build/release: amd64 and arm64, SBOMs, SHA256SUMS; VERSION=0.1.0
 # make push REPOSITORY=registry.example.com/logfast   push that release
 # make test-engines  the end-to-end tests on other Docker engines, built here
 PLUGIN  ?= logfast:latest
 VERSION ?= 0.1.0
-LOGS    ?= /var/log/logfast
-CONFIG  ?= /etc/logfast
+LOGS    ?=
+CONFIG  ?=
 
 VERSITYGW     := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 RCLONE        := github.com/rclone/rclone@v1.69.1
@@ -62,9 +63,7 @@ push:
 	scripts/push.sh $(VERSION) $(REPOSITORY)
 
 enable:
-	mkdir -p $(LOGS) $(CONFIG)
-	docker plugin set $(PLUGIN) logs.source=$(LOGS) config.source=$(CONFIG)
-	docker plugin enable --timeout 0 $(PLUGIN)
+	scripts/enable-plugin.sh $(PLUGIN) "$(LOGS)" "$(CONFIG)"
 
 disable:
 	docker plugin disable $(PLUGIN)

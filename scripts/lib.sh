@@ -1,4 +1,5 @@
-# What install.sh and uninstall.sh share; both read it at their start.
+# What install.sh, uninstall.sh and the scripts of "make plugin" share; they read
+# it at their start.
 # ROOT is put before the host's paths, for tests.
 ROOT=${ROOT:-}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -80,21 +81,95 @@ $found
 With one in daemon.json as well the engine does not start. Take it out there, restart the engine, then run this again; or leave --default out."
 }
 
-# find_logfast sets logfast to a program for this host: one beside this script,
-# one that was built, or the plugin's own. Empty where there is none yet.
+# find_logfast sets logfast to a program for this host that can do what follows:
+# one of the release or build here, or the plugin's own. Empty where there is none.
 find_logfast() {
     logfast=
     root=$(docker info -f '{{.DockerRootDir}}')
     id=$(docker plugin inspect -f '{{.ID}}' "$name" 2>/dev/null || true)
-    for program in "$here/plugin/rootfs/logfast" "$here/../build/logfast" "$(command -v logfast || true)" "$root/plugins/${id:-none}/rootfs/logfast"; do
-        if [ -n "$program" ] && "$program" daemon-json driver /dev/null >/dev/null 2>&1; then logfast=$program; return; fi
+    for program in "${tree:-$here/plugin}/rootfs/logfast" "$here/../build/logfast" "$(command -v logfast || true)" \
+        "${work:-none}/old/rootfs/logfast" "$root/plugins/${id:-none}/rootfs/logfast"; do
+        if [ -n "$program" ] && "$program" "$@" </dev/null >/dev/null 2>&1; then logfast=$program; return; fi
     done
-    if $apply; then die "no logfast program was found in $root/plugins/$id/rootfs: put one beside this script"; fi
 }
 
-# source_of is where a mount of the plugin comes from now.
+# need_logfast is find_logfast for daemon.json; --apply cannot do without it.
+need_logfast() {
+    find_logfast daemon-json driver /dev/null
+    if $apply && [ -z "$logfast" ]; then die "no logfast program was found in $root/plugins/$id/rootfs: put one beside this script"; fi
+}
+
+# source_of is where a mount of the plugin $name comes from, $1 is logs or config.
+# Docker mounts what Config says and shows Settings too. Config is newer, but for
+# an upgrade, which puts it back to the default.
 source_of() {
-    docker plugin inspect -f "{{range .Settings.Mounts}}{{if eq .Name \"$1\"}}{{.Source}}{{end}}{{end}}" "$name"
+    from_config=$(docker plugin inspect -f "{{range .Config.Mounts}}{{if eq .Name \"$1\"}}{{.Source}}{{end}}{{end}}" "$name")
+    from_settings=$(docker plugin inspect -f "{{range .Settings.Mounts}}{{if eq .Name \"$1\"}}{{.Source}}{{end}}{{end}}" "$name")
+    is_enabled=$(docker plugin inspect -f '{{.Enabled}}' "$name")
+    case $is_enabled:$1:$from_config in
+    false:logs:/var/log/logfast | false:config:/etc/logfast) say "${from_settings:-$from_config}" ;;
+    *) say "${from_config:-$from_settings}" ;;
+    esac
+}
+
+# setting_names has docker plugin inspect print what can be set, a name a line.
+setting_names='{{range .Config.Env}}{{if .Settable}}{{println .Name}}{{end}}{{end}}{{range .Config.Mounts}}{{if .Settable}}{{.Name}}.source{{println}}{{end}}{{end}}'
+
+# settings_of prints all settings of a plugin, NAME=value or NAME.source=value a
+# line.
+settings_of() {
+    lines=$(docker plugin inspect -f '{{range .Settings.Env}}{{println .}}{{end}}' "$1")
+    wrong=$(say "$lines" | grep -vn -e '^$' -e '^[A-Za-z_][A-Za-z0-9_]*=' || true)
+    [ -z "$wrong" ] || die "a setting of $1 has more than one line (docker plugin inspect $1): set it to one line first, with docker plugin set"
+    if [ -n "$lines" ]; then say "$lines"; fi
+    say "logs.source=$(source_of logs)"
+    say "config.source=$(source_of config)"
+}
+
+# select_known prints the lines of the file $1 whose names are in the file $2.
+select_known() {
+    while IFS= read -r setting; do
+        if grep -qxF -e "${setting%%=*}" "$2"; then say "$setting"; fi
+    done <"$1"
+}
+
+# warn_unknown names the settings of $1 that are not in $2: of the plugin $3.
+warn_unknown() {
+    while IFS= read -r setting; do
+        if [ -n "${setting#*=}" ] && ! grep -qxF -e "${setting%%=*}" "$2"; then
+            say "warning: $3 has no setting ${setting%%=*} any more, so that it is not kept" >&2
+        fi
+    done <"$1"
+}
+
+# names_of prints the names of a file's settings, in one line.
+names_of() { sed 's/=.*//' "$1" | tr '\n' ' ' | sed 's/ $//'; }
+
+# set_settings sets the settings of the file $2 on the plugin $1, then what
+# follows: the last of a name wins. It prints no value: one may be a secret.
+set_settings() {
+    plugin=$1 file=$2
+    shift 2
+    given=$#
+    while IFS= read -r setting; do set -- "$@" "$setting"; done <"$file"
+    while [ "$given" -gt 0 ]; do
+        setting=$1
+        shift
+        set -- "$@" "$setting"
+        given=$((given - 1))
+    done
+    [ $# -gt 0 ] || return 0
+    output=$(docker plugin set "$plugin" "$@" 2>&1) || { say "docker plugin set $plugin failed: $output" >&2; return 1; }
+}
+
+# in_use_by_containers reports whether running containers log to a plugin.
+in_use_by_containers() {
+    for id in $(docker ps -q); do
+        case $(docker inspect -f '{{.HostConfig.LogConfig.Type}}' "$id" 2>/dev/null) in
+        "$1" | "$1:latest" | "${1%:latest}") return 0 ;;
+        esac
+    done
+    return 1
 }
 
 # validate asks the engine's program about a daemon.json, where it can tell.

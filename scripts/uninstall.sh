@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
 done
 find_engine
 find_daemon_json
-find_logfast
+need_logfast
 dropin=$ROOT$dropins/logfast-$name.conf
 
 # 1. The engine's file: the very bytes from before where only the installer has

@@ -77,15 +77,24 @@ func startRegistry(t *testing.T) *registry {
 // its name, whose tag names the platform.
 func (r *registry) push(version string) string {
 	r.Helper()
-	ref, dir := r.address+"/"+name+":"+version+"-"+runtime.GOARCH, r.TempDir()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -funcalign=16 -X github.com/logfast/logfast/cli.Version="+version, "-o", filepath.Join(dir, "logfast"), "../..")
+	ref := r.address + "/" + name + ":" + version + "-" + runtime.GOARCH
+	r.pushTree(ref, makeTree(r.T, version))
+	return ref
+}
+
+// makeTree makes what docker plugin create takes, of the program as that version.
+func makeTree(t *testing.T, version string) string {
+	t.Helper()
+	dir := t.TempDir()
+	program, tree := filepath.Join(dir, "logfast"), filepath.Join(dir, "plugin")
+	flags := "-s -w -funcalign=16 -X github.com/logfast/logfast/cli.Version=" + version
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", flags, "-o", program, "../..")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		r.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, out)
 	}
-	run(r.T, "../../scripts/tree.sh", filepath.Join(dir, "logfast"), filepath.Join(dir, "tree"))
-	r.pushTree(ref, filepath.Join(dir, "tree"))
-	return ref
+	run(t, "../../scripts/tree.sh", program, tree)
+	return tree
 }
 
 // pushTree pushes what docker plugin create makes of a directory.
