@@ -19,7 +19,7 @@ type checkCommand struct {
 	spoolFlag
 	Config string `placeholder:"FILE" help:"Check these settings, NAME=value a line, without a plugin; - is standard input."`
 	Only   bool   `name:"settings-only" help:"With --config, check the settings alone: neither the spool nor the store."`
-	Dir    string `name:"config-dir" placeholder:"DIR" default:"/etc/logfast" help:"With --config, the directory of this host that the plugin sees as /etc/logfast. Default: ${default}."`
+	Dir    string `name:"config-dir" placeholder:"DIR" default:"/etc/logfast" help:"With --config, where the plugin's /etc/logfast is."`
 	JSON   bool   `name:"json" help:"One JSON list."`
 }
 

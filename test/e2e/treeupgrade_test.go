@@ -115,7 +115,10 @@ func TestInstall_UpgradesToATree(t *testing.T) {
 	first.edit(t, `{
       "name": "LOGFAST_STORE"`, extraVariable)
 	broken.edit(t, `"plugin"`, `"plugins"`) // the program ends at once
-	kept := []string{"logs.source=" + h.spool, "config.source=" + h.config, "LOGFAST_FORMAT=syslog", "LOGFAST_KEY={app} {unix}.gz", "AWS_EC2_METADATA_DISABLED=true"}
+	kept := []string{
+		"logs.source=" + h.spool, "config.source=" + h.config,
+		"LOGFAST_FORMAT=syslog", "LOGFAST_KEY={app} {unix}.gz", "AWS_EC2_METADATA_DISABLED=true",
+	}
 	first.mustInstall(t, append([]string{"--apply", "--no-check", "LOGFAST_EXTRA=x"}, kept...)...)
 	wantSettings(t, name, append(kept, "LOGFAST_EXTRA=x")...)
 	// A dockerd that has restarted changes the sources that it mounts, and no longer
@@ -131,13 +134,15 @@ func TestInstall_UpgradesToATree(t *testing.T) {
 	eventually(t, "the container's lines are on disk", func() bool { return len(c.files()) > 0 })
 
 	before := settings(t, name)
-	if out := second.mustInstall(t, "LOGFAST_STALL=20m"); !strings.Contains(out, "plugin-tree serve") || !slices.Equal(before, settings(t, name)) || h.version() != "0.1.0" {
+	out := second.mustInstall(t, "LOGFAST_STALL=20m")
+	if !strings.Contains(out, "plugin-tree serve") || !slices.Equal(before, settings(t, name)) || h.version() != "0.1.0" {
 		t.Fatalf("without --apply:\n%s", out)
 	}
-	if out, err := second.install("--apply", "LOGFAST_STROE=s3://logs"); err == nil || !strings.Contains(out, `did you mean "LOGFAST_STORE"?`) || h.version() != "0.1.0" {
+	out, err := second.install("--apply", "LOGFAST_STROE=s3://logs")
+	if err == nil || !strings.Contains(out, `did you mean "LOGFAST_STORE"?`) || h.version() != "0.1.0" {
 		t.Fatalf("a misspelt variable: %v\n%s", err, out)
 	}
-	out := second.mustInstall(t, "--apply", "LOGFAST_STALL=20m")
+	out = second.mustInstall(t, "--apply", "LOGFAST_STALL=20m")
 	if h.version() != "0.2.0" || !strings.Contains(out, "0.2.0 has no setting LOGFAST_EXTRA any more") {
 		t.Fatalf("version %s runs:\n%s", h.version(), out)
 	}
@@ -146,7 +151,7 @@ func TestInstall_UpgradesToATree(t *testing.T) {
 		t.Errorf("the same again:\n%s", out)
 	}
 
-	out, err := broken.install("--apply", "LOGFAST_STALL=30m", "LOGFAST_REDACT=secret")
+	out, err = broken.install("--apply", "LOGFAST_STALL=30m", "LOGFAST_REDACT=secret")
 	if err == nil || !strings.Contains(out, "the plugin is as it was, with its settings") || h.version() != "0.2.0" {
 		t.Fatalf("an upgrade to a plugin that does not start: %v\n%s", err, out)
 	}
@@ -223,7 +228,8 @@ func TestCreatePlugin_KeepsSettings(t *testing.T) {
 	wantSettings(t, plugin, kept...)
 
 	// While a container logs to it nothing is changed, be it disabled.
-	c := docker(t, "run", "-d", "--name", name+"-user", "--network", "none", "--log-driver", plugin, "-v", h.script([]step{{Await: "never"}})+":/script:ro", image)
+	c := docker(t, "run", "-d", "--name", name+"-user", "--network", "none", "--log-driver", plugin,
+		"-v", h.script([]step{{Await: "never"}})+":/script:ro", image)
 	stopped := false
 	t.Cleanup(func() {
 		if !stopped {
