@@ -40,7 +40,7 @@ BenchmarkDecode-2   	 2812520	        40 ns/op	3716.55 MB/s	       0 B/op	      
 BenchmarkDecode-2   	 2812520	        60 ns/op	3716.55 MB/s	       0 B/op	       0 allocs/op
 BenchmarkPack/gzip-9-2         	       1	2800415246 ns/op	   5.64 MB/s	         0.1574 packed/text
 PASS
-ok  	github.com/logfast/logfast/driver/frame	0.150s
+ok  	github.com/logfast/logfast/driver/format/frame	0.150s
 `)
 	if got := c.median("Decode", "ns/op"); got != 50 {
 		t.Errorf("Decode: %v", got)

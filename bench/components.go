@@ -28,11 +28,11 @@ func (c *componentsResult) median(benchmark, unit string) float64 {
 type suite struct{ pkg, span, quick string }
 
 var suites = []suite{
-	{"./driver/frame", "200ms", "50ms"},
-	{"./driver/record", "200ms", "50ms"},
-	{"./driver/detect", "100ms", "20ms"},
-	{"./driver/fifo", "200ms", "50ms"},
-	{"./driver", "300000x", "60000x"},
+	{"./driver/format/frame", "200ms", "50ms"},
+	{"./driver/format/record", "200ms", "50ms"},
+	{"./driver/triage/detect", "100ms", "20ms"},
+	{"./driver/capture/fifo", "200ms", "50ms"},
+	{"./driver/capture", "300000x", "60000x"},
 	{"./driver/ship", "200ms", "50ms"},
 }
 

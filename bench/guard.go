@@ -50,7 +50,7 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	c := &componentsResult{Values: map[string]map[string][]float64{}}
-	for pattern, pkg := range map[string]string{"^BenchmarkDetect$": "./driver/detect", "^BenchmarkPack$/^(logfast|gzip-9)$": "./driver/ship"} {
+	for pattern, pkg := range map[string]string{"^BenchmarkDetect$": "./driver/triage/detect", "^BenchmarkPack$/^(logfast|gzip-9)$": "./driver/ship"} {
 		out, err := run(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-count", "3", "-benchtime", "200ms", pkg)
 		if err != nil {
 			return nil, err

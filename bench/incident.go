@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/bench/lines"
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
 )
 
 // incidentResult says how long after the quiet period an error's object was
@@ -180,31 +180,31 @@ func (b *bench) measurePacking(ctx context.Context) error {
 
 // makeStock makes a spool of sealed segments that share one text on the disk.
 func makeStock(dir string, size, count int) error {
-	key, err := segment.ParseKeyTemplate(segment.DefaultKey)
+	key, err := spool.ParseKeyTemplate(spool.DefaultKey)
 	if err != nil {
 		return err
 	}
-	spool, err := segment.Open(dir, segment.Options{Key: key, Triage: triage.New(detect.Off{}, nil), UID: -1, GID: -1})
+	sp, err := spool.Open(dir, spool.Options{Key: key, Triage: triage.New(detect.Off{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		return err
 	}
-	w := spool.Writer(segment.Stream{ID: strings.Repeat("0", 64), Name: "stock", Host: "bench", App: "stock", Format: "raw"})
+	w := sp.Writer(spool.Stream{ID: strings.Repeat("0", 64), Name: "stock", Host: "bench", App: "stock", Format: "raw"})
 	now := time.Now().UnixNano()
 	const n = 10_000
 	text := lines.Text(4, n)
 	for written := 0; written < size; written += len(text) {
-		if _, err := w.Append(&segment.Batch{Text: text, First: now, Last: now, Lines: n}, segment1); err != nil {
+		if _, err := w.Append(&spool.Batch{Text: text, First: now, Last: now, Lines: n}, segment1); err != nil {
 			return err
 		}
 	}
-	first, err := w.Seal(segment.Size)
+	first, err := w.Seal(spool.Size)
 	if err != nil {
 		return err
 	}
 	if _, err := w.Close(); err != nil {
 		return err
 	}
-	if err := spool.Close(); err != nil {
+	if err := sp.Close(); err != nil {
 		return err
 	}
 	first = filepath.Join(dir, first)

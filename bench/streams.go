@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/bench/lines"
-	"github.com/logfast/logfast/driver/frame"
+	"github.com/logfast/logfast/driver/format/frame"
 )
 
 // streamsResult is what many quiet streams cost.

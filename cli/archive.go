@@ -18,9 +18,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/refused"
 	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
@@ -179,7 +179,7 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 	if !f.NoSpool {
 		dir := settings.Spool
 		asked := f.Spool != "" || value(environ, "LOGFAST_SPOOL") != ""
-		switch cfg.Spool, err = segment.OpenView(dir); {
+		switch cfg.Spool, err = spool.OpenView(dir); {
 		case err == nil:
 			d.close = append(d.close, cfg.Spool.Close)
 			names = append(names, "the spool "+dir)

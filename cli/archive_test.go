@@ -16,12 +16,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // TestArchive runs the scripts of the archive's commands, each with the archive
@@ -83,27 +83,27 @@ func withArchive(env *testscript.Env) error {
 // t0 is the time of the archive's first line.
 var t0 = time.Date(2026, 3, 23, 19, 3, 1, 0, time.UTC)
 
-func container(name, id, host string) segment.Stream {
-	return segment.Stream{
+func container(name, id, host string) spool.Stream {
+	return spool.Stream{
 		ID: (id + strings.Repeat("0", 64))[:64], Name: name, Image: name + ":1", Host: host, App: "shop-" + name, Group: "shop", Format: "cri",
 	}
 }
 
 // makeArchive makes what three containers on two hosts have left: db's host is
 // another one, web's first two segments are uploaded, its third is active.
-func makeArchive(store, spool string) error {
-	dir, err := object.OpenDir(store, object.DirOptions{UID: -1, GID: -1})
+func makeArchive(objects, sp string) error {
+	dir, err := store.OpenDir(objects, store.DirOptions{UID: -1, GID: -1})
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	key, err := segment.ParseKeyTemplate(segment.DefaultKey)
+	key, err := spool.ParseKeyTemplate(spool.DefaultKey)
 	if err != nil {
 		return err
 	}
 	b := &builder{store: dir, key: key}
 	web, worker, db := container("web", "1a2b3c4d5e6f", "web-1"), container("worker", "2b3c4d5e6f7a", "web-1"), container("db", "3c4d5e6f7a8b", "db-1")
-	o, err := segment.Open(spool, segment.Options{Key: key, Triage: triage.New(detect.Auto{}, nil), UID: -1, GID: -1})
+	o, err := spool.Open(sp, spool.Options{Key: key, Triage: triage.New(detect.Auto{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		return err
 	}
@@ -111,22 +111,22 @@ func makeArchive(store, spool string) error {
 	b.spool = o
 	first := b.text(0, "out 10.0.0.1 - - \"GET / HTTP/1.1\" 200 12", 2, "out 10.0.0.1 - - \"GET /cart HTTP/1.1\" 200 512",
 		4, "err Traceback (most recent call last):", 4, "out 10.0.0.2 - - \"POST /orders/4711 HTTP/1.1\" 502 157", 6, "out 10.0.0.2 - - \"GET /cart HTTP/1.1\" 200 512")
-	object := b.put(web, 1, segment.Error, first)
-	b.put(db, 1, segment.Size, b.text(1, "out LOG: statement: SELECT 1", 3, "out LOG: timeout of order 4711", 5, "out LOG: checkpoint"))
-	b.put(db, 2, segment.Size, b.text(24*3600, "out LOG: a day later"))
-	b.local(web, 1, first, segment.Error, true)
-	b.local(web, 2, b.text(60, "out 10.0.0.3 - - \"GET /health HTTP/1.1\" 200 2"), segment.Size, false)
+	object := b.put(web, 1, spool.Error, first)
+	b.put(db, 1, spool.Size, b.text(1, "out LOG: statement: SELECT 1", 3, "out LOG: timeout of order 4711", 5, "out LOG: checkpoint"))
+	b.put(db, 2, spool.Size, b.text(24*3600, "out LOG: a day later"))
+	b.local(web, 1, first, spool.Error, true)
+	b.local(web, 2, b.text(60, "out 10.0.0.3 - - \"GET /health HTTP/1.1\" 200 2"), spool.Size, false)
 	b.local(web, 3, b.text(3600, "out 10.0.0.4 - - \"GET / HTTP/1.1\" 200 12"), "", false)
-	b.local(worker, 1, b.text(5, "out job 4711 began", 7, "err job 4711 Failed: timeout"), segment.Stop, false)
+	b.local(worker, 1, b.text(5, "out job 4711 began", 7, "err job 4711 Failed: timeout"), spool.Stop, false)
 	b.incident(object, first)
 	return b.err
 }
 
 // builder keeps the first error.
 type builder struct {
-	store *object.Dir
-	spool *segment.Spool
-	key   *segment.KeyTemplate
+	store *store.Dir
+	spool *spool.Spool
+	key   *spool.KeyTemplate
 	err   error
 }
 
@@ -163,9 +163,9 @@ func describeText(text string) (first, last time.Time, errors int64) {
 }
 
 // put puts a segment into the store and returns its key.
-func (b *builder) put(s segment.Stream, seq int, reason segment.Reason, text string) string {
+func (b *builder) put(s spool.Stream, seq int, reason spool.Reason, text string) string {
 	first, last, errs := describeText(text)
-	m := &segment.Meta{Stream: s, Seq: seq, Reason: reason, First: first, Last: last, Lines: int64(strings.Count(text, "\n")), Bytes: int64(len(text)), Errors: errs}
+	m := &spool.Meta{Stream: s, Seq: seq, Reason: reason, First: first, Last: last, Lines: int64(strings.Count(text, "\n")), Bytes: int64(len(text)), Errors: errs}
 	key := b.key.Render(m)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -176,16 +176,16 @@ func (b *builder) put(s segment.Stream, seq int, reason segment.Reason, text str
 }
 
 func (b *builder) object(key string, data []byte, metadata map[string]string) {
-	attrs := object.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: "application/gzip", Metadata: metadata}
+	attrs := store.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: "application/gzip", Metadata: metadata}
 	b.err = errors.Join(b.err, b.store.Put(context.Background(), key, bytes.NewReader(data), attrs))
 }
 
 // local writes a segment into the spool: sealed for a reason, packed and
 // uploaded, or with none active.
-func (b *builder) local(s segment.Stream, seq int, text string, reason segment.Reason, uploaded bool) {
+func (b *builder) local(s spool.Stream, seq int, text string, reason spool.Reason, uploaded bool) {
 	w := b.spool.Writer(s)
 	first, last, errs := describeText(text)
-	_, err := w.Append(&segment.Batch{Text: []byte(text), First: first.UnixNano(), Last: last.UnixNano(), Lines: int64(strings.Count(text, "\n")), Errors: errs}, 1<<40)
+	_, err := w.Append(&spool.Batch{Text: []byte(text), First: first.UnixNano(), Last: last.UnixNano(), Lines: int64(strings.Count(text, "\n")), Errors: errs}, 1<<40)
 	b.err = errors.Join(b.err, err)
 	if reason == "" {
 		return // and the process ends as if it were killed
@@ -196,7 +196,7 @@ func (b *builder) local(s segment.Stream, seq int, text string, reason segment.R
 	if b.err != nil || !uploaded {
 		return
 	}
-	all, err := b.spool.List(segment.Sealed)
+	all, err := b.spool.List(spool.Sealed)
 	b.err = errors.Join(b.err, err)
 	for _, seg := range all {
 		if !strings.HasSuffix(sealed, seg.Name.String()) || seg.Name.Seq != seq {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/internal/show"
 )
 

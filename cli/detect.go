@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/show"
 )
 

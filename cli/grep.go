@@ -8,7 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/internal/show"
 )
 

@@ -20,9 +20,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -38,23 +38,23 @@ const evilKey = "logs/dt=2026-03-23/\u009b31m\u202e$(touch x)';touch y;.log"
 
 // evilArchive adds hostile names to what makeArchive makes, and returns the store
 // and the spool.
-func evilArchive(t *testing.T) (store, spool string) {
+func evilArchive(t *testing.T) (objects, sp string) {
 	t.Helper()
 	dir := ramDir(t)
-	store, spool = filepath.Join(dir, "store"), filepath.Join(dir, "spool")
-	if err := makeArchive(store, spool); err != nil {
+	objects, sp = filepath.Join(dir, "store"), filepath.Join(dir, "spool")
+	if err := makeArchive(objects, sp); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("LOGFAST_STORE", "file://"+store)
-	t.Setenv("LOGFAST_SPOOL", spool)
-	to, err := object.OpenDir(store, object.DirOptions{UID: -1, GID: -1})
+	t.Setenv("LOGFAST_STORE", "file://"+objects)
+	t.Setenv("LOGFAST_SPOOL", sp)
+	to, err := store.OpenDir(objects, store.DirOptions{UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer to.Close()
 	put := func(key string, data []byte, metadata map[string]string) {
 		t.Helper()
-		attrs := object.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: "application/gzip", Metadata: metadata}
+		attrs := store.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: "application/gzip", Metadata: metadata}
 		if err := to.Put(t.Context(), key, bytes.NewReader(data), attrs); err != nil {
 			t.Fatal(err)
 		}
@@ -79,20 +79,20 @@ func evilArchive(t *testing.T) (store, spool string) {
 	}
 	put("incidents/dt=2026-03-23/host=x/"+id+".json", data, nil)
 	// A directory of the spool, as its owner or a guest of it can make it.
-	s := segment.Stream{ID: strings.Repeat("b", 64), Name: evilText, Host: evilText, App: evilText, Group: evilText, Image: evilText, Format: "cri"}
+	s := spool.Stream{ID: strings.Repeat("b", 64), Name: evilText, Host: evilText, App: evilText, Group: evilText, Image: evilText, Format: "cri"}
 	desc, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	name := strings.ReplaceAll(evil, "/", "_")
 	if err := errors.Join(
-		os.Mkdir(filepath.Join(spool, name+"-bbbbbbbbbbbb"), 0o755),
-		os.WriteFile(filepath.Join(spool, name+"-bbbbbbbbbbbb", ".stream.json"), desc, 0o644),
-		os.WriteFile(filepath.Join(spool, name+"-bbbbbbbbbbbb", name+".log"), []byte(text), 0o644),
+		os.Mkdir(filepath.Join(sp, name+"-bbbbbbbbbbbb"), 0o755),
+		os.WriteFile(filepath.Join(sp, name+"-bbbbbbbbbbbb", ".stream.json"), desc, 0o644),
+		os.WriteFile(filepath.Join(sp, name+"-bbbbbbbbbbbb", name+".log"), []byte(text), 0o644),
 	); err != nil {
 		t.Fatal(err)
 	}
-	return store, spool
+	return objects, sp
 }
 
 // visible reports what in an output a terminal would not show.

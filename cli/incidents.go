@@ -11,9 +11,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/redact"
+	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/driver/triage/redact"
 	"github.com/logfast/logfast/internal/show"
 )
 

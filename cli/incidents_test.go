@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // TestIncident_CommandsCanBePasted: they read the archive that was named, the objects

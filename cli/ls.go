@@ -7,7 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/driver/read/archive"
 )
 
 type lsCommand struct {

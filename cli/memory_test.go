@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // childMemory names the file to which a child process writes its status, with its
@@ -128,16 +128,16 @@ func bomb(t *testing.T, text string, times int) []byte {
 func bombs(t *testing.T, bombs map[string][]byte) (put func(name string, data []byte)) {
 	t.Helper()
 	dir := ramDir(t)
-	store, err := object.OpenDir(dir, object.DirOptions{UID: -1, GID: -1})
+	objects, err := store.OpenDir(dir, store.DirOptions{UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { store.Close() })
+	t.Cleanup(func() { objects.Close() })
 	t.Setenv("LOGFAST_STORE", "file://"+dir)
 	put = func(key string, data []byte) {
 		t.Helper()
-		attrs := object.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: "application/gzip"}
-		if err := store.Put(t.Context(), key, bytes.NewReader(data), attrs); err != nil {
+		attrs := store.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: "application/gzip"}
+		if err := objects.Put(t.Context(), key, bytes.NewReader(data), attrs); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,7 +3,7 @@ package cli
 import (
 	"testing"
 
-	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/driver/read/archive"
 )
 
 // TestIncident_LinesLoseTheirSecrets holds that lines beside each other are redacted

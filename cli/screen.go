@@ -11,7 +11,7 @@ import (
 
 	"github.com/docker/go-units"
 
-	"github.com/logfast/logfast/driver/archive"
+	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/internal/show"
 )
 

@@ -3,9 +3,9 @@ package plugin
 import (
 	"context"
 
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/object/s3"
+	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/store/s3"
 )
 
 // OpenArchive opens the store for reading; it makes and changes nothing. It asks
@@ -18,7 +18,7 @@ func (c *Config) OpenArchive(ctx context.Context) (archive.Store, func() error, 
 		}
 		return store, store.Close, nil
 	}
-	view, err := object.OpenDirView(c.Dir)
+	view, err := store.OpenDirView(c.Dir)
 	if err != nil {
 		return nil, nil, err
 	}

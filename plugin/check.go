@@ -14,9 +14,9 @@ import (
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/notify"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/internal/refused"
 	"github.com/logfast/logfast/plugin/control"
 )
@@ -153,7 +153,7 @@ func (c *checker) spool(cfg *Config) {
 		c.fail(check, err.Error(), "Make the directory on the host, or name another: "+c.howSpool())
 	case errors.Is(err, os.ErrPermission):
 		c.fail(check, err.Error(), "Remove what refuses it: "+c.refused())
-	case segment.Full(err):
+	case spool.Full(err):
 		c.fail(check, err.Error(), "Make room on the disk, or lower LOGFAST_MAX_DISK; what logfast does meanwhile says LOGFAST_ON_FULL")
 	case errors.Is(err, unix.EROFS):
 		c.fail(check, err.Error(), "The file system is read-only: dmesg says why; mount it for writing again, and logfast goes on by itself")
@@ -305,14 +305,14 @@ func (c *checker) clock(skew time.Duration) {
 	}
 }
 
-func (c *checker) list(ctx context.Context, store object.Store) {
-	for e, err := range store.List(ctx, TestObject, "") {
+func (c *checker) list(ctx context.Context, objects store.Store) {
+	for e, err := range objects.List(ctx, TestObject, "") {
 		if err != nil && strings.Contains(err.Error(), "does not answer like S3") {
 			c.failStore("list", err)
 			return
 		}
 		if err != nil {
-			text, _ := object.Advice(err)
+			text, _ := store.Advice(err)
 			c.warn("list", text, "The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
 			return
 		}
@@ -326,7 +326,7 @@ func (c *checker) list(ctx context.Context, store object.Store) {
 
 // failStore notes that the store refused, with the remedy that its error has.
 func (c *checker) failStore(check string, err error) {
-	text, remedy := object.Advice(err)
+	text, remedy := store.Advice(err)
 	switch {
 	case remedy != "":
 	case errors.Is(err, context.DeadlineExceeded):
@@ -342,7 +342,7 @@ func (c *checker) failStore(check string, err error) {
 // key shows what an object's key will look like.
 func (c *checker) key(cfg *Config) {
 	now := time.Now().UTC()
-	m := &segment.Meta{Reason: segment.Error, Seq: 1, First: now, Last: now, Stream: segment.Stream{
+	m := &spool.Meta{Reason: spool.Error, Seq: 1, First: now, Last: now, Stream: spool.Stream{
 		ID: strings.Repeat("1a2b3c4d5e6f", 6)[:64], Name: "web", Host: cfg.Host, App: "shop-web", Group: "shop",
 	}}
 	c.ok("key", "an error of shop-web would become %s%s", cfg.storeURL(), cfg.Key.Render(m))

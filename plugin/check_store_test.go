@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/logfast/logfast/driver/object/s3/s3test"
+	"github.com/logfast/logfast/driver/store/s3/s3test"
 	"github.com/logfast/logfast/plugin/control"
 )
 

@@ -20,16 +20,16 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/fasttrack"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/notify"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/object/s3"
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/store/s3"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/fasttrack"
+	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/internal/suggest"
 )
@@ -90,16 +90,16 @@ type Config struct {
 	FIFOs    string // directory in which Docker makes the FIFOs
 	Dir      string // the directory store's directory; empty: S3
 	S3       s3.Options
-	Key      *segment.KeyTemplate
+	Key      *spool.KeyTemplate
 	Host     string
 	UID, GID int // -1: as the process
-	Defaults driver.Options
+	Defaults capture.Options
 	Labels   []string // of a container, to be kept
 	Routes   *incident.Routes
-	Daily    driver.Daily
+	Daily    capture.Daily
 	Keep     time.Duration
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
-	OnFull   driver.OnFull
+	OnFull   capture.OnFull
 	Notify   []*notify.Target // who is told of incidents
 	LogLevel slog.Level
 	Metrics  string        // host:port of metrics and health; empty: on the control socket alone
@@ -174,37 +174,37 @@ func (c *Config) readCapture(e *Environment, errs *problems) {
 	}
 	c.Defaults.Format, err = record.ParseFormat(e.Format)
 	errs.check("LOGFAST_FORMAT", e.Format, err)
-	c.Defaults.Scope, err = driver.ParseScope(e.Scope)
+	c.Defaults.Scope, err = capture.ParseScope(e.Scope)
 	errs.check("LOGFAST_FAST_TRACK_SCOPE", e.Scope, err)
-	quiet, err := driver.ParseDuration(e.Quiet)
+	quiet, err := capture.ParseDuration(e.Quiet)
 	errs.check("LOGFAST_QUIET_PERIOD", e.Quiet, err)
-	delay, delayErr := driver.ParseDuration(e.MaxDelay)
+	delay, delayErr := capture.ParseDuration(e.MaxDelay)
 	errs.check("LOGFAST_MAX_DELAY", e.MaxDelay, delayErr)
 	if err == nil && delayErr == nil {
 		c.Defaults.Policy = fasttrack.Policy{Quiet: quiet, MaxDelay: delay}
-		errs.checkPair("LOGFAST_QUIET_PERIOD", e.Quiet, "LOGFAST_MAX_DELAY", e.MaxDelay, driver.ValidatePolicy(c.Defaults.Policy))
+		errs.checkPair("LOGFAST_QUIET_PERIOD", e.Quiet, "LOGFAST_MAX_DELAY", e.MaxDelay, capture.ValidatePolicy(c.Defaults.Policy))
 	}
-	if c.Defaults.MaxSize, err = driver.ParseSize(e.MaxSize); err == nil {
-		err = driver.ValidateMaxSize(c.Defaults.MaxSize)
+	if c.Defaults.MaxSize, err = capture.ParseSize(e.MaxSize); err == nil {
+		err = capture.ValidateMaxSize(c.Defaults.MaxSize)
 	}
 	errs.check("LOGFAST_MAX_SIZE", e.MaxSize, err)
-	c.Defaults.Fsync, err = driver.ParseFsync(e.Fsync)
+	c.Defaults.Fsync, err = capture.ParseFsync(e.Fsync)
 	errs.check("LOGFAST_FSYNC", e.Fsync, err)
 	c.readDetect(e, errs)
-	c.Defaults.ReadArchive, err = driver.ParseBool(e.ReadArchive)
+	c.Defaults.ReadArchive, err = capture.ParseBool(e.ReadArchive)
 	errs.check("LOGFAST_READ_ARCHIVE", e.ReadArchive, err)
-	c.Daily, err = driver.ParseDaily(e.RotateAt, e.RotateZone)
+	c.Daily, err = capture.ParseDaily(e.RotateAt, e.RotateZone)
 	errs.checkPair("LOGFAST_ROTATE_AT", e.RotateAt, "LOGFAST_ROTATE_ZONE", e.RotateZone, err)
 	c.Keep, err = parseDays(e.Keep)
 	errs.check("LOGFAST_KEEP", e.Keep, err)
 	c.MaxDisk, err = parseMaxDisk(e.MaxDisk)
 	errs.check("LOGFAST_MAX_DISK", e.MaxDisk, err)
-	c.OnFull, err = driver.ParseOnFull(e.OnFull)
+	c.OnFull, err = capture.ParseOnFull(e.OnFull)
 	errs.check("LOGFAST_ON_FULL", e.OnFull, err)
 	errs.check("LOGFAST_LOG_LEVEL", e.LogLevel, parseLevel(e.LogLevel, &c.LogLevel))
 	c.Metrics = e.Metrics
 	errs.check("LOGFAST_METRICS", e.Metrics, checkAddress(e.Metrics))
-	if c.Stall, err = driver.ParseDuration(e.Stall); err == nil && (c.Stall < minStall || c.Stall > maxStall) {
+	if c.Stall, err = capture.ParseDuration(e.Stall); err == nil && (c.Stall < minStall || c.Stall > maxStall) {
 		err = fmt.Errorf("allowed are %v to %v", minStall, maxStall)
 	}
 	errs.check("LOGFAST_STALL", e.Stall, err)
@@ -267,7 +267,7 @@ func (c *Config) readDetect(e *Environment, errs *problems) {
 	errs.check("LOGFAST_SIGNALS", e.Signals, err)
 	c.Defaults.Redact, err = incident.ParseRedact(e.Redact)
 	errs.check("LOGFAST_REDACT", e.Redact, err)
-	c.Labels, err = driver.ParseLabels(e.Labels)
+	c.Labels, err = capture.ParseLabels(e.Labels)
 	errs.check("LOGFAST_LABELS", e.Labels, err)
 	c.readRoutes(e, errs)
 }
@@ -296,10 +296,10 @@ func (c *Config) readRoutes(e *Environment, errs *problems) {
 func (c *Config) readStore(e *Environment, errs *problems) {
 	template := e.Key
 	if template == "" {
-		template = segment.DefaultKey
+		template = spool.DefaultKey
 	}
 	var err error
-	c.Key, err = segment.ParseKeyTemplate(template)
+	c.Key, err = spool.ParseKeyTemplate(template)
 	errs.check("LOGFAST_KEY", e.Key, err)
 
 	store := e.Store
@@ -402,7 +402,7 @@ func (c *Config) storeURL() string {
 
 // Store is a store of which an object's attributes can be had alone.
 type Store interface {
-	object.Store
+	store.Store
 	archive.Store
 }
 
@@ -412,7 +412,7 @@ func (c *Config) OpenStore(ctx context.Context) (Store, func() error, error) {
 		store, err := s3.Open(ctx, c.S3)
 		return store, func() error { return nil }, err
 	}
-	store, err := object.OpenDir(c.Dir, object.DirOptions{UID: c.UID, GID: c.GID})
+	store, err := store.OpenDir(c.Dir, store.DirOptions{UID: c.UID, GID: c.GID})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -442,14 +442,14 @@ func parseDays(s string) (time.Duration, error) {
 }
 
 // minMaxDisk is the smallest budget, in bytes: eight times the smallest segment.
-const minMaxDisk = 8 * driver.MinMaxSize
+const minMaxDisk = 8 * capture.MinMaxSize
 
 // parseMaxDisk reads a size, or 0 for no bound.
 func parseMaxDisk(s string) (int64, error) {
 	if s == "0" {
 		return 0, nil
 	}
-	n, err := driver.ParseSize(s)
+	n, err := capture.ParseSize(s)
 	if err == nil && n < minMaxDisk {
 		err = fmt.Errorf("allowed are %dKiB and more, and 0 for no bound", minMaxDisk>>10)
 	}

@@ -11,11 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/fasttrack"
-	"github.com/logfast/logfast/driver/object/s3"
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/store/s3"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/fasttrack"
 )
 
 func TestTheDefaultsAreSound(t *testing.T) {
@@ -23,13 +23,13 @@ func TestTheDefaultsAreSound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := driver.Options{
-		Format: record.CRI, Scope: driver.ScopeContainer, MaxSize: 100e6, Fsync: driver.FsyncInterval,
+	want := capture.Options{
+		Format: record.CRI, Scope: capture.ScopeContainer, MaxSize: 100e6, Fsync: capture.FsyncInterval,
 		Detect: detect.Options{Mode: detect.ModeAuto, Status: detect.AllStatuses},
 		Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},
 	}
 	if c.Defaults != want || c.Dir != "/var/log/logfast/archive" || c.Spool != "/var/log/logfast" ||
-		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.MaxDisk != 10e9 || c.OnFull != driver.OnFullDrop || c.UID != -1 {
+		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.MaxDisk != 10e9 || c.OnFull != capture.OnFullDrop || c.UID != -1 {
 		t.Fatalf("%+v", c)
 	}
 	// Docker passes a variable that is set to nothing.
@@ -253,7 +253,7 @@ func TestREADMEHasEveryOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(VariableNames(), driver.OptionNames()) {
+	for _, name := range slices.Concat(VariableNames(), capture.OptionNames()) {
 		if slices.Contains([]string{"LOGFAST_SPOOL", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"}, name) {
 			continue
 		}

@@ -22,7 +22,7 @@ import (
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
 
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/plugin/selflog"
 )
 

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -161,7 +161,7 @@ func (f *flusher) look() error {
 	for _, at := range there {
 		all[stem(at.seg)] = true
 	}
-	uploaded, err := f.spool.List(segment.Uploaded)
+	uploaded, err := f.spool.List(spool.Uploaded)
 	if err != nil {
 		return err
 	}
@@ -192,13 +192,13 @@ func (f *flusher) look() error {
 }
 
 type pendingSegment struct {
-	seg segment.Segment
+	seg spool.Segment
 	control.Segment
 }
 
 // pending lists the segments that wait for the store in the directories wanted.
 func (o *operator) pending(wanted func(dir string) bool) ([]pendingSegment, error) {
-	segs, err := o.spool.List(segment.Sealed, segment.Packed)
+	segs, err := o.spool.List(spool.Sealed, spool.Packed)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func (o *operator) pending(wanted func(dir string) bool) ([]pendingSegment, erro
 	return all, nil
 }
 
-func (o *operator) describe(seg segment.Segment, m *segment.Meta) control.Segment {
+func (o *operator) describe(seg spool.Segment, m *spool.Meta) control.Segment {
 	s := control.Segment{Path: seg.Path(), Container: seg.Dir}
 	if m != nil {
 		s.Container, s.Key, s.Bytes = m.Stream.Name, m.Key, m.Bytes
@@ -269,9 +269,9 @@ func (o *operator) settle(ctx context.Context, ids []string) {
 }
 
 func dirOf(c control.Container) string {
-	s := segment.Stream{Name: c.Name, ID: c.ID}
+	s := spool.Stream{Name: c.Name, ID: c.ID}
 	return s.Dir()
 }
 
 // stem names a segment whatever its state.
-func stem(seg segment.Segment) string { return seg.Dir + "/" + seg.Name.Stem() }
+func stem(seg spool.Segment) string { return seg.Dir + "/" + seg.Name.Stem() }

@@ -15,7 +15,7 @@ import (
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
 
-	"github.com/logfast/logfast/driver/incident"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // incidents waits for n incidents in the archive, and returns them.

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/notify"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/plugin/control"
 )
@@ -63,14 +63,14 @@ const outboxDir = ".outbox"
 // from logging: what is to be told waits with whoever tells it.
 type teller struct {
 	cfg   notify.Config // but for Dir
-	spool *segment.Spool
+	spool *spool.Spool
 
 	mu     sync.Mutex
 	outbox *notify.Outbox // owned by mu; nil until it is open
 	err    error          // why it is not open; owned by mu
 }
 
-func newTeller(cfg *Config, spool *segment.Spool, log *slog.Logger) *teller {
+func newTeller(cfg *Config, spool *spool.Spool, log *slog.Logger) *teller {
 	t := &teller{cfg: notify.Config{Targets: cfg.Notify, Store: cfg.storeName(), Log: log}, spool: spool}
 	for _, target := range cfg.Notify {
 		log.Info("incidents are told", "target", target.Name)
@@ -85,7 +85,7 @@ func (t *teller) open() bool {
 	if len(t.cfg.Targets) == 0 || t.outbox != nil {
 		return true
 	}
-	err := t.spool.WithRoom(segment.Need{Quick: true}, func() (err error) {
+	err := t.spool.WithRoom(spool.Need{Quick: true}, func() (err error) {
 		t.cfg.Dir, err = t.spool.State(outboxDir)
 		return err
 	})
@@ -111,7 +111,7 @@ func (t *teller) announce(e *incident.Event) error {
 		}
 		return nil // nobody is to be told
 	}
-	return t.spool.WithRoom(segment.Need{Grow: true}, func() error { return outbox.Add(e) })
+	return t.spool.WithRoom(spool.Need{Grow: true}, func() error { return outbox.Add(e) })
 }
 
 // opened is announce for early notices, which nobody repeats.

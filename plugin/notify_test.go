@@ -15,8 +15,8 @@ import (
 	"github.com/docker/docker/daemon/logger"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/notify/notifytest"
+	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/driver/triage/notify/notifytest"
 	"github.com/logfast/logfast/internal/durable"
 )
 

@@ -14,10 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/plugin/control"
 	"github.com/logfast/logfast/plugin/metrics"
 	"github.com/logfast/logfast/plugin/selflog"
@@ -32,8 +32,8 @@ type operator struct {
 	cfg     *Config
 	wrong   problems // with the settings, at the start
 	store   *lateStore
-	spool   *segment.Spool
-	capture *driver.Driver
+	spool   *spool.Spool
+	capture *capture.Driver
 	shipper *ship.Shipper
 	learned atomic.Int64 // how much of what the store learned is in the log
 	teller  *teller
@@ -202,7 +202,7 @@ func (o *operator) look() control.Status {
 	return s
 }
 
-func counts(c driver.Counts) control.Counts {
+func counts(c capture.Counts) control.Counts {
 	to := control.Counts{Lines: c.Lines, Bytes: c.Bytes, Errors: c.Errors, Resyncs: c.Resyncs}
 	for _, l := range c.Lost {
 		to.Lost = append(to.Lost, control.Loss{Reason: l.Reason, Lines: l.Lines, Bytes: l.Bytes})

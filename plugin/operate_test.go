@@ -15,8 +15,8 @@ import (
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
 
-	"github.com/logfast/logfast/driver/segment"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/plugin/control"
 	"github.com/logfast/logfast/plugin/metrics"
 )
@@ -103,7 +103,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 func TestTheHeadlineIsTakenFromSegmentsWithErrors(t *testing.T) {
 	o := &operator{metrics: metrics.New(func() control.Status { return control.Status{} })}
 	at := time.Now()
-	for _, m := range []segment.Meta{
+	for _, m := range []spool.Meta{
 		{Errors: 1, LastError: at.Add(-31500 * time.Millisecond)},
 		{Errors: 1, LastError: at.Add(time.Hour)}, // a clock that was set back
 		{Errors: 1}, // a raw text, after a crash

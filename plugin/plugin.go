@@ -23,14 +23,14 @@ import (
 
 	_ "golang.org/x/crypto/x509roots/fallback" // TLS roots, for the same reason
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/read"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/read/logs"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/plugin/metrics"
 	"github.com/logfast/logfast/plugin/selflog"
@@ -144,7 +144,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	if err != nil {
 		return err
 	}
-	spool, err := segment.Open(cfg.Spool, segment.Options{
+	spool, err := spool.Open(cfg.Spool, spool.Options{
 		Key: cfg.Key, Triage: triage.New(detector, cfg.Routes), UID: cfg.UID, GID: cfg.GID, MaxDisk: cfg.MaxDisk,
 		Log: log.Logger,
 	})
@@ -162,7 +162,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 		Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger,
 		Shipped: operator.shipped, Removed: operator.removed, Incidents: incidents, Announce: teller.announce,
 	})
-	capture, err := driver.New(driver.Config{
+	capture, err := capture.New(capture.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
 		Labels: cfg.Labels, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
@@ -174,7 +174,7 @@ func work(ctx context.Context, version string, set *settings, environ []string, 
 	}
 	operator.capture, operator.shipper = capture, shipper
 	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
-	reader := read.New(read.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
+	reader := logs.New(logs.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
 	older := archive.New(archive.Config{
 		Store: store, Key: cfg.Key, Temp: cfg.Spool, CheckSpace: spool.CheckCopy, // the plugin's root has no /tmp
 		Warn: func(err error) { log.Warn("docker logs: the archive cannot be read in full", "err", err) },
@@ -270,22 +270,22 @@ func keepLog(spool string, uid, gid int, log *selflog.Log) (end func()) {
 // keepLogOf is keepLog where nothing of the configuration may be relied on but
 // where the spool is. In one that another process has, nothing is written.
 func keepLogOf(environ []string, log *selflog.Log) (end func()) {
-	spool := defaultSpool
+	sp := defaultSpool
 	for _, v := range environ {
 		if dir, ok := strings.CutPrefix(v, "LOGFAST_SPOOL="); ok && filepath.IsAbs(dir) {
-			spool = dir
+			sp = dir
 		}
 	}
-	root, err := os.OpenRoot(spool)
+	root, err := os.OpenRoot(sp)
 	if err != nil {
 		return func() {}
 	}
 	defer root.Close() //nolint:errcheck // nothing is written by it
-	lock, err := durable.Lock(root, segment.LockFile)
+	lock, err := durable.Lock(root, spool.LockFile)
 	if err != nil {
 		return func() {}
 	}
-	forget := keepLog(spool, -1, -1, log)
+	forget := keepLog(sp, -1, -1, log)
 	return func() {
 		forget()
 		_ = lock.Close() // which the process's end does as well

@@ -19,8 +19,8 @@ import (
 	"github.com/docker/docker/daemon/logger"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/plugin/selflog"
 )
@@ -254,8 +254,8 @@ func cannotWorkOn(t *testing.T) (spool string, works func()) {
 }
 
 func TestWhyItCannotWorkIsToldToWhoeverStartsAContainer(t *testing.T) {
-	spool, _ := cannotWorkOn(t)
-	s := serveOn(t, spool)
+	sp, _ := cannotWorkOn(t)
+	s := serveOn(t, sp)
 	fifo, _ := makeFIFO(t)
 	got := s.call("LogDriver.StartLogging", startRequest(t, fifo, logger.Info{ContainerID: "x", ContainerName: "/x"}))
 	if !strings.Contains(got, "open the registry of streams") {
@@ -270,7 +270,7 @@ func TestWhyItCannotWorkIsToldToWhoeverStartsAContainer(t *testing.T) {
 	entries, _ := os.ReadDir(s.spool)
 	for _, e := range entries {
 		switch e.Name() {
-		case segment.LockFile, selflog.FileName, settingsFile, ".streams":
+		case spool.LockFile, selflog.FileName, settingsFile, ".streams":
 		default:
 			t.Errorf("something was started: %v", entries)
 		}
@@ -304,7 +304,7 @@ func TestASpoolThatIsTakenIsSaid(t *testing.T) {
 // TestItWorksOnceItCan gives up the spool that another plugin waits for.
 func TestItWorksOnceItCan(t *testing.T) {
 	dir := t.TempDir()
-	spool, err := segment.Open(dir, segment.Options{})
+	spool, err := spool.Open(dir, spool.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func TestInfoIsDockers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got driver.Info
+	var got capture.Info
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}

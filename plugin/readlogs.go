@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker/go-plugins-helpers/sdk"
 
-	"github.com/logfast/logfast/driver/read"
+	"github.com/logfast/logfast/driver/read/logs"
 )
 
 // readConfig is Docker's (moby daemon/logger.ReadConfig). Docker filters the
@@ -57,7 +57,7 @@ func (s *server) readLogs(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	able.capture.Settle(ctx, req.Info.ContainerID)
-	reading, err := able.reader.Open(read.Request{
+	reading, err := able.reader.Open(logs.Request{
 		ID: req.Info.ContainerID, Since: req.Config.Since, Until: req.Config.Until, Tail: req.Config.Tail, Follow: req.Config.Follow,
 		Older: able.older(ctx, req),
 	})

@@ -16,19 +16,19 @@ import (
 
 	"github.com/docker/go-plugins-helpers/sdk"
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/archive"
-	"github.com/logfast/logfast/driver/read"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/read/logs"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/internal/show"
 )
 
 // capture is what the protocol asks of CAPTURE.
-type capture interface {
-	Start(fifo string, info driver.Info) error
+type captured interface {
+	Start(fifo string, info capture.Info) error
 	Stop(fifo string)
 	Settle(ctx context.Context, containerID string)
-	Describe(info driver.Info) (segment.Stream, driver.Options, error)
+	Describe(info capture.Info) (spool.Stream, capture.Options, error)
 }
 
 // server answers Docker's log driver protocol (moby daemon/logger/plugin.go).
@@ -42,8 +42,8 @@ type server struct {
 
 // able is what the server can do at present.
 type able struct {
-	capture capture
-	reader  *read.Reader
+	capture captured
+	reader  *logs.Reader
 	archive *archive.Archive
 	failed  error // why logfast cannot work; every container is told
 }
@@ -109,7 +109,7 @@ const readTimeout = 30 * time.Second
 
 type request struct {
 	File   string
-	Info   driver.Info
+	Info   capture.Info
 	Config readConfig
 }
 

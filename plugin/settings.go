@@ -12,7 +12,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/internal/limit"
 	"github.com/logfast/logfast/plugin/control"
@@ -263,12 +263,12 @@ func (s *settings) keep() error {
 }
 
 // storeConfig is the configuration with the store's settings as they are now: a
-// file of certificates may have appeared. Its error is object.ErrBlocked.
+// file of certificates may have appeared. Its error is store.ErrBlocked.
 func (s *settings) storeConfig() (*Config, error) {
 	cfg, wrong := understand(s.vars)
 	wrong = slices.DeleteFunc(wrong, func(p *problem) bool { return p.effect() != blocked })
 	if len(wrong) > 0 {
-		return nil, fmt.Errorf("%w: a wrong setting: %w", object.ErrBlocked, wrong.join())
+		return nil, fmt.Errorf("%w: a wrong setting: %w", store.ErrBlocked, wrong.join())
 	}
 	return cfg, nil
 }

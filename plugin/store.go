@@ -10,12 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/logfast/logfast/driver/object"
+	"github.com/logfast/logfast/driver/store"
 )
 
 // lateStore is a store that may not be open yet: a setting of it is wrong, a file
 // is missing, a directory cannot be made. Until it is open it refuses with
-// object.ErrBlocked and the reason. Opening is tried again without end.
+// store.ErrBlocked and the reason. Opening is tried again without end.
 type lateStore struct {
 	open   func(context.Context) (Store, func() error, error)
 	opened chan struct{} // holds a token while somebody opens
@@ -40,22 +40,22 @@ func (s *lateStore) get(ctx context.Context) (Store, error) {
 	select {
 	case s.opened <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: the store is not open yet: %w", object.ErrBlocked, ctx.Err())
+		return nil, fmt.Errorf("%w: the store is not open yet: %w", store.ErrBlocked, ctx.Err())
 	}
 	defer func() { <-s.opened }()
 	if at := s.store.Load(); at != nil {
 		return at.Store, nil
 	}
-	store, end, err := s.open(ctx)
+	objects, end, err := s.open(ctx)
 	if err != nil {
-		if !errors.Is(err, object.ErrBlocked) {
-			err = fmt.Errorf("%w: %w", object.ErrBlocked, err)
+		if !errors.Is(err, store.ErrBlocked) {
+			err = fmt.Errorf("%w: %w", store.ErrBlocked, err)
 		}
 		s.failed.Store(&err)
 		return nil, err
 	}
-	s.store.Store(&openStore{store, end})
-	return store, nil
+	s.store.Store(&openStore{objects, end})
+	return objects, nil
 }
 
 // why returns why the store is not open, nil if it is or if nothing is known yet.
@@ -100,8 +100,8 @@ func (s *lateStore) close() error {
 	return nil
 }
 
-// Put implements object.Store.
-func (s *lateStore) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
+// Put implements store.Store.
+func (s *lateStore) Put(ctx context.Context, key string, body io.ReadSeeker, attrs store.Attributes) error {
 	store, err := s.get(ctx)
 	if err != nil {
 		return err
@@ -109,41 +109,41 @@ func (s *lateStore) Put(ctx context.Context, key string, body io.ReadSeeker, att
 	return store.Put(ctx, key, body, attrs)
 }
 
-// Get implements object.Store.
-func (s *lateStore) Get(ctx context.Context, key string) (io.ReadCloser, object.Attributes, error) {
-	store, err := s.get(ctx)
+// Get implements store.Store.
+func (s *lateStore) Get(ctx context.Context, key string) (io.ReadCloser, store.Attributes, error) {
+	objects, err := s.get(ctx)
 	if err != nil {
-		return nil, object.Attributes{}, err
+		return nil, store.Attributes{}, err
 	}
-	return store.Get(ctx, key)
+	return objects.Get(ctx, key)
 }
 
 // Head implements archive.Store.
-func (s *lateStore) Head(ctx context.Context, key string) (object.Attributes, error) {
-	store, err := s.get(ctx)
+func (s *lateStore) Head(ctx context.Context, key string) (store.Attributes, error) {
+	objects, err := s.get(ctx)
 	if err != nil {
-		return object.Attributes{}, err
+		return store.Attributes{}, err
 	}
-	return store.Head(ctx, key)
+	return objects.Head(ctx, key)
 }
 
-// List implements object.Store.
-func (s *lateStore) List(ctx context.Context, prefix, after string) iter.Seq2[object.Entry, error] {
-	store, err := s.get(ctx)
+// List implements store.Store.
+func (s *lateStore) List(ctx context.Context, prefix, after string) iter.Seq2[store.Entry, error] {
+	objects, err := s.get(ctx)
 	if err != nil {
-		return func(yield func(object.Entry, error) bool) { yield(object.Entry{}, err) }
+		return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, err) }
 	}
-	return store.List(ctx, prefix, after)
+	return objects.List(ctx, prefix, after)
 }
 
-// Learned implements object.Learner. It does not wait. An operator without a store
+// Learned implements store.Learner. It does not wait. An operator without a store
 // has learned nothing.
 func (s *lateStore) Learned() []string {
 	if s == nil {
 		return nil
 	}
 	if at := s.store.Load(); at != nil {
-		if learner, ok := at.Store.(object.Learner); ok {
+		if learner, ok := at.Store.(store.Learner); ok {
 			return learner.Learned()
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/logfast/logfast/driver/notify"
+	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/plugin/control"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/logfast/logfast/driver/notify"
-	"github.com/logfast/logfast/driver/notify/notifytest"
+	"github.com/logfast/logfast/driver/triage/notify"
+	"github.com/logfast/logfast/driver/triage/notify/notifytest"
 	"github.com/logfast/logfast/plugin/control"
 )
 

@@ -5,7 +5,7 @@ import (
 	"compress/gzip"
 	"testing"
 
-	"github.com/logfast/logfast/driver/detect"
+	"github.com/logfast/logfast/driver/triage/detect"
 )
 
 func TestTheSameSeedGivesTheSameBytes(t *testing.T) {

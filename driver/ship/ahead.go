@@ -3,7 +3,7 @@ package ship
 import (
 	"time"
 
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
 )
 
 // While an event's quiet period runs, what will be sealed at its end is packed
@@ -38,8 +38,8 @@ type ahead struct {
 }
 
 type aheadText struct {
-	packing *segment.Packing // nil: too short so far, or too many others
-	by      time.Time        // when it is sealed at the latest
+	packing *spool.Packing // nil: too short so far, or too many others
+	by      time.Time      // when it is sealed at the latest
 }
 
 // tick fires when it is time to look again, if there is anything to look at.
@@ -52,7 +52,7 @@ func (a *ahead) tick() <-chan time.Time {
 
 // take gives out what is packed of a segment's text. The next segment of the
 // directory may be packed ahead as well.
-func (a *ahead) take(seg segment.Segment) *segment.Packing {
+func (a *ahead) take(seg spool.Segment) *spool.Packing {
 	t := a.texts[seg.Dir]
 	if t == nil || !t.packing.Of(seg) {
 		return nil // an older one of the directory, perhaps

@@ -11,18 +11,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
 )
 
 // talker is a writer of a container with much to say.
 type talker struct {
 	*bench
-	w    *segment.Writer
+	w    *spool.Writer
 	text bytes.Buffer // what it wrote since it was sealed
 }
 
 func (b *bench) talker(name string) *talker {
-	return &talker{bench: b, w: b.spool.Writer(segment.Stream{ID: strings.Repeat("cd", 32), Name: name, Format: "cri"})}
+	return &talker{bench: b, w: b.spool.Writer(spool.Stream{ID: strings.Repeat("cd", 32), Name: name, Format: "cri"})}
 }
 
 // write writes about n bytes, in lines that are long, and quick to pack.
@@ -34,12 +34,12 @@ func (l *talker) write(n int) {
 		text = fmt.Appendf(text, "%s stdout F %d %s\n", at.UTC().Format(time.RFC3339Nano), count, strings.Repeat("=", min(n, 8000)))
 	}
 	l.text.Write(text)
-	if _, err := l.w.Append(&segment.Batch{Text: text, First: at.UnixNano(), Last: at.UnixNano(), Lines: int64(bytes.Count(text, []byte("\n")))}, 1<<40); err != nil {
+	if _, err := l.w.Append(&spool.Batch{Text: text, First: at.UnixNano(), Last: at.UnixNano(), Lines: int64(bytes.Count(text, []byte("\n")))}, 1<<40); err != nil {
 		l.Fatal(err)
 	}
 }
 
-func (l *talker) seal(reason segment.Reason) {
+func (l *talker) seal(reason spool.Reason) {
 	l.Helper()
 	if _, err := l.w.Seal(reason); err != nil {
 		l.Fatal(err)
@@ -66,7 +66,7 @@ func (b *bench) temps() map[string]int64 {
 }
 
 func (b *bench) dirOf(l *talker) string {
-	s := segment.Stream{ID: strings.Repeat("cd", 32), Name: strings.TrimSuffix(filepath.Base(l.name()), ".log")}
+	s := spool.Stream{ID: strings.Repeat("cd", 32), Name: strings.TrimSuffix(filepath.Base(l.name()), ".log")}
 	return s.Dir()
 }
 
@@ -96,7 +96,7 @@ func TestWhatIsExpectedIsPackedAheadOfItsSeal(t *testing.T) {
 				synctest.Wait()
 				second = b.temps()[".web.log-000001.ahead.tmp"]
 				l.write(1000)
-				l.seal(segment.Error)
+				l.seal(spool.Error)
 			})
 		if first == 0 || second <= first {
 			t.Errorf("%d bytes were packed ahead, later %d", first, second)
@@ -122,7 +122,7 @@ func TestPackedAheadIsOneTextAlone(t *testing.T) {
 		l.write(3 * step)
 		dir := b.dirOf(l)
 		var texts []string
-		next := func(reason segment.Reason) {
+		next := func(reason spool.Reason) {
 			texts = append(texts, l.text.String())
 			l.text.Reset()
 			l.seal(reason)
@@ -131,9 +131,9 @@ func TestPackedAheadIsOneTextAlone(t *testing.T) {
 			b.Soon(dir, time.Now().Add(5*time.Minute))
 			time.Sleep(2 * aheadPoll)
 			synctest.Wait()
-			next(segment.Size)
+			next(spool.Size)
 			l.write(1000)
-			next(segment.Error)
+			next(spool.Error)
 			l.write(3 * step) // packed ahead as well, and sealed no more
 		}, func() {
 			time.Sleep(2 * aheadPoll)
@@ -163,21 +163,21 @@ func TestAnErrorPassesALongSegment(t *testing.T) {
 		b := newBench(t, time.Hour)
 		l := b.talker("bulk")
 		l.write(3 * step)
-		if _, err := l.w.Seal(segment.Size); err != nil {
+		if _, err := l.w.Seal(spool.Size); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := l.w.Close(); err != nil {
 			t.Fatal(err)
 		}
 		p := b.newPacker()
-		p.refresh(&p.queue, segment.Sealed)
+		p.refresh(&p.queue, spool.Sealed)
 		j, _ := p.next()
 		var order []string
-		seg, err := b.spool.Pack(j.seg, nil, func(g *segment.Packing) error {
+		seg, err := b.spool.Pack(j.seg, nil, func(g *spool.Packing) error {
 			if more, err := g.Step(step); !more || err != nil {
 				return fmt.Errorf("%v, %w", more, err)
 			}
-			b.seal("web", 1, segment.Error)
+			b.seal("web", 1, spool.Error)
 			b.Wake()
 			err := p.standBack(t.Context(), g)
 			for _, h := range p.takeOver() {
@@ -217,10 +217,10 @@ func TestARestEndsWhenSomethingIsUrgent(t *testing.T) {
 		}
 		go func() {
 			time.Sleep(all / 4)
-			b.seal("bulk", 1, segment.Size)
+			b.seal("bulk", 1, spool.Size)
 			b.Wake()
 			time.Sleep(all / 4)
-			b.seal("web", 1, segment.Error)
+			b.seal("web", 1, spool.Error)
 			b.Wake()
 		}()
 		if got := rest(); got != all/2 {

@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 const years = 4 * 365 * 24 * 3600 // seconds
@@ -26,16 +26,16 @@ func TestPrune_WhatBearsATimeOfTheFuture(t *testing.T) {
 		if err := os.WriteFile(name, []byte("{}"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b.seal("web", years, segment.Stop)
-		b.seal("web", 0, segment.Stop)
+		b.seal("web", years, spool.Stop)
+		b.seal("web", 0, spool.Stop)
 		b.run(2 * time.Hour)
 		all, err := dir.List()
-		if n := b.states()[segment.Uploaded]; n != 2 || len(all) != 1 || err != nil {
+		if n := b.states()[spool.Uploaded]; n != 2 || len(all) != 1 || err != nil {
 			t.Fatalf("after two hours %d copies are there, want 2; incidents %v, %v", n, all, err)
 		}
 		b.run(3 * time.Hour) // the next process
 		all, err = dir.List()
-		if n := b.states()[segment.Uploaded]; n != 0 || len(all) != 0 || err != nil {
+		if n := b.states()[spool.Uploaded]; n != 0 || len(all) != 0 || err != nil {
 			t.Errorf("after five hours %d copies are there, want none; incidents %v, %v", n, all, err)
 		}
 	})
@@ -45,7 +45,7 @@ func TestPrune_WhatBearsATimeOfTheFuture(t *testing.T) {
 type skewed struct{ error }
 
 func (skewed) ClockSkew() bool { return true }
-func (skewed) Unwrap() error   { return object.ErrBlocked }
+func (skewed) Unwrap() error   { return store.ErrBlocked }
 
 // TestUpload_TheFirstClockSkewIsAWarning has a store refuse because of the clocks:
 // once, as after a clock was set, and for good.
@@ -57,12 +57,12 @@ func TestUpload_TheFirstClockSkewIsAWarning(t *testing.T) {
 				b.store.slow = time.Second // so that the first refusals come together
 				b.store.fail = func(_ string, attempt int) error {
 					if attempt <= refusals {
-						return fmt.Errorf("%w", skewed{object.ErrBlocked})
+						return fmt.Errorf("%w", skewed{store.ErrBlocked})
 					}
 					return nil
 				}
 				for n := range uploads + 1 {
-					b.seal("web", n, segment.Stop)
+					b.seal("web", n, spool.Stop)
 				}
 				b.run(time.Hour)
 				errors, warnings := b.said("level=ERROR", "uploads are blocked"), b.said("level=WARN", "clock")

@@ -3,13 +3,13 @@ package ship
 import (
 	"time"
 
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
 )
 
 // Shipped is a segment that is in the store.
 type Shipped struct {
-	Segment segment.Segment // while it was packed
-	Meta    *segment.Meta
+	Segment spool.Segment // while it was packed
+	Meta    *spool.Meta
 	Size    int64     // of the object, bytes
 	At      time.Time // when the store confirmed it
 }

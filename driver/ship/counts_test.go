@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 )
 
 func TestEachAttemptIsCountedByItsResult(t *testing.T) {
@@ -21,13 +21,13 @@ func TestEachAttemptIsCountedByItsResult(t *testing.T) {
 			case 1:
 				return errors.New("503 SlowDown")
 			case 2:
-				return fmt.Errorf("403: %w", object.ErrBlocked)
+				return fmt.Errorf("403: %w", store.ErrBlocked)
 			case 3:
-				return fmt.Errorf("too long: %w", object.ErrInvalid)
+				return fmt.Errorf("too long: %w", store.ErrInvalid)
 			}
 			return nil
 		}
-		b.seal("web", 0, segment.Stop)
+		b.seal("web", 0, spool.Stop)
 		b.run(time.Hour)
 		c := b.Counts()
 		for _, r := range Results {
@@ -49,12 +49,12 @@ func TestRetryEndsEveryPause(t *testing.T) {
 		down := true
 		b.store.fail = func(string, int) error {
 			if down {
-				return fmt.Errorf("403: %w", object.ErrBlocked)
+				return fmt.Errorf("403: %w", store.ErrBlocked)
 			}
 			return nil
 		}
-		b.seal("web", 0, segment.Stop)
-		b.seal("web", 1, segment.Stop)
+		b.seal("web", 0, spool.Stop)
+		b.seal("web", 1, spool.Stop)
 		b.run(0,
 			func() { time.Sleep(time.Hour) }, // the pauses are a minute long by now
 			func() { down = false; b.Retry() },

@@ -20,10 +20,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -80,7 +80,7 @@ type life struct {
 
 const crashKey = "k/web-000001-error.log.gz"
 
-var crashStream = segment.Stream{ID: strings.Repeat("1a2b3c4d5e6f", 6)[:64], Name: "web", Host: "h", App: "a", Format: "cri"}
+var crashStream = spool.Stream{ID: strings.Repeat("1a2b3c4d5e6f", 6)[:64], Name: "web", Host: "h", App: "a", Format: "cri"}
 
 // role names a file of the one segment by what it is.
 func role(name string) string {
@@ -170,36 +170,36 @@ func (l *life) checkText(when string) {
 // written where it is the first life, and SHIP works for d.
 func (l *life) run(first bool, d time.Duration) {
 	l.Helper()
-	key, err := segment.ParseKeyTemplate("k/{name}-{seq}-{reason}.log.gz")
+	key, err := spool.ParseKeyTemplate("k/{name}-{seq}-{reason}.log.gz")
 	if err != nil {
 		l.Fatal(err)
 	}
-	spool, err := segment.Open(l.root, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
+	sp, err := spool.Open(l.root, spool.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		l.Fatal(err)
 	}
-	defer spool.Close()
-	var w *segment.Writer
+	defer sp.Close()
+	var w *spool.Writer
 	if first {
-		w = spool.Writer(crashStream)
+		w = sp.Writer(crashStream)
 		at := time.Now().UnixNano()
-		if _, err := w.Append(&segment.Batch{Text: []byte(l.bucket.text), First: at, Last: at, Lines: 2, Errors: 1}, 1<<20); err != nil {
+		if _, err := w.Append(&spool.Batch{Text: []byte(l.bucket.text), First: at, Last: at, Lines: 2, Errors: 1}, 1<<20); err != nil {
 			l.Fatal(err)
 		}
 	}
 	defer durable.Intercept(l.step)()
 	l.bucket.step = l.step
 	if !first {
-		if err := spool.Recover(func(string) bool { return false }); err != nil && !errors.Is(err, errPower) {
+		if err := sp.Recover(func(string) bool { return false }); err != nil && !errors.Is(err, errPower) {
 			l.Errorf("recover: %v", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	if first {
-		_, err := w.Seal(segment.Error)
+		_, err := w.Seal(spool.Error)
 		if err != nil && l.sequel == goesOn {
-			_, err = w.Seal(segment.Error) // as whoever has the writer does
+			_, err = w.Seal(spool.Error) // as whoever has the writer does
 		}
 		if err != nil && !errors.Is(err, errPower) {
 			l.Error(err)
@@ -210,7 +210,7 @@ func (l *life) run(first bool, d time.Duration) {
 			}
 		}
 	}
-	s := New(Config{Spool: spool, Store: l.bucket, Keep: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	s := New(Config{Spool: sp, Store: l.bucket, Keep: time.Minute, Log: slog.New(slog.DiscardHandler)})
 	wg.Go(func() { s.Run(ctx) })
 	time.Sleep(d) // the bubble's time
 	synctest.Wait()
@@ -223,10 +223,10 @@ type bucket struct {
 	text    string
 	step    func(durable.Step, func() error) error
 	objects map[string][]byte
-	attrs   map[string]object.Attributes
+	attrs   map[string]store.Attributes
 }
 
-func (b *bucket) Put(_ context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
+func (b *bucket) Put(_ context.Context, key string, body io.ReadSeeker, attrs store.Attributes) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func (b *bucket) Put(_ context.Context, key string, body io.ReadSeeker, attrs ob
 	return b.step(durable.Step{Op: "put", Name: "object"}, func() error {
 		if was, taken := b.objects[key]; taken {
 			if !bytes.Equal(was, data) {
-				return object.ErrExists
+				return store.ErrExists
 			}
 			return nil
 		}
@@ -243,11 +243,11 @@ func (b *bucket) Put(_ context.Context, key string, body io.ReadSeeker, attrs ob
 	})
 }
 
-func (b *bucket) Get(context.Context, string) (io.ReadCloser, object.Attributes, error) {
-	return nil, object.Attributes{}, object.ErrNotFound
+func (b *bucket) Get(context.Context, string) (io.ReadCloser, store.Attributes, error) {
+	return nil, store.Attributes{}, store.ErrNotFound
 }
 
-func (b *bucket) List(context.Context, string, string) iter.Seq2[object.Entry, error] { return nil }
+func (b *bucket) List(context.Context, string, string) iter.Seq2[store.Entry, error] { return nil }
 
 // inMemory is a directory without a disk under it, where there is one: the
 // steps are counted, not the disk's time.
@@ -266,7 +266,7 @@ func newLife(t *testing.T) *life {
 	text := stamp + ` stdout F "GET / HTTP/1.1" 200 2` + "\n" + stamp + ` stdout F "GET / HTTP/1.1" 500 2` + "\n"
 	return &life{
 		T: t, root: inMemory(t), failAt: -1, sequel: goesOn,
-		bucket: &bucket{text: text, objects: map[string][]byte{}, attrs: map[string]object.Attributes{}},
+		bucket: &bucket{text: text, objects: map[string][]byte{}, attrs: map[string]store.Attributes{}},
 	}
 }
 
@@ -298,7 +298,7 @@ func (l *life) expectEnd() {
 		hidden, _ := filepath.Glob(filepath.Join(l.root, "*", ".*"))
 		l.Errorf("left in the spool: %v %v %v", left, inside, hidden)
 	}
-	records, err := filepath.Glob(filepath.Join(l.root, segment.DeletedDir, crashStream.ID+"-*"))
+	records, err := filepath.Glob(filepath.Join(l.root, spool.DeletedDir, crashStream.ID+"-*"))
 	if err != nil || len(records) != 1 {
 		l.Errorf("records of what was deleted: %v, %v", records, err)
 	}

@@ -16,21 +16,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/durable"
 )
 
 // givingUp are the steps by which a pending segment is given up for room, of a
 // packed and of a sealed one. They are to the text what windows are.
-var givingUp = map[segment.State][]string{
-	segment.Packed: {
+var givingUp = map[spool.State][]string{
+	spool.Packed: {
 		"create meta.tmp", "write meta.tmp", "fsync meta.tmp", "rename meta", "fsync directory",
 		"create sealed.tmp", "write sealed.tmp", "fsync sealed.tmp", "rename sealed", "fsync directory",
 		"remove packed", "fsync directory",
 	},
-	segment.Sealed: { // it is packed first, in case that frees enough
+	spool.Sealed: { // it is packed first, in case that frees enough
 		"remove packed.tmp", "create packed.tmp", "write packed.tmp", "fsync packed.tmp",
 		"create meta.tmp", "write meta.tmp", "fsync meta.tmp", "rename meta", "fsync directory",
 		"rename packed", "fsync directory", "remove sealed",
@@ -41,8 +41,8 @@ var givingUp = map[segment.State][]string{
 }
 
 // makeRoom makes room by the budget or, as on a full disk, below what is used now.
-func makeRoom(s *segment.Spool, size int, diskFull, drop bool) ([]segment.GivenUp, error) {
-	n := segment.Need{Bytes: size, Drop: drop}
+func makeRoom(s *spool.Spool, size int, diskFull, drop bool) ([]spool.GivenUp, error) {
+	n := spool.Need{Bytes: size, Drop: drop}
 	if diskFull {
 		n.Refused = unix.EDQUOT
 	}
@@ -51,13 +51,13 @@ func makeRoom(s *segment.Spool, size int, diskFull, drop bool) ([]segment.GivenU
 }
 
 // openFull opens the life's spool with a budget that MakeRoom can be asked for.
-func (l *life) openFull() *segment.Spool {
+func (l *life) openFull() *spool.Spool {
 	l.Helper()
-	key, err := segment.ParseKeyTemplate("k/{name}-{seq}-{reason}.log.gz")
+	key, err := spool.ParseKeyTemplate("k/{name}-{seq}-{reason}.log.gz")
 	if err != nil {
 		l.Fatal(err)
 	}
-	spool, err := segment.Open(l.root, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1, MaxDisk: 1 << 20})
+	spool, err := spool.Open(l.root, spool.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1, MaxDisk: 1 << 20})
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -67,49 +67,49 @@ func (l *life) openFull() *segment.Spool {
 // giveUp seals a segment, packs it where state says so, and makes room at the
 // cost of it, with the life's fault. Then SHIP runs, in this process or, where
 // it died, in the next.
-func (l *life) giveUp(state segment.State) {
+func (l *life) giveUp(state spool.State) {
 	l.Helper()
 	l.givesUp = true
-	spool := l.openFull()
-	w := spool.Writer(crashStream)
+	sp := l.openFull()
+	w := sp.Writer(crashStream)
 	at := time.Now().UnixNano()
-	if _, err := w.Append(&segment.Batch{Text: []byte(l.bucket.text), First: at, Last: at, Lines: 2, Errors: 1}, 1<<20); err != nil {
+	if _, err := w.Append(&spool.Batch{Text: []byte(l.bucket.text), First: at, Last: at, Lines: 2, Errors: 1}, 1<<20); err != nil {
 		l.Fatal(err)
 	}
-	if _, err := w.Seal(segment.Error); err != nil {
+	if _, err := w.Seal(spool.Error); err != nil {
 		l.Fatal(err)
 	}
 	if _, err := w.Close(); err != nil {
 		l.Fatal(err)
 	}
-	if state == segment.Packed {
-		all, err := spool.List()
+	if state == spool.Packed {
+		all, err := sp.List()
 		if err != nil {
 			l.Fatal(err)
 		}
-		if _, err := spool.Pack(all[0], nil, nil); err != nil {
+		if _, err := sp.Pack(all[0], nil, nil); err != nil {
 			l.Fatal(err)
 		}
 	}
 	stop := durable.Intercept(l.step)
-	given, err := makeRoom(spool, 1<<20, false, true) // so small a text frees nothing, which is an error
+	given, err := makeRoom(sp, 1<<20, false, true) // so small a text frees nothing, which is an error
 	if l.failAt < 0 && len(given) != 1 {
 		l.Errorf("made room by %v, %v", given, err)
 	}
 	steps := len(l.steps)
 	if l.sequel == dies {
 		stop()
-		if err := spool.Close(); err != nil {
+		if err := sp.Close(); err != nil {
 			l.Fatal(err)
 		}
-		spool = l.openFull()
-		if err := spool.Recover(func(string) bool { return false }); err != nil {
+		sp = l.openFull()
+		if err := sp.Recover(func(string) bool { return false }); err != nil {
 			l.Errorf("recover: %v", err)
 		}
 	}
 	l.bucket.step = func(_ durable.Step, do func() error) error { return do() }
 	ctx, cancel := context.WithCancel(context.Background())
-	s := New(Config{Spool: spool, Store: l.bucket, Keep: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	s := New(Config{Spool: sp, Store: l.bucket, Keep: time.Minute, Log: slog.New(slog.DiscardHandler)})
 	var wg sync.WaitGroup
 	wg.Go(func() { s.Run(ctx) })
 	time.Sleep(long)
@@ -117,7 +117,7 @@ func (l *life) giveUp(state segment.State) {
 	cancel()
 	wg.Wait()
 	stop()
-	if err := spool.Close(); err != nil {
+	if err := sp.Close(); err != nil {
 		l.Fatal(err)
 	}
 	l.steps = l.steps[:steps]

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 )
 
 // Health is how SHIP is at one moment.
@@ -32,7 +32,7 @@ type progress struct {
 // Health looks into the spool, which takes some ten microseconds a pending
 // segment. The error says what of the spool could not be read.
 func (s *Shipper) Health() (Health, error) {
-	pending, err := s.cfg.Spool.List(segment.Sealed, segment.Packed)
+	pending, err := s.cfg.Spool.List(spool.Sealed, spool.Packed)
 	now := time.Now()
 	s.mu.Lock()
 	p := s.progress
@@ -75,7 +75,7 @@ func (s *Shipper) refused(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.progress.blocked = nil
-	if errors.Is(err, object.ErrBlocked) {
+	if errors.Is(err, store.ErrBlocked) {
 		s.progress.blocked = err
 	}
 }

@@ -16,8 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -52,12 +52,12 @@ func TestTheWatchdogSaysWhenNothingMovesAndWhenItDoesAgain(t *testing.T) {
 		down := true
 		b.store.fail = func(string, int) error {
 			if down {
-				return fmt.Errorf("403: %w", object.ErrBlocked)
+				return fmt.Errorf("403: %w", store.ErrBlocked)
 			}
 			return nil
 		}
-		b.seal("web", 0, segment.Error)
-		b.seal("web", 1, segment.Size)
+		b.seal("web", 0, spool.Error)
+		b.seal("web", 1, spool.Size)
 		b.run(50 * time.Hour)
 		var when []string
 		for line := range strings.Lines(b.log.String()) {
@@ -76,7 +76,7 @@ func TestTheWatchdogSaysWhenNothingMovesAndWhenItDoesAgain(t *testing.T) {
 			t.Errorf("it does not tell how much and why: %d of %d", n, len(want))
 		}
 		h := b.health()
-		if h.Pending != 2 || h.Bytes == 0 || !errors.Is(h.Blocked, object.ErrBlocked) || h.LastError == nil || !h.LastUpload.IsZero() || h.Stalled != 50*time.Hour || h.Oldest.IsZero() {
+		if h.Pending != 2 || h.Bytes == 0 || !errors.Is(h.Blocked, store.ErrBlocked) || h.LastError == nil || !h.LastUpload.IsZero() || h.Stalled != 50*time.Hour || h.Oldest.IsZero() {
 			t.Errorf("health while blocked: %+v", h)
 		}
 		down = false
@@ -98,7 +98,7 @@ func TestTheWatchdogSaysThatItMovesAgain(t *testing.T) {
 			}
 			return nil
 		}
-		b.seal("web", 0, segment.Error)
+		b.seal("web", 0, spool.Error)
 		b.run(2 * time.Hour)
 		if b.said("level=ERROR", silence, "SlowDown") != 3 || b.said("level=INFO", "uploads move again", "stalled=1h") != 1 {
 			t.Errorf("%s", b.log.String())
@@ -126,10 +126,10 @@ func TestAFullDiskIsSaidAndPassesWithoutARestart(t *testing.T) {
 			return do()
 		})()
 		for i := range 100 {
-			b.seal("web", i, segment.Size)
+			b.seal("web", i, spool.Size)
 		}
 		b.run(time.Hour - time.Second)
-		if n := b.states(); n[segment.Sealed] != 100 || len(n) != 1 {
+		if n := b.states(); n[spool.Sealed] != 100 || len(n) != 1 {
 			t.Fatalf("%v", n)
 		}
 		// A try that fails is repeated at once, in case the room has come back.
@@ -143,7 +143,7 @@ func TestAFullDiskIsSaidAndPassesWithoutARestart(t *testing.T) {
 			t.Errorf("the watchdog does not tell of the disk:\n%s", b.log.String())
 		}
 		b.run(time.Hour)
-		if n := b.states(); n[segment.Uploaded] != 100 || len(n) != 1 {
+		if n := b.states(); n[spool.Uploaded] != 100 || len(n) != 1 {
 			t.Fatalf("afterwards: %v", n)
 		}
 	})
@@ -151,26 +151,26 @@ func TestAFullDiskIsSaidAndPassesWithoutARestart(t *testing.T) {
 
 // stuck is a store that never answers.
 type stuck struct {
-	*store
+	*memory
 	until time.Time
 	puts  int
 }
 
-func (s *stuck) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
+func (s *stuck) Put(ctx context.Context, key string, body io.ReadSeeker, attrs store.Attributes) error {
 	s.puts++
 	if time.Now().Before(s.until) {
 		<-ctx.Done()
 		return fmt.Errorf("put %s: %w", key, ctx.Err())
 	}
-	return s.store.Put(ctx, key, body, attrs)
+	return s.memory.Put(ctx, key, body, attrs)
 }
 
 func TestAnAttemptThatGetsNoAnswerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 2400*time.Hour)
-		s := &stuck{store: b.store, until: time.Now().Add(time.Hour)}
+		s := &stuck{memory: b.store, until: time.Now().Add(time.Hour)}
 		b.cfg.Store = s
-		b.seal("web", 0, segment.Error)
+		b.seal("web", 0, spool.Error)
 		b.run(59 * time.Second)
 		if s.puts != 1 || b.said("given up") != 0 {
 			t.Fatalf("%d puts within the deadline\n%s", s.puts, b.log.String())
@@ -225,7 +225,7 @@ func TestAPackedFileThatWasChangedIsNotUploadedAsIfItWereWhole(t *testing.T) {
 					}
 					return nil
 				}
-				text := b.seal("web", 0, segment.Error)
+				text := b.seal("web", 0, spool.Error)
 				b.run(0)
 				file, whole := b.packedFile()
 				if err := os.WriteFile(file, damage(whole), 0o640); err != nil {
@@ -233,7 +233,7 @@ func TestAPackedFileThatWasChangedIsNotUploadedAsIfItWereWhole(t *testing.T) {
 				}
 				down = false
 				b.log.Reset()
-				b.seal("other", 1, segment.Error)
+				b.seal("other", 1, spool.Error)
 				b.run(time.Hour)
 				if got := b.keys(); len(got) != 1 || got[0] != "other-000001-error.log.gz" {
 					t.Fatalf("objects: %v", got)
@@ -259,7 +259,7 @@ func TestADamagedDescriptionOfAPackedSegmentIsMadeAnew(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, 2400*time.Hour)
 			b.store.lose = true // the object is there, and nobody knows
-			text := b.seal("web", 0, segment.Error)
+			text := b.seal("web", 0, spool.Error)
 			b.run(0)
 			found, err := filepath.Glob(filepath.Join(b.dir, "*", ".web.log-*.json"))
 			if err != nil || len(found) != 1 {
@@ -272,7 +272,7 @@ func TestADamagedDescriptionOfAPackedSegmentIsMadeAnew(t *testing.T) {
 			if got := b.keys(); len(got) != 1 || unpack(t, b.store.objects[got[0]]) != text {
 				t.Errorf("objects: %v", got)
 			}
-			if n := b.states(); n[segment.Uploaded] != 1 || len(n) != 1 {
+			if n := b.states(); n[spool.Uploaded] != 1 || len(n) != 1 {
 				t.Errorf("%v\n%s", n, b.log.String())
 			}
 		})
@@ -282,7 +282,7 @@ func TestADamagedDescriptionOfAPackedSegmentIsMadeAnew(t *testing.T) {
 func TestASegmentThatIsGoneIsLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 2400*time.Hour)
-		b.seal("web", 0, segment.Error)
+		b.seal("web", 0, spool.Error)
 		b.store.fail = func(string, int) error {
 			file, _ := b.packedFile()
 			return errors.Join(os.Remove(file), errors.New("down"))
@@ -305,9 +305,9 @@ func TestAMarkThatFailsIsRepeatedAlone(t *testing.T) {
 			}
 			return do()
 		})()
-		b.seal("web", 0, segment.Error)
+		b.seal("web", 0, spool.Error)
 		b.run(2 * time.Hour)
-		if n := b.states(); len(b.store.tries) != 1 || n[segment.Uploaded] != 1 {
+		if n := b.states(); len(b.store.tries) != 1 || n[spool.Uploaded] != 1 {
 			t.Errorf("%d puts, states %v", len(b.store.tries), n)
 		}
 		if b.said("level=ERROR", silence, "read-only file system") == 0 {
@@ -321,13 +321,13 @@ func TestASecondForeignObjectDoesNotStopTheOthers(t *testing.T) {
 		b := newBench(t, 2400*time.Hour)
 		b.store.fail = func(key string, _ int) error {
 			if strings.HasPrefix(key, "bad") {
-				return object.ErrExists
+				return store.ErrExists
 			}
 			return nil
 		}
-		b.seal("bad", 0, segment.Error)
+		b.seal("bad", 0, spool.Error)
 		for i := range 20 {
-			b.seal("good", i, segment.Size)
+			b.seal("good", i, spool.Size)
 		}
 		b.run(0)
 		if got := len(b.keys()); got != 20 {
@@ -341,10 +341,10 @@ func TestASecondForeignObjectDoesNotStopTheOthers(t *testing.T) {
 func TestASegmentIsHeldWhileItIsPut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 2400*time.Hour)
-		b.seal("web", 0, segment.Error)
+		b.seal("web", 0, spool.Error)
 		held := false
 		b.store.fail = func(string, int) error {
-			pending, err := b.spool.List(segment.Packed)
+			pending, err := b.spool.List(spool.Packed)
 			if err != nil || len(pending) != 1 {
 				t.Fatal(pending, err)
 			}
@@ -352,7 +352,7 @@ func TestASegmentIsHeldWhileItIsPut(t *testing.T) {
 			held = !free
 			return nil
 		}
-		sealed, err := b.spool.List(segment.Sealed)
+		sealed, err := b.spool.List(spool.Sealed)
 		if err != nil {
 			t.Fatal(err)
 		}

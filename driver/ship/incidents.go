@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // incidentType is the media type of an incident's object: CloudEvents' own, for
@@ -237,7 +237,7 @@ func (r *reporter) buildOf(e incident.Entry, record *incident.Record) error {
 		return inSpool(err)
 	}
 	data = append(data, '\n')
-	if err := r.cfg.Spool.WithRoom(segment.Need{Grow: true}, func() error { return r.cfg.Incidents.Build(e.ID, data) }); err != nil {
+	if err := r.cfg.Spool.WithRoom(spool.Need{Grow: true}, func() error { return r.cfg.Incidents.Build(e.ID, data) }); err != nil {
 		return inSpool(err)
 	}
 	return nil
@@ -246,29 +246,29 @@ func (r *reporter) buildOf(e incident.Entry, record *incident.Record) error {
 // part is what a segment has to say, once it is uploaded: errWaiting before, and
 // os.ErrNotExist where it is gone.
 func (r *reporter) part(m incident.Member) (*incident.Part, error) {
-	name, ok := segment.ParseName(m.Stem)
+	name, ok := spool.ParseName(m.Stem)
 	if !ok {
 		return nil, os.ErrNotExist
 	}
-	seg := segment.Segment{Dir: m.Dir, Name: name}
+	seg := spool.Segment{Dir: m.Dir, Name: name}
 	// In the order of a segment's life, so that none escapes; twice, because one
 	// that is given up for want of room begins anew.
 	for range 2 {
-		for _, seg.Name.State = range []segment.State{segment.Sealed, segment.Packed} {
+		for _, seg.Name.State = range []spool.State{spool.Sealed, spool.Packed} {
 			if r.cfg.Spool.Exists(seg) {
 				return nil, errWaiting
 			}
 		}
-		if seg.Name.State = segment.Uploaded; r.cfg.Spool.Exists(seg) {
+		if seg.Name.State = spool.Uploaded; r.cfg.Spool.Exists(seg) {
 			return r.describe(seg)
 		}
 	}
 	return nil, os.ErrNotExist
 }
 
-func (r *reporter) describe(seg segment.Segment) (*incident.Part, error) {
+func (r *reporter) describe(seg spool.Segment) (*incident.Part, error) {
 	m, err := r.cfg.Spool.Meta(seg)
-	if errors.Is(err, segment.ErrNoMeta) {
+	if errors.Is(err, spool.ErrNoMeta) {
 		return nil, os.ErrNotExist // nobody knows its key any more
 	}
 	if err != nil {
@@ -294,14 +294,14 @@ func (r *reporter) describe(seg segment.Segment) (*incident.Part, error) {
 
 // put puts the incident's object, and returns its key.
 func (r *reporter) put(ctx context.Context, event *incident.Event, data []byte) (string, error) {
-	attrs := object.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: incidentType}
+	attrs := store.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: incidentType}
 	attempt, cancel := context.WithTimeout(ctx, r.pace.attemptTime(attrs.Size))
 	defer cancel()
 	key := incident.Key(event.ID, event.Data.Host)
 	beside := fmt.Sprintf("%s-%x", strings.TrimSuffix(key, ".json"), attrs.SHA256[:8])
 	for tried := 1; ; tried++ {
 		err := r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
-		if !errors.Is(err, object.ErrExists) || tried == maxIncidentKeys {
+		if !errors.Is(err, store.ErrExists) || tried == maxIncidentKeys {
 			return key, err
 		}
 		// Another object has our key. It stays, ours gets another key: the same
@@ -316,15 +316,15 @@ func (r *reporter) put(ctx context.Context, event *incident.Event, data []byte) 
 
 // pruneIncidents deletes incidents whose time is over, and returns which of the
 // uploaded segments are still needed: an incident of theirs is not built.
-func (s *Shipper) pruneIncidents() (needed func(segment.Segment) bool) {
+func (s *Shipper) pruneIncidents() (needed func(spool.Segment) bool) {
 	unbuilt := map[string]bool{}
 	if s.cfg.Incidents == nil {
-		return func(segment.Segment) bool { return false }
+		return func(spool.Segment) bool { return false }
 	}
 	all, err := s.cfg.Incidents.List()
 	if err != nil {
 		s.cfg.Log.Error("list the incidents", "err", err)
-		return func(segment.Segment) bool { return true }
+		return func(spool.Segment) bool { return true }
 	}
 	for _, e := range all {
 		switch e.State {
@@ -339,7 +339,7 @@ func (s *Shipper) pruneIncidents() (needed func(segment.Segment) bool) {
 			}
 		}
 	}
-	return func(seg segment.Segment) bool {
+	return func(seg spool.Segment) bool {
 		if len(unbuilt) == 0 {
 			return false
 		}

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // withIncidents gives the bench's Shipper the spool's incidents.
@@ -31,12 +31,12 @@ func (b *bench) withIncidents(announce func(*incident.Event) error) *incident.Di
 // tellAll tells which event each seal belongs to, as CAPTURE does.
 type tellAll struct{ record *incident.Record }
 
-func (s tellAll) Sealing(_ segment.Segment, m *segment.Meta) error {
+func (s tellAll) Sealing(_ spool.Segment, m *spool.Meta) error {
 	m.Event, m.Errors = s.record.ID, 1
 	return nil
 }
 
-func (s tellAll) Sealed(seg segment.Segment, _ *segment.Meta) {
+func (s tellAll) Sealed(seg spool.Segment, _ *spool.Meta) {
 	s.record.Members = append(s.record.Members, incident.Member{Dir: seg.Dir, Stem: seg.Name.Stem()})
 }
 
@@ -50,7 +50,7 @@ func (b *bench) event(dir *incident.Dir, names ...string) *incident.Record {
 	}
 	b.spool.Tell(tellAll{r})
 	for i, name := range names {
-		b.seal(name, i, segment.Error)
+		b.seal(name, i, spool.Error)
 	}
 	b.spool.Tell(nil)
 	r.Closed, r.At = incident.ClosedQuiet, now
@@ -154,7 +154,7 @@ func TestAnIncidentOutlivesTheStoresTrouble(t *testing.T) {
 		if told := b.told(); len(told) != 3 || told[0].ID != ids[0] || told[2].ID != ids[2] {
 			t.Errorf("%v, want %v", told, ids)
 		}
-		if n := b.states()[segment.Uploaded]; n != 3 {
+		if n := b.states()[spool.Uploaded]; n != 3 {
 			t.Errorf("%d segments uploaded", n)
 		}
 		tries := 0
@@ -184,7 +184,7 @@ func TestCopiesStayUntilTheirIncidentIsBuilt(t *testing.T) {
 		}
 		b.run(3*time.Hour, func() {
 			time.Sleep(2 * time.Hour)
-			if n := b.states(); n[segment.Uploaded] != 1 || n[segment.Packed] != 1 {
+			if n := b.states(); n[spool.Uploaded] != 1 || n[spool.Packed] != 1 {
 				t.Errorf("after two hours: %v, want the one that is uploaded and the one that waits", n)
 			}
 			b.store.mu.Lock()
@@ -248,7 +248,7 @@ func TestAnIncidentSaysWhatWasDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, time.Hour)
 		dir := b.withIncidents(nil)
-		b.line = string(record.Lost{Lines: 17, Bytes: 170, Reason: segment.DiskFull, From: time.Now(), To: time.Now()}.Text())
+		b.line = string(record.Lost{Lines: 17, Bytes: 170, Reason: spool.DiskFull, From: time.Now(), To: time.Now()}.Text())
 		b.event(dir, "web", "api")
 		b.run(time.Minute)
 		if told := b.told(); len(told) != 1 || told[0].Data.Lost != 34 || len(told[0].Data.Objects) != 2 {

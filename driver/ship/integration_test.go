@@ -25,13 +25,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/object/objecttest"
-	"github.com/logfast/logfast/driver/object/s3"
-	"github.com/logfast/logfast/driver/object/s3/s3test"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/store/objecttest"
+	"github.com/logfast/logfast/driver/store/s3"
+	"github.com/logfast/logfast/driver/store/s3/s3test"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
 )
 
 // hurried is a pace at which hours of an outage are a second.
@@ -50,7 +50,7 @@ type rig struct {
 	texts  map[string]string // by key
 	others map[string]string // objects that are not ours, by key
 
-	spool    *segment.Spool
+	spool    *spool.Spool
 	log      lockedBuffer
 	attempts atomic.Int64
 }
@@ -75,11 +75,11 @@ func (l *lockedBuffer) String() string {
 
 // counted counts the attempts to put.
 type counted struct {
-	object.Store
+	store.Store
 	n *atomic.Int64
 }
 
-func (c counted) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
+func (c counted) Put(ctx context.Context, key string, body io.ReadSeeker, attrs store.Attributes) error {
 	c.n.Add(1)
 	return c.Store.Put(ctx, key, body, attrs)
 }
@@ -91,7 +91,7 @@ func newRig(t *testing.T, server *s3test.Server, keep time.Duration) *rig {
 	x := emptyRig(t, server, keep, "logs/{name}-{seq}-{reason}.log.gz")
 	random := rand.New(rand.NewPCG(1, 2))
 	for i, size := range []int{100, 300 << 10, 3 << 20} {
-		for n, reason := range []segment.Reason{segment.Error, segment.Size} {
+		for n, reason := range []spool.Reason{spool.Error, spool.Size} {
 			x.seal(fmt.Sprintf("c%d", i), n+1, reason, noise(random, size))
 		}
 	}
@@ -110,11 +110,11 @@ func emptyRig(t *testing.T, server *s3test.Server, keep time.Duration, key strin
 
 func (x *rig) open() {
 	x.Helper()
-	key, err := segment.ParseKeyTemplate(x.key)
+	key, err := spool.ParseKeyTemplate(x.key)
 	if err != nil {
 		x.Fatal(err)
 	}
-	if x.spool, err = segment.Open(x.dir, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1}); err != nil {
+	if x.spool, err = spool.Open(x.dir, spool.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1}); err != nil {
 		x.Fatal(err)
 	}
 }
@@ -128,12 +128,12 @@ func noise(random *rand.Rand, size int) string {
 	return hex.EncodeToString(b)
 }
 
-func (x *rig) seal(name string, seq int, reason segment.Reason, line string) {
+func (x *rig) seal(name string, seq int, reason spool.Reason, line string) {
 	x.Helper()
-	w := x.spool.Writer(segment.Stream{ID: strings.Repeat("ab", 32), Name: name, Host: "h", App: name, Format: "cri"})
+	w := x.spool.Writer(spool.Stream{ID: strings.Repeat("ab", 32), Name: name, Host: "h", App: name, Format: "cri"})
 	at := time.Date(2026, 11, 23, 12, 0, seq, 0, time.UTC)
 	text := at.Format("2006-01-02T15:04:05.000000000Z07:00") + " stdout F " + line + "\n"
-	if _, err := w.Append(&segment.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<30); err != nil {
+	if _, err := w.Append(&spool.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<30); err != nil {
 		x.Fatal(err)
 	}
 	if _, err := w.Seal(reason); err != nil {
@@ -186,7 +186,7 @@ func (x *rig) await(what string, done func() bool) {
 // taken for uploaded.
 func (x *rig) everythingIsInTheSpool() {
 	x.Helper()
-	pending, err := x.spool.List(segment.Sealed, segment.Packed)
+	pending, err := x.spool.List(spool.Sealed, spool.Packed)
 	if err != nil || len(pending) != len(x.texts) {
 		x.Errorf("during the trouble %d of %d segments are pending (%v)", len(pending), len(x.texts), err)
 	}
@@ -258,7 +258,7 @@ func (x *rig) expectSpool(objects map[string][]byte) {
 			x.Fatal(err)
 		}
 		sum := sha256.Sum256(data)
-		if seg.Name.State != segment.Uploaded || !bytes.Equal(objects[string(sum[:])], data) {
+		if seg.Name.State != spool.Uploaded || !bytes.Equal(objects[string(sum[:])], data) {
 			x.Errorf("%s is not the copy of an object", seg.Path())
 		}
 	}
@@ -538,7 +538,7 @@ func TestAnyMixtureOfTroublesEndsWell(t *testing.T) {
 	defer func() { x.spool.Close() }()
 	server.CreateBucket(t, x.bucket)
 	for n := range 40 {
-		x.seal("many", n+1, segment.Size, noise(random, random.IntN(20<<10)))
+		x.seal("many", n+1, spool.Size, noise(random, random.IntN(20<<10)))
 	}
 	faults := []s3test.Fault{
 		s3test.CutBefore, s3test.CutWithin, s3test.CutAfter, s3test.CutThrough, s3test.LoseAnswer, s3test.WrongAnswer,
@@ -558,7 +558,7 @@ func TestAnyMixtureOfTroublesEndsWell(t *testing.T) {
 		_, stop := x.start()
 		until := int64((life + 1) * 25)
 		x.await("attempts", func() bool {
-			pending, _ := x.spool.List(segment.Sealed, segment.Packed)
+			pending, _ := x.spool.List(spool.Sealed, spool.Packed)
 			return x.attempts.Load() >= until || len(pending) == 0
 		})
 		stop()
@@ -574,7 +574,7 @@ func TestAnyMixtureOfTroublesEndsWell(t *testing.T) {
 	_, stop := x.start()
 	defer stop()
 	x.await("all uploaded", func() bool {
-		pending, err := x.spool.List(segment.Sealed, segment.Packed)
+		pending, err := x.spool.List(spool.Sealed, spool.Packed)
 		return err == nil && len(pending) == 0
 	})
 	stop()

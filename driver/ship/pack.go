@@ -6,8 +6,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/logfast/logfast/driver/pack"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack"
 )
 
 // step is how much text is packed before the packer looks what else there is.
@@ -35,7 +35,7 @@ func (s *Shipper) newPacker() *packer {
 func (s *Shipper) pack(ctx context.Context) {
 	p := s.newPacker()
 	defer p.dropAhead()
-	s.refresh(&p.queue, segment.Sealed)
+	s.refresh(&p.queue, spool.Sealed)
 	for ctx.Err() == nil {
 		j, wait := p.next()
 		if j != nil {
@@ -50,15 +50,15 @@ func (s *Shipper) pack(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-s.sealed:
-			s.refresh(&p.queue, segment.Sealed)
+			s.refresh(&p.queue, spool.Sealed)
 		case <-s.packAgain:
 			p.out = outage{}
 			p.queue.hurry()
-			s.refresh(&p.queue, segment.Sealed)
+			s.refresh(&p.queue, spool.Sealed)
 		case <-s.soon:
 		case <-p.ahead.tick():
 		case <-until(wait):
-			s.refresh(&p.queue, segment.Sealed)
+			s.refresh(&p.queue, spool.Sealed)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (s *Shipper) pack(ctx context.Context) {
 func (p *packer) look() {
 	select {
 	case <-p.sealed:
-		p.refresh(&p.queue, segment.Sealed)
+		p.refresh(&p.queue, spool.Sealed)
 	default:
 	}
 }
@@ -83,14 +83,14 @@ func (p *packer) next() (*job, time.Time) {
 
 // packOne packs one segment and says what became of it.
 func (p *packer) packOne(ctx context.Context, j *job) {
-	run := func(g *segment.Packing) error { return p.standBack(ctx, g) }
+	run := func(g *spool.Packing) error { return p.standBack(ctx, g) }
 	if j.urgent {
-		run = func(g *segment.Packing) error { return hurry(ctx, g) }
+		run = func(g *spool.Packing) error { return hurry(ctx, g) }
 	}
 	seg, err := p.cfg.Spool.Pack(j.seg, p.ahead.take(j.seg), run)
 	if !p.nested && ctx.Err() == nil {
-		err = p.cfg.Spool.AfterFull(err, segment.Need{Bytes: int(p.cfg.Spool.Size(j.seg)), Quick: true}, func() (err error) {
-			seg, err = p.cfg.Spool.Pack(j.seg, nil, func(g *segment.Packing) error { return hurry(ctx, g) })
+		err = p.cfg.Spool.AfterFull(err, spool.Need{Bytes: int(p.cfg.Spool.Size(j.seg)), Quick: true}, func() (err error) {
+			seg, err = p.cfg.Spool.Pack(j.seg, nil, func(g *spool.Packing) error { return hurry(ctx, g) })
 			return err
 		})
 	}
@@ -109,7 +109,7 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 	case gone:
 		p.lostIfGone(j)
 		p.queue.done(j)
-	case errors.Is(err, segment.ErrHeld):
+	case errors.Is(err, spool.ErrHeld):
 		p.queue.retry(j, time.Now(), p.pace) // somebody gives it up, or cannot
 	default:
 		p.failed(err)
@@ -121,7 +121,7 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 }
 
 // hurry packs with all that the machine has.
-func hurry(ctx context.Context, g *segment.Packing) error {
+func hurry(ctx context.Context, g *spool.Packing) error {
 	n := workers()
 	g.SetWorkers(n)
 	for more := true; more; {
@@ -138,7 +138,7 @@ func hurry(ctx context.Context, g *segment.Packing) error {
 
 // standBack packs when nobody else wants the processor, and lets go first what
 // becomes urgent meanwhile.
-func (p *packer) standBack(ctx context.Context, g *segment.Packing) (err error) {
+func (p *packer) standBack(ctx context.Context, g *spool.Packing) (err error) {
 	p.nested = true
 	defer func() { p.nested = false }()
 	for more := true; more; {
@@ -177,7 +177,7 @@ func (p *packer) rest(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.sealed:
-			p.refresh(&p.queue, segment.Sealed)
+			p.refresh(&p.queue, spool.Sealed)
 		case <-p.soon:
 			return
 		case <-over:
@@ -186,8 +186,8 @@ func (p *packer) rest(ctx context.Context) {
 	}
 }
 
-func asPacked(seg segment.Segment) segment.Segment {
-	seg.Name.State = segment.Packed
+func asPacked(seg spool.Segment) spool.Segment {
+	seg.Name.State = spool.Packed
 	return seg
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/logfast/logfast/bench/lines"
-	"github.com/logfast/logfast/driver/pack"
+	"github.com/logfast/logfast/driver/spool/pack"
 )
 
 // counter counts what is written to it.

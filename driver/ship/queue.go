@@ -5,13 +5,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
 )
 
 // job is one segment that waits for one step.
 type job struct {
-	seg       segment.Segment
+	seg       spool.Segment
 	urgent    bool
 	gone      bool        // no longer the queue's
 	busy      bool        // it is under way, from next until done or retry
@@ -35,7 +35,7 @@ type queue struct {
 // refresh makes the queue hold these segments, and keeps what it knows of those
 // that it had.
 // It returns those that have left the spool's list by somebody else's doing.
-func (q *queue) refresh(all []segment.Segment, look func(segment.Segment) (urgent bool, text record.Lost)) (gone []*job) {
+func (q *queue) refresh(all []spool.Segment, look func(spool.Segment) (urgent bool, text record.Lost)) (gone []*job) {
 	was := q.jobs
 	q.jobs = make(map[string]*job, len(all))
 	for _, seg := range all {
@@ -59,7 +59,7 @@ func (q *queue) refresh(all []segment.Segment, look func(segment.Segment) (urgen
 
 // addReleased is add for a segment that Pack has just released. If the queue has the
 // segment already, its next attempt starts at once: the last one may have found it held.
-func (q *queue) addReleased(seg segment.Segment, urgent bool, text record.Lost) {
+func (q *queue) addReleased(seg spool.Segment, urgent bool, text record.Lost) {
 	j := q.jobs[seg.Path()]
 	if j == nil {
 		q.add(seg, urgent, text)
@@ -73,7 +73,7 @@ func (q *queue) addReleased(seg segment.Segment, urgent bool, text record.Lost) 
 }
 
 // add puts a segment in, unless it is there.
-func (q *queue) add(seg segment.Segment, urgent bool, text record.Lost) {
+func (q *queue) add(seg spool.Segment, urgent bool, text record.Lost) {
 	path := seg.Path()
 	if q.jobs[path] != nil {
 		return

@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
 )
 
-func backlog(n int) []segment.Segment {
-	all := make([]segment.Segment, n)
+func backlog(n int) []spool.Segment {
+	all := make([]spool.Segment, n)
 	for i := range all {
-		all[i] = segment.Segment{Dir: "web-1a2b3c4d5e6f", Name: segment.Name{
-			Active: "web.log", Time: time.Unix(int64(i*7919%n), 0), Seq: i + 1, Reason: segment.Size, State: segment.Packed,
+		all[i] = spool.Segment{Dir: "web-1a2b3c4d5e6f", Name: spool.Name{
+			Active: "web.log", Time: time.Unix(int64(i*7919%n), 0), Seq: i + 1, Reason: spool.Size, State: spool.Packed,
 		}}
 	}
 	return all
@@ -25,7 +25,7 @@ func backlog(n int) []segment.Segment {
 func TestAQueueOfManyTakesFewComparisons(t *testing.T) {
 	const n = 10_000
 	var q queue
-	q.refresh(backlog(n), func(segment.Segment) (bool, record.Lost) { return false, record.Lost{} })
+	q.refresh(backlog(n), func(spool.Segment) (bool, record.Lost) { return false, record.Lost{} })
 	if j, _ := q.next(time.Unix(0, 0), false); j == nil {
 		t.Fatal("nothing to do")
 	} else {
@@ -94,13 +94,13 @@ func TestAQueueTakesASegmentThatWasHeld(t *testing.T) {
 func TestARefreshKeepsWhatIsKnownAndDropsWhatIsGone(t *testing.T) {
 	var q queue
 	all := backlog(4)
-	calm := func(segment.Segment) (bool, record.Lost) { return false, record.Lost{} }
+	calm := func(spool.Segment) (bool, record.Lost) { return false, record.Lost{} }
 	now := time.Unix(1000, 0)
 	q.refresh(all, calm)
 	failed, _ := q.next(now, false)
 	busy, _ := q.next(now, false)
 	q.retry(failed, now, usual)
-	q.refresh(all[:1], func(segment.Segment) (bool, record.Lost) {
+	q.refresh(all[:1], func(spool.Segment) (bool, record.Lost) {
 		t.Error("asked again about one that it has")
 		return false, record.Lost{}
 	})
@@ -127,7 +127,7 @@ func TestARefreshKeepsWhatIsKnownAndDropsWhatIsGone(t *testing.T) {
 func TestWhenProbingTheLeastTriedGoesFirst(t *testing.T) {
 	var q queue
 	all := backlog(3)
-	q.refresh(all, func(g segment.Segment) (bool, record.Lost) { return g.Name.Seq == 3, record.Lost{} })
+	q.refresh(all, func(g spool.Segment) (bool, record.Lost) { return g.Name.Seq == 3, record.Lost{} })
 	now := time.Unix(0, 0)
 	first, _ := q.next(now, true)
 	if first.seg.Name.Seq != 3 {
@@ -161,7 +161,7 @@ func BenchmarkBacklog(b *testing.B) {
 				b.StopTimer()
 				x := newBench(b, 24000*time.Hour)
 				for i := range n {
-					x.seal(fmt.Sprint("c", i%50), i, segment.Size)
+					x.seal(fmt.Sprint("c", i%50), i, spool.Size)
 				}
 				b.StartTimer()
 				x.drain(n)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
 )
 
 // TestRemoved_APendingSegmentIsCountedOnce removes what waits for a store that is
@@ -18,11 +18,11 @@ func TestRemoved_APendingSegmentIsCountedOnce(t *testing.T) {
 	for name, packed := range map[string]bool{"sealed": false, "packed": true} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, time.Hour)
-			b.seal("web", 3, segment.Stop)
+			b.seal("web", 3, spool.Stop)
 			var lost []record.Lost
 			b.cfg.Removed = func(_ string, l record.Lost) { lost = append(lost, l) }
 			p, u := b.newPacker(), &uploader{Shipper: b.Shipper}
-			b.refresh(&p.queue, segment.Sealed)
+			b.refresh(&p.queue, spool.Sealed)
 			q := &p.queue
 			if packed {
 				j, _ := p.next()
@@ -35,13 +35,13 @@ func TestRemoved_APendingSegmentIsCountedOnce(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(b.dir, dirs(t, b.dir)[0])); err != nil {
 				t.Fatal(err)
 			}
-			state := segment.Sealed
+			state := spool.Sealed
 			if packed {
-				state = segment.Packed
+				state = spool.Packed
 			}
 			b.refresh(q, state)
 			b.refresh(q, state)
-			if len(lost) != 1 || lost[0].Lines != 1 || lost[0].Bytes == 0 || lost[0].Reason != segment.FileRemoved {
+			if len(lost) != 1 || lost[0].Lines != 1 || lost[0].Bytes == 0 || lost[0].Reason != spool.FileRemoved {
 				t.Errorf("%+v", lost)
 			}
 			if j, at := q.next(time.Now(), false); j != nil || !at.IsZero() {
@@ -57,11 +57,11 @@ func TestRemoved_APendingSegmentIsCountedOnce(t *testing.T) {
 // TestRemoved_WhileItIsPut: the segment goes while the store is asked.
 func TestRemoved_WhileItIsPut(t *testing.T) {
 	b := newBench(t, time.Hour)
-	b.seal("web", 3, segment.Stop)
+	b.seal("web", 3, spool.Stop)
 	var lost []record.Lost
 	b.cfg.Removed = func(_ string, l record.Lost) { lost = append(lost, l) }
 	p, u := b.newPacker(), &uploader{Shipper: b.Shipper}
-	b.refresh(&p.queue, segment.Sealed)
+	b.refresh(&p.queue, spool.Sealed)
 	j, _ := p.next()
 	p.packOne(t.Context(), j)
 	for _, j := range b.takeOver() {
@@ -71,7 +71,7 @@ func TestRemoved_WhileItIsPut(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(b.dir, dirs(t, b.dir)[0])); err != nil {
 		t.Fatal(err)
 	}
-	b.refresh(&u.queue, segment.Packed) // under way: its result says what became of it
+	b.refresh(&u.queue, spool.Packed) // under way: its result says what became of it
 	err := u.put(t.Context(), j)
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)

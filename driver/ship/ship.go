@@ -13,16 +13,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // Config is what a Shipper needs. All fields but Keep, Stall, Incidents, Announce and Shipped must be set.
 type Config struct {
-	Spool *segment.Spool
-	Store object.Store
+	Spool *spool.Spool
+	Store store.Store
 	Keep  time.Duration // how long an uploaded copy stays in the spool, from its first line on
 	Stall time.Duration // see [DefaultStall], which zero stands for
 	Log   *slog.Logger
@@ -73,7 +73,7 @@ func New(cfg Config) *Shipper {
 		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1), closed: make(chan struct{}, 1),
 		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1),
 	}
-	cfg.Spool.OnPacked(func(seg segment.Segment) {
+	cfg.Spool.OnPacked(func(seg spool.Segment) {
 		urgent, text := s.lookAt(seg)
 		s.handOver(&job{seg: seg, urgent: urgent, lost: text})
 	})
@@ -116,7 +116,7 @@ func (s *Shipper) Run(ctx context.Context) {
 
 // refresh brings a queue up to date with the spool. What could not be listed
 // stays in the queue as it was.
-func (s *Shipper) refresh(q *queue, state segment.State) {
+func (s *Shipper) refresh(q *queue, state spool.State) {
 	all, err := s.cfg.Spool.List(state)
 	if err != nil {
 		s.cfg.Log.Error("list the spool", "err", err)
@@ -147,9 +147,9 @@ func (s *Shipper) lostIfGone(j *job) {
 
 // lookAt reports whether a segment goes before others, because it holds a server
 // error, or a crash kept anybody from knowing; and what is lost if it is removed.
-func (s *Shipper) lookAt(seg segment.Segment) (urgent bool, text record.Lost) {
-	text = record.Lost{Reason: segment.FileRemoved, From: seg.Name.Time, To: seg.Name.Time}
-	urgent = seg.Name.Reason == segment.Error || seg.Name.Reason == segment.Recover
+func (s *Shipper) lookAt(seg spool.Segment) (urgent bool, text record.Lost) {
+	text = record.Lost{Reason: spool.FileRemoved, From: seg.Name.Time, To: seg.Name.Time}
+	urgent = seg.Name.Reason == spool.Error || seg.Name.Reason == spool.Recover
 	look := s.cfg.Spool.Meta
 	if urgent {
 		look = s.cfg.Spool.Look // which makes nothing anew
@@ -167,9 +167,9 @@ func (s *Shipper) lookAt(seg segment.Segment) (urgent bool, text record.Lost) {
 func (s *Shipper) prune(ctx context.Context) {
 	tick := time.NewTicker(min(s.pace.prune, max(s.cfg.Keep, time.Minute)))
 	defer tick.Stop()
-	var again []segment.Segment // half deleted, as it may be: not listed any more
+	var again []spool.Segment // half deleted, as it may be: not listed any more
 	for {
-		all, err := s.cfg.Spool.List(segment.Uploaded)
+		all, err := s.cfg.Spool.List(spool.Uploaded)
 		if err != nil {
 			s.cfg.Log.Error("list the spool", "err", err)
 		}
@@ -182,7 +182,7 @@ func (s *Shipper) prune(ctx context.Context) {
 			if needed(seg) {
 				continue
 			}
-			if err := s.cfg.Spool.Delete(seg); err != nil && !errors.Is(err, segment.ErrHeld) {
+			if err := s.cfg.Spool.Delete(seg); err != nil && !errors.Is(err, spool.ErrHeld) {
 				s.cfg.Log.Error("prune; will try again", "segment", seg.Path(), "err", err)
 				again = append(again, seg)
 			}
@@ -197,12 +197,12 @@ func (s *Shipper) prune(ctx context.Context) {
 
 // over returns those of the uploaded segments, sorted by time, whose time is over.
 // A segment of the future, of a clock that was ahead, counts from when it was seen.
-func (s *Shipper) over(all []segment.Segment, now time.Time) (over []segment.Segment) {
-	first := func(is func(segment.Segment) bool) int {
+func (s *Shipper) over(all []spool.Segment, now time.Time) (over []spool.Segment) {
+	first := func(is func(spool.Segment) bool) int {
 		return sort.Search(len(all), func(i int) bool { return is(all[i]) })
 	}
-	over = slices.Clone(all[:first(func(g segment.Segment) bool { return now.Sub(g.Name.Time) < s.cfg.Keep })])
-	for _, g := range all[first(func(g segment.Segment) bool { return g.Name.Time.After(now) }):] {
+	over = slices.Clone(all[:first(func(g spool.Segment) bool { return now.Sub(g.Name.Time) < s.cfg.Keep })])
+	for _, g := range all[first(func(g spool.Segment) bool { return g.Name.Time.After(now) }):] {
 		if now.Sub(s.cfg.Spool.There(g, now)) >= s.cfg.Keep {
 			over = append(over, g)
 		}

@@ -20,14 +20,14 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
 )
 
-// store is a Store in memory whose puts fail as fail says.
-type store struct {
+// memory is a Store in memory whose puts fail as fail says.
+type memory struct {
 	mu      sync.Mutex
 	fail    func(key string, attempt int) error // owned by mu; nil: never
 	lose    bool                                // take the object, but lose the answer
@@ -35,10 +35,10 @@ type store struct {
 	slow    time.Duration                       // what a put takes; never changes
 	tries   []string                            // keys, in the order of the puts
 	objects map[string][]byte
-	attrs   map[string]object.Attributes
+	attrs   map[string]store.Attributes
 }
 
-func (s *store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs object.Attributes) error {
+func (s *memory) Put(ctx context.Context, key string, body io.ReadSeeker, attrs store.Attributes) error {
 	s.mu.Lock()
 	s.tries = append(s.tries, key)
 	attempt := len(s.tries)
@@ -60,9 +60,9 @@ func (s *store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs o
 	}
 	if was, taken := s.objects[key]; taken && !bytes.Equal(was, b) {
 		if s.silent {
-			return object.ErrExists
+			return store.ErrExists
 		}
-		return &object.TakenError{By: s.attrs[key]}
+		return &store.TakenError{By: s.attrs[key]}
 	}
 	s.objects[key], s.attrs[key] = b, attrs
 	if s.lose {
@@ -72,18 +72,18 @@ func (s *store) Put(ctx context.Context, key string, body io.ReadSeeker, attrs o
 	return ctx.Err()
 }
 
-func (s *store) Get(context.Context, string) (io.ReadCloser, object.Attributes, error) {
-	return nil, object.Attributes{}, object.ErrNotFound
+func (s *memory) Get(context.Context, string) (io.ReadCloser, store.Attributes, error) {
+	return nil, store.Attributes{}, store.ErrNotFound
 }
 
-func (s *store) List(context.Context, string, string) iter.Seq2[object.Entry, error] { return nil }
+func (s *memory) List(context.Context, string, string) iter.Seq2[store.Entry, error] { return nil }
 
 // bench is a spool, a store and the log of a Shipper between them.
 type bench struct {
 	testing.TB
 	dir   string
-	spool *segment.Spool
-	store *store
+	spool *spool.Spool
+	store *memory
 	log   bytes.Buffer
 	line  string // of what is sealed; "": name and number
 	*Shipper
@@ -96,28 +96,28 @@ func newBench(t testing.TB, keep time.Duration) *bench {
 
 func newBenchOf(t testing.TB, keep time.Duration, template string) *bench {
 	t.Helper()
-	key, err := segment.ParseKeyTemplate(template)
+	key, err := spool.ParseKeyTemplate(template)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := inMemory(t)
-	spool, err := segment.Open(dir, segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
+	spool, err := spool.Open(dir, spool.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { spool.Close() })
-	b := &bench{TB: t, dir: dir, spool: spool, store: &store{objects: map[string][]byte{}, attrs: map[string]object.Attributes{}}}
+	b := &bench{TB: t, dir: dir, spool: spool, store: &memory{objects: map[string][]byte{}, attrs: map[string]store.Attributes{}}}
 	b.Shipper = New(Config{Spool: spool, Store: b.store, Keep: keep, Log: slog.New(slog.NewTextHandler(&b.log, nil))})
 	return b
 }
 
 // seal leaves a segment of one line, n seconds young, in the spool.
-func (b *bench) seal(name string, n int, reason segment.Reason) string {
+func (b *bench) seal(name string, n int, reason spool.Reason) string {
 	b.Helper()
-	w := b.spool.Writer(segment.Stream{ID: strings.Repeat("ab", 32), Name: name, Host: "h", Format: "cri", Image: "image"})
+	w := b.spool.Writer(spool.Stream{ID: strings.Repeat("ab", 32), Name: name, Host: "h", Format: "cri", Image: "image"})
 	at := time.Now().Add(time.Duration(n) * time.Second)
 	text := at.UTC().Format(time.RFC3339Nano) + " stdout F " + cmp.Or(b.line, name+fmt.Sprint(n)) + "\n"
-	if _, err := w.Append(&segment.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {
+	if _, err := w.Append(&spool.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {
 		b.Fatal(err)
 	}
 	if _, err := w.Seal(reason); err != nil {
@@ -151,7 +151,7 @@ func (b *bench) drain(n int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { b.Run(ctx) })
-	for deadline := time.Now().Add(time.Minute); b.states()[segment.Uploaded] < n; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); b.states()[spool.Uploaded] < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatalf("%v, want %d uploaded\n%s", b.states(), n, b.log.String())
 		}
@@ -160,13 +160,13 @@ func (b *bench) drain(n int) {
 	wg.Wait()
 }
 
-func (b *bench) states() map[segment.State]int {
+func (b *bench) states() map[spool.State]int {
 	b.Helper()
 	all, err := b.spool.List()
 	if err != nil {
 		b.Fatal(err)
 	}
-	n := map[segment.State]int{}
+	n := map[spool.State]int{}
 	for _, g := range all {
 		n[g.Name.State]++
 	}
@@ -200,7 +200,7 @@ func unpack(t *testing.T, b []byte) string {
 func TestASegmentArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
-		text := b.seal("web", 0, segment.Stop)
+		text := b.seal("web", 0, spool.Stop)
 		b.run(0)
 		got := b.store.objects["web-000001-stop.log.gz"]
 		if unpack(t, got) != text {
@@ -212,7 +212,7 @@ func TestASegmentArrives(t *testing.T) {
 			attrs.Metadata["lines"] != "1" || attrs.Metadata["image"] != "image" || attrs.Metadata["reason"] != "stop" {
 			t.Fatalf("%+v", attrs)
 		}
-		if n := b.states(); n[segment.Uploaded] != 1 || len(n) != 1 {
+		if n := b.states(); n[spool.Uploaded] != 1 || len(n) != 1 {
 			t.Fatalf("states %v", n)
 		}
 	})
@@ -222,9 +222,9 @@ func TestErrorsGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
 		for i := range 8 {
-			b.seal("quiet", i, segment.Size)
+			b.seal("quiet", i, spool.Size)
 		}
-		b.seal("web", 100, segment.Error)
+		b.seal("web", 100, spool.Error)
 		b.store.slow = time.Millisecond // the bubble's, so that puts under way wait for each other
 		b.run(time.Second)
 		// Up to `uploads` puts may be under way before the urgent one is packed.
@@ -242,7 +242,7 @@ func TestAWakeUpBringsWhatIsSealedLater(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
 		start := time.Now()
 		b.run(0, func() {
-			b.seal("web", 0, segment.Error)
+			b.seal("web", 0, spool.Error)
 			b.Wake()
 		})
 		if len(b.keys()) != 1 || time.Since(start) != 0 {
@@ -253,7 +253,7 @@ func TestAWakeUpBringsWhatIsSealedLater(t *testing.T) {
 
 func TestAnOutageEnds(t *testing.T) {
 	down := errors.New("connection refused")
-	for name, failure := range map[string]error{"transient": down, "blocked": fmt.Errorf("403: %w", object.ErrBlocked)} {
+	for name, failure := range map[string]error{"transient": down, "blocked": fmt.Errorf("403: %w", store.ErrBlocked)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, 240*time.Hour)
@@ -266,11 +266,11 @@ func TestAnOutageEnds(t *testing.T) {
 					return nil
 				}
 				for i := range 20 {
-					b.seal("web", i, segment.Size)
+					b.seal("web", i, spool.Size)
 				}
 				b.run(outage)
 				tries := len(b.store.tries)
-				if n := b.states(); n[segment.Packed] != 20 {
+				if n := b.states(); n[spool.Packed] != 20 {
 					t.Fatalf("during the outage: %v", n)
 				}
 				// One attempt a minute or so, not twenty.
@@ -281,7 +281,7 @@ func TestAnOutageEnds(t *testing.T) {
 					t.Error("a blocked store is not said out loud")
 				}
 				b.run(3 * usual.max)
-				if n := b.states(); n[segment.Uploaded] != 20 {
+				if n := b.states(); n[spool.Uploaded] != 20 {
 					t.Fatalf("after the outage: %v", n)
 				}
 			})
@@ -298,7 +298,7 @@ func TestTheStoreRecoversWithoutARestart(t *testing.T) {
 			}
 			return nil
 		}
-		b.seal("web", 0, segment.Error)
+		b.seal("web", 0, spool.Error)
 		b.run(time.Minute)
 		if len(b.keys()) != 1 || !strings.Contains(b.log.String(), "the store answers again") {
 			t.Fatalf("%v\n%s", b.keys(), b.log.String())
@@ -315,15 +315,15 @@ func TestOnePoisonedSegmentDoesNotHoldTheOthers(t *testing.T) {
 			}
 			return nil
 		}
-		b.seal("bad", 0, segment.Error)
+		b.seal("bad", 0, spool.Error)
 		for i := range 50 {
-			b.seal("good", i, segment.Size)
+			b.seal("good", i, spool.Size)
 		}
 		b.run(time.Minute)
 		if got := len(b.keys()); got != 50 {
 			t.Fatalf("%d objects of 50", got)
 		}
-		if n := b.states(); n[segment.Packed] != 1 {
+		if n := b.states(); n[spool.Packed] != 1 {
 			t.Fatalf("%v", n)
 		}
 	})
@@ -333,9 +333,9 @@ func TestALostAnswerMakesNoSecondObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
 		b.store.lose = true
-		b.seal("web", 0, segment.Stop)
+		b.seal("web", 0, spool.Stop)
 		b.run(time.Minute)
-		if n := b.states(); len(b.keys()) != 1 || n[segment.Uploaded] != 1 {
+		if n := b.states(); len(b.keys()) != 1 || n[spool.Uploaded] != 1 {
 			t.Fatalf("%v, %v", b.keys(), n)
 		}
 	})
@@ -344,9 +344,9 @@ func TestALostAnswerMakesNoSecondObject(t *testing.T) {
 func TestUploadedCopiesGoWhenTheirTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 48*time.Hour)
-		b.seal("web", 0, segment.Stop)
+		b.seal("web", 0, spool.Stop)
 		b.run(47 * time.Hour)
-		if n := b.states(); n[segment.Uploaded] != 1 {
+		if n := b.states(); n[spool.Uploaded] != 1 {
 			t.Fatalf("too early: %v", n)
 		}
 		b.run(2 * time.Hour)
@@ -360,9 +360,9 @@ func TestNothingUnconfirmedIsPruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 0)
 		b.store.fail = func(string, int) error { return errors.New("down") }
-		b.seal("web", 0, segment.Stop)
+		b.seal("web", 0, spool.Stop)
 		b.run(24 * time.Hour)
-		if n := b.states(); n[segment.Packed] != 1 {
+		if n := b.states(); n[spool.Packed] != 1 {
 			t.Fatalf("%v", n)
 		}
 	})

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 )
 
 // keysTried is how many keys an attempt tries. A segment's next attempt goes on from
@@ -42,12 +42,12 @@ func (k *takenKeys) first(key string) bool {
 // logTaken logs whose object has a segment's key. With a template such as
 // {app}.log-{unix}.gz the segments of an app share a key whenever they begin in the
 // same second: that is normal, and worth no more than DEBUG.
-func (s *Shipper) logTaken(seg segment.Segment, m *segment.Meta, key string, err error) {
+func (s *Shipper) logTaken(seg spool.Segment, m *spool.Meta, key string, err error) {
 	log := s.cfg.Log.With("segment", seg.Path(), "key", key, "instead", m.Key)
-	var other *object.TakenError
+	var other *store.TakenError
 	known := errors.As(err, &other)
 	switch {
-	case known && segment.WroteMetadata(other.By.Metadata):
+	case known && spool.WroteMetadata(other.By.Metadata):
 		by := other.By.Metadata
 		if by["sha256"] == m.SHA256 && by["container-id"] == m.Stream.ID {
 			// Metadata proves no bytes: these here are uploaded as well.
@@ -68,7 +68,7 @@ func (s *Shipper) logTaken(seg segment.Segment, m *segment.Meta, key string, err
 // incident that is there is the same one, put by an earlier life of this host.
 func (s *Shipper) logIncidentTaken(id, key string, err error) {
 	log := s.cfg.Log.With("incident", id, "key", key)
-	var other *object.TakenError
+	var other *store.TakenError
 	known := errors.As(err, &other)
 	switch {
 	case known && other.By.ContentType == incidentType:

@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // classicKey gives the segments of an app that begin in one second the same key.
@@ -26,17 +26,17 @@ const classicKey = "{app}.log-{unix}.gz"
 
 // replicas seals one segment of each of n containers of the app checkout, numbered
 // from first, all of one second. It returns the texts in order.
-func replicas(t testing.TB, spool *segment.Spool, first, n int, at time.Time) (texts []string) {
+func replicas(t testing.TB, target *spool.Spool, first, n int, at time.Time) (texts []string) {
 	t.Helper()
 	for i := first; i < first+n; i++ {
-		w := spool.Writer(segment.Stream{
+		w := target.Writer(spool.Stream{
 			ID: strings.Repeat(fmt.Sprintf("%02x", i), 32), Name: fmt.Sprint("checkout-", i), Host: "h", App: "checkout", Format: "cri",
 		})
 		text := at.UTC().Format("2006-01-02T15:04:05.000000000Z07:00") + fmt.Sprintf(" stdout F line of replica %d\n", i)
-		if _, err := w.Append(&segment.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {
+		if _, err := w.Append(&spool.Batch{Text: []byte(text), First: at.UnixNano(), Last: at.UnixNano(), Lines: 1}, 1<<20); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Seal(segment.Stop); err != nil {
+		if _, err := w.Seal(spool.Stop); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Close(); err != nil {
@@ -84,27 +84,27 @@ func TestTakenKey_ReplicasOfOneSecond(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBenchOf(t, 24*time.Hour, classicKey)
 				b.cfg.Log = slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-				var store object.Store = b.store
+				var target store.Store = b.store
 				if inDir {
-					dir, err := object.OpenDir(inMemory(t), object.DirOptions{UID: -1, GID: -1})
+					dir, err := store.OpenDir(inMemory(t), store.DirOptions{UID: -1, GID: -1})
 					if err != nil {
 						t.Fatal(err)
 					}
 					defer dir.Close()
-					store, b.cfg.Store = dir, dir
+					target, b.cfg.Store = dir, dir
 				}
 				at := time.Now()
 				texts := replicas(t, b.spool, 0, 8, at)
 				b.run(0)
 				objects := b.texts()
 				if inDir {
-					objects = inStore(t, store)
+					objects = inStore(t, target)
 				}
 				if first := fmt.Sprintf("checkout.log-%d.gz", at.Unix()); objects[first] == "" {
 					t.Errorf("no object has the key %s", first)
 				}
 				expectReplicas(t, objects, texts, at)
-				if n := b.states(); n[segment.Uploaded] != 8 {
+				if n := b.states(); n[spool.Uploaded] != 8 {
 					t.Errorf("%v", n)
 				}
 				log := b.log.String()
@@ -129,7 +129,7 @@ func (b *bench) texts() map[string]string {
 }
 
 // inStore are a store's objects, unpacked if they are packed.
-func inStore(t testing.TB, store object.Store) map[string]string {
+func inStore(t testing.TB, store store.Store) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
 	for e, err := range store.List(t.Context(), "", "") {
@@ -169,7 +169,7 @@ func TestTakenKey_Foreign(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, 24*time.Hour)
-				text := b.seal("web", 0, segment.Stop)
+				text := b.seal("web", 0, spool.Stop)
 				sum := sha256.Sum256([]byte(text))
 				beside := fmt.Sprintf("web-000001-stop-abababababab-000001-%x", sum[:8])
 				keys := []string{"web-000001-stop.log.gz", beside + ".log.gz"}
@@ -185,7 +185,7 @@ func TestTakenKey_Foreign(t *testing.T) {
 						t.Errorf("%s was overwritten", key)
 					}
 					packed := b.only()
-					packed.Name.State = segment.Packed
+					packed.Name.State = spool.Packed
 					says := fmt.Sprintf("msg=\"a foreign object has the segment's key; taking another\" segment=%s key=%s instead=", packed.Path(), key)
 					if c := strings.Count(b.log.String(), says); c != 1 {
 						t.Errorf("%s is named %d times, want once", key, c)
@@ -198,7 +198,7 @@ func TestTakenKey_Foreign(t *testing.T) {
 					t.Errorf("%v", b.keys())
 				}
 				m, err := b.spool.Meta(b.only())
-				if err != nil || m.Key != keys[n] || b.only().Name.State != segment.Uploaded {
+				if err != nil || m.Key != keys[n] || b.only().Name.State != spool.Uploaded {
 					t.Errorf("%s has the key %s (%v), want %s", b.only().Path(), m.Key, err, keys[n])
 				}
 			})
@@ -207,7 +207,7 @@ func TestTakenKey_Foreign(t *testing.T) {
 }
 
 // only is the one segment in the spool.
-func (b *bench) only() segment.Segment {
+func (b *bench) only() spool.Segment {
 	b.Helper()
 	all, err := b.spool.List()
 	if err != nil || len(all) != 1 {
@@ -270,13 +270,13 @@ func TestTakenKey_SilentStore(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
 		b.store.silent = true
 		b.store.objects["web-000001-stop.log.gz"] = []byte("of somebody")
-		b.seal("web", 0, segment.Stop)
+		b.seal("web", 0, spool.Stop)
 		b.run(0)
 		if log := b.log.String(); len(loud(log)) > 0 || strings.Contains(log, "foreign") ||
 			strings.Count(log, "level=INFO msg=\"another object has the segment's key, and the store does not say whose") != 1 {
 			t.Errorf("logged:\n%s", log)
 		}
-		if n := b.states(); len(b.keys()) != 2 || n[segment.Uploaded] != 1 {
+		if n := b.states(); len(b.keys()) != 2 || n[spool.Uploaded] != 1 {
 			t.Errorf("%v, %v", b.keys(), n)
 		}
 	})
@@ -288,14 +288,14 @@ func TestTakenKey_SameTextPackedOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
 		b.cfg.Log = slog.New(slog.NewTextHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		text := b.seal("web", 0, segment.Stop)
+		text := b.seal("web", 0, spool.Stop)
 		m, err := b.spool.Look(b.only())
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256([]byte(text))
 		m.SHA256 = fmt.Sprintf("%x", sum)
-		b.store.objects[m.Key], b.store.attrs[m.Key] = []byte("packed otherwise"), object.Attributes{Metadata: m.Metadata()}
+		b.store.objects[m.Key], b.store.attrs[m.Key] = []byte("packed otherwise"), store.Attributes{Metadata: m.Metadata()}
 		b.run(0)
 		log := b.log.String()
 		if len(loud(log)) > 0 || strings.Count(log, "level=DEBUG msg=\"the segment's text is in the store already") != 1 {
@@ -311,12 +311,12 @@ func TestTakenKey_SameTextPackedOtherwise(t *testing.T) {
 // object is foreign; both stay. The key beside may be taken too.
 func TestTakenKey_Incident(t *testing.T) {
 	for name, tt := range map[string]struct {
-		attrs   object.Attributes
+		attrs   store.Attributes
 		silent  bool
 		foreign int // messages, for each object
 	}{
-		"own":     {attrs: object.Attributes{ContentType: incidentType}},
-		"foreign": {attrs: object.Attributes{ContentType: "text/plain"}, foreign: 1},
+		"own":     {attrs: store.Attributes{ContentType: incidentType}},
+		"foreign": {attrs: store.Attributes{ContentType: "text/plain"}, foreign: 1},
 		"silent":  {silent: true},
 	} {
 		t.Run(name, func(t *testing.T) {

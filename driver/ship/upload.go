@@ -12,8 +12,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 )
 
 // uploads is how many puts are under way at once while the store answers.
@@ -39,7 +39,7 @@ type result struct {
 // upload puts packed segments until ctx ends, urgent ones first.
 func (s *Shipper) upload(ctx context.Context) {
 	u := &uploader{Shipper: s, results: make(chan result)}
-	s.refresh(&u.queue, segment.Packed)
+	s.refresh(&u.queue, spool.Packed)
 	for {
 		select {
 		case <-ctx.Done():
@@ -58,7 +58,7 @@ func (s *Shipper) upload(ctx context.Context) {
 				u.queue.addReleased(j.seg, j.urgent, j.lost)
 			}
 		case <-until(u.dispatch(ctx)):
-			s.refresh(&u.queue, segment.Packed)
+			s.refresh(&u.queue, spool.Packed)
 		}
 	}
 }
@@ -119,7 +119,7 @@ func (u *uploader) settle(r result) {
 	}
 	now := time.Now()
 	u.queue.retry(j, now, u.pace)
-	if errors.Is(r.err, segment.ErrHeld) {
+	if errors.Is(r.err, spool.ErrHeld) {
 		return // somebody gives it up, or cannot
 	}
 	u.failed(r.err)
@@ -138,7 +138,7 @@ func (u *uploader) settle(r result) {
 	}
 	u.refused(r.err)
 	log = log.With("attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", r.err)
-	if errors.Is(r.err, object.ErrBlocked) {
+	if errors.Is(r.err, store.ErrBlocked) {
 		u.count(ResultBlocked, 0)
 		log.Error("uploads are blocked until somebody changes something; the segments wait in the spool, and go without a restart once it is right")
 		return
@@ -150,7 +150,7 @@ func (u *uploader) settle(r result) {
 // clockWasSet reports whether a refusal only tells that a clock was set: it is about
 // the clocks, and no attempt that began after the first such refusal had it as well.
 func (u *uploader) clockWasSet(r *result, now time.Time) bool {
-	if !object.ClockSkew(r.err) {
+	if !store.ClockSkew(r.err) {
 		return false
 	}
 	if u.skewed.IsZero() {
@@ -165,7 +165,7 @@ var errLocal = errors.New("in the spool")
 func inSpool(err error) error { return fmt.Errorf("%w: %w", errLocal, err) }
 
 func local(err error) bool {
-	for _, own := range []error{errLocal, object.ErrInvalid, object.ErrExists} {
+	for _, own := range []error{errLocal, store.ErrInvalid, store.ErrExists} {
 		if errors.Is(err, own) {
 			return true
 		}
@@ -190,7 +190,7 @@ func local(err error) bool {
 func (s *Shipper) put(ctx context.Context, j *job) error {
 	release, ok := s.cfg.Spool.Hold(j.seg)
 	if !ok {
-		return inSpool(segment.ErrHeld)
+		return inSpool(spool.ErrHeld)
 	}
 	defer release()
 	if j.object == nil {
@@ -207,7 +207,7 @@ func (s *Shipper) put(ctx context.Context, j *job) error {
 	return nil
 }
 
-func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) (*segment.Meta, int64, error) {
+func (s *Shipper) putSegment(ctx context.Context, seg spool.Segment) (*spool.Meta, int64, error) {
 	f, err := s.cfg.Spool.OpenSegment(seg)
 	if err != nil {
 		return nil, 0, inSpool(err)
@@ -217,7 +217,7 @@ func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) (*segment
 	if err != nil {
 		return nil, 0, inSpool(err)
 	}
-	attrs := object.Attributes{ContentType: "application/gzip", Metadata: m.Metadata()}
+	attrs := store.Attributes{ContentType: "application/gzip", Metadata: m.Metadata()}
 	if attrs.Size, attrs.SHA256, err = digest(f); err != nil {
 		return nil, 0, inSpool(fmt.Errorf("read %s: %w", seg.Path(), err))
 	}
@@ -228,13 +228,13 @@ func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) (*segment
 	}
 	for tried := 1; ; tried++ {
 		err = s.putObject(ctx, m.Key, f, attrs)
-		if !errors.Is(err, object.ErrExists) || tried == keysTried {
+		if !errors.Is(err, store.ErrExists) || tried == keysTried {
 			return m, attrs.Size, err
 		}
 		// Another object has our key. It stays, ours gets another key, which
 		// is on disk before it is used.
 		taken := m.Key
-		m.Key = segment.KeyBeside(m)
+		m.Key = spool.KeyBeside(m)
 		if err := s.cfg.Spool.SaveMeta(seg, m); err != nil {
 			return nil, 0, inSpool(err)
 		}
@@ -244,12 +244,12 @@ func (s *Shipper) putSegment(ctx context.Context, seg segment.Segment) (*segment
 
 // meta reads the segment's Meta, or makes it anew from the packed file f. It
 // leaves f at its start.
-func (s *Shipper) meta(seg segment.Segment, f *os.File) (*segment.Meta, error) {
+func (s *Shipper) meta(seg spool.Segment, f *os.File) (*spool.Meta, error) {
 	m, err := s.cfg.Spool.Meta(seg)
 	if err == nil && m.SHA256Object == "" {
-		err = fmt.Errorf("%s: %w: no sum of the packed file", seg.Path(), segment.ErrNoMeta)
+		err = fmt.Errorf("%s: %w: no sum of the packed file", seg.Path(), spool.ErrNoMeta)
 	}
-	if !errors.Is(err, segment.ErrNoMeta) {
+	if !errors.Is(err, spool.ErrNoMeta) {
 		return m, err
 	}
 	s.cfg.Log.Error("a segment's description is made anew from its text", "segment", seg.Path(), "err", err)
@@ -273,7 +273,7 @@ func (s *Shipper) meta(seg segment.Segment, f *os.File) (*segment.Meta, error) {
 }
 
 // putObject is one attempt, with its deadline.
-func (s *Shipper) putObject(ctx context.Context, key string, f *os.File, attrs object.Attributes) error {
+func (s *Shipper) putObject(ctx context.Context, key string, f *os.File, attrs store.Attributes) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return inSpool(err)
 	}

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/record"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
-// Triage implements segment.Triage. It never changes, so its methods may be
+// Triage implements spool.Triage. It never changes, so its methods may be
 // called from several goroutines.
 type Triage struct {
 	detector detect.Detector
@@ -29,7 +29,7 @@ func New(detector detect.Detector, routes *incident.Routes) *Triage {
 
 // detectorOf is for one reading of a text: the time that it may take is bounded,
 // because other containers wait meanwhile.
-func (t *Triage) detectorOf(of *segment.Stream) detect.Detector {
+func (t *Triage) detectorOf(of *spool.Stream) detect.Detector {
 	if of.Detect == "" {
 		return detect.Bounded(t.detector)
 	}
@@ -44,8 +44,8 @@ func (t *Triage) detectorOf(of *segment.Stream) detect.Detector {
 	return detect.Bounded(d)
 }
 
-// Errors implements segment.Triage.
-func (t *Triage) Errors(of *segment.Stream) func(record.Stream, []byte, bool) bool {
+// Errors implements spool.Triage.
+func (t *Triage) Errors(of *spool.Stream) func(record.Stream, []byte, bool) bool {
 	detector := t.detectorOf(of)
 	var joiners [2]detect.Joiner
 	return func(stream record.Stream, text []byte, more bool) bool {
@@ -58,8 +58,8 @@ func (t *Triage) Errors(of *segment.Stream) func(record.Stream, []byte, bool) bo
 	}
 }
 
-// Observe implements segment.Triage.
-func (t *Triage) Observe(m *segment.Meta) segment.Observer {
+// Observe implements spool.Triage.
+func (t *Triage) Observe(m *spool.Meta) spool.Observer {
 	format, _ := record.ParseFormat(m.Stream.Format)
 	return observer{incident.NewScanner(incident.ScanConfig{
 		Format: format, Detect: t.detectorOf(&m.Stream), App: m.Stream.App, Routes: t.routes, Time: m.First,
@@ -70,8 +70,8 @@ func (t *Triage) Observe(m *segment.Meta) segment.Observer {
 // observer is a scanner whose findings the spool stores.
 type observer struct{ *incident.Scanner }
 
-// Findings implements segment.Observer.
-func (o observer) Findings() (segment.Value, error) {
+// Findings implements spool.Observer.
+func (o observer) Findings() (spool.Value, error) {
 	f := o.Scanner.Findings()
 	if f.Errors == 0 && f.Lost == 0 {
 		return "", nil
@@ -79,7 +79,7 @@ func (o observer) Findings() (segment.Value, error) {
 	return encode(f)
 }
 
-// Needed implements segment.Triage.
+// Needed implements spool.Triage.
 func (t *Triage) Needed(spool *os.Root) func(event string) bool {
 	none := func(string) bool { return false }
 	root, err := spool.OpenRoot(incident.StateDir)
@@ -98,7 +98,7 @@ func (t *Triage) Needed(spool *os.Root) func(event string) bool {
 // Findings returns what an observer has found in a segment's text, nil if it has
 // found nothing. A description that another program has written can have
 // findings that logfast would not write: then there is an error.
-func Findings(m *segment.Meta) (*incident.Findings, error) {
+func Findings(m *spool.Meta) (*incident.Findings, error) {
 	if m.Findings == "" {
 		return nil, nil
 	}
@@ -114,7 +114,7 @@ func Findings(m *segment.Meta) (*incident.Findings, error) {
 
 // Options encodes a container's options of detection for its description. The
 // zero Options, which stand for the plugin's own, are "".
-func Options(o detect.Options) segment.Value {
+func Options(o detect.Options) spool.Value {
 	if o == (detect.Options{}) {
 		return ""
 	}
@@ -126,14 +126,14 @@ func Options(o detect.Options) segment.Value {
 }
 
 // Container is the stream as an incident shows it.
-func Container(s *segment.Stream) incident.Container {
+func Container(s *spool.Stream) incident.Container {
 	return incident.Container{ID: s.ID, Name: s.Name, Image: s.Image, App: s.App, Group: s.Group, Labels: s.Labels}
 }
 
-func encode(v any) (segment.Value, error) {
+func encode(v any) (spool.Value, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("encode what was found in a text: %w", err)
 	}
-	return segment.Value(b), nil
+	return spool.Value(b), nil
 }

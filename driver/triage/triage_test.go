@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 const refused = `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /pay HTTP/1.1" 502 157`
@@ -18,14 +18,14 @@ const refused = `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /pay HTTP/1.1" 5
 // that cannot be read leave the plugin's.
 func TestErrors_OfAContainersOptions(t *testing.T) {
 	x := New(detect.Classic{}, nil)
-	for options, want := range map[segment.Value]bool{
+	for options, want := range map[spool.Value]bool{
 		"":                                   true,
 		Options(detect.Options{}):            true,
 		Options(detect.Options{Mode: "off"}): false,
 		`{"mode":"of a later version"}`:      true,
 		`[1]`:                                true,
 	} {
-		if got := x.Errors(&segment.Stream{Detect: options})(0, []byte(refused), false); got != want {
+		if got := x.Errors(&spool.Stream{Detect: options})(0, []byte(refused), false); got != want {
 			t.Errorf("options %s: found is %v", options, got)
 		}
 	}
@@ -33,7 +33,7 @@ func TestErrors_OfAContainersOptions(t *testing.T) {
 
 // TestErrors_OfALineInPieces wants each of the two streams joined on its own.
 func TestErrors_OfALineInPieces(t *testing.T) {
-	isError := New(detect.Classic{}, nil).Errors(&segment.Stream{})
+	isError := New(detect.Classic{}, nil).Errors(&spool.Stream{})
 	first, rest := refused[:40], refused[40:]
 	if isError(0, []byte(first), true) || isError(1, []byte("other"), false) {
 		t.Error("a line that is not complete is an error")
@@ -45,7 +45,7 @@ func TestErrors_OfALineInPieces(t *testing.T) {
 
 // TestFindings_AreReadAgain: what an observer returned is what an incident gets.
 func TestFindings_AreReadAgain(t *testing.T) {
-	m := &segment.Meta{Stream: segment.Stream{Format: "raw", App: "shop"}}
+	m := &spool.Meta{Stream: spool.Stream{Format: "raw", App: "shop"}}
 	for text, errors := range map[string]int64{refused + "\n": 1, "all is well\n": 0} {
 		o := New(detect.Classic{}, nil).Observe(m)
 		if _, err := io.WriteString(o, text); err != nil {
@@ -68,7 +68,7 @@ func TestFindings_AreReadAgain(t *testing.T) {
 // TestFindings_Hostile: findings that another program wrote are not used.
 func TestFindings_Hostile(t *testing.T) {
 	good := incident.Findings{Errors: 1, Lost: math.MaxInt64, Fingerprints: []incident.Fingerprint{{ID: "00c1a5e0b7d4f311", Errors: 1}}}
-	encode := func(change func(*incident.Findings)) segment.Value {
+	encode := func(change func(*incident.Findings)) spool.Value {
 		f := good
 		f.Fingerprints = []incident.Fingerprint{good.Fingerprints[0]}
 		change(&f)
@@ -76,18 +76,18 @@ func TestFindings_Hostile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return segment.Value(b)
+		return spool.Value(b)
 	}
-	if f, err := Findings(&segment.Meta{Findings: encode(func(*incident.Findings) {})}); err != nil || f.Errors != 1 {
+	if f, err := Findings(&spool.Meta{Findings: encode(func(*incident.Findings) {})}); err != nil || f.Errors != 1 {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	for what, v := range map[string]segment.Value{
+	for what, v := range map[string]spool.Value{
 		"findings": encode(func(f *incident.Findings) { f.Errors = -1 }),
 		"kind":     encode(func(f *incident.Findings) { f.Fingerprints[0].ID = "\x1b" }),
 		"a list":   "[1]",
-		"a type":   `{"errors":"` + segment.Value(strings.Repeat("x", 10)) + `"}`,
+		"a type":   `{"errors":"` + spool.Value(strings.Repeat("x", 10)) + `"}`,
 	} {
-		if f, err := Findings(&segment.Meta{Findings: v}); err == nil || f != nil {
+		if f, err := Findings(&spool.Meta{Findings: v}); err == nil || f != nil {
 			t.Errorf("%s: %+v is taken", what, f)
 		}
 	}

@@ -21,15 +21,15 @@ import (
 	_ "github.com/duckdb/duckdb-go/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver"
-	"github.com/logfast/logfast/driver/detect"
-	"github.com/logfast/logfast/driver/fasttrack"
-	"github.com/logfast/logfast/driver/frame"
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/segment"
+	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/ship"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/fasttrack"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 const examples = "../../examples/sql/"
@@ -221,21 +221,21 @@ func put(t *testing.T, archive, key string, data []byte) {
 func run(t *testing.T, archive, host string) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	key, err := segment.ParseKeyTemplate(segment.DefaultKey)
+	key, err := spool.ParseKeyTemplate(spool.DefaultKey)
 	check(t, err)
-	spool, err := segment.Open(t.TempDir(), segment.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
+	spool, err := spool.Open(t.TempDir(), spool.Options{Key: key, Triage: triage.New(detect.Classic{}, nil), UID: -1, GID: -1})
 	check(t, err)
-	store, err := object.OpenDir(archive, object.DirOptions{UID: -1, GID: -1})
+	store, err := store.OpenDir(archive, store.DirOptions{UID: -1, GID: -1})
 	check(t, err)
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: time.Hour, Log: log})
-	capture, err := driver.New(driver.Config{
+	captured, err := capture.New(capture.Config{
 		Spool: spool, Host: host, Sealed: shipper.Wake, Log: log,
-		Defaults: driver.Options{Scope: driver.ScopeContainer, MaxSize: 1 << 20, Fsync: driver.FsyncInterval, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
+		Defaults: capture.Options{Scope: capture.ScopeContainer, MaxSize: 1 << 20, Fsync: capture.FsyncInterval, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
 	})
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { capture.Run(ctx) })
+	running.Go(func() { captured.Run(ctx) })
 	running.Go(func() { shipper.Run(ctx) })
 
 	objects := 0
@@ -248,7 +248,7 @@ func run(t *testing.T, archive, host string) {
 		check(t, unix.Mkfifo(fifo, 0o600))
 		end, err := os.OpenFile(fifo, os.O_RDWR, 0)
 		check(t, err)
-		check(t, capture.Start(fifo, driver.Info{ContainerID: fmt.Sprintf("%064x", i+1), ContainerName: "/c" + fmt.Sprint(i), Config: map[string]string{"tag": w.app}}))
+		check(t, captured.Start(fifo, capture.Info{ContainerID: fmt.Sprintf("%064x", i+1), ContainerName: "/c" + fmt.Sprint(i), Config: map[string]string{"tag": w.app}}))
 		first, err := time.Parse(time.DateOnly, w.dt)
 		check(t, err)
 		var b []byte
@@ -264,7 +264,7 @@ func run(t *testing.T, archive, host string) {
 			_, err := end.Write(b)
 			check(t, err)
 		}
-		capture.Stop(fifo)
+		captured.Stop(fifo)
 		end.Close()
 	}
 	deadline := time.Now().Add(30 * time.Second)
@@ -281,7 +281,7 @@ func run(t *testing.T, archive, host string) {
 	}
 	cancel()
 	running.Wait()
-	check(t, capture.Close())
+	check(t, captured.Close())
 	check(t, spool.Close())
 	check(t, store.Close())
 }

@@ -20,8 +20,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/store"
 )
 
 const serverError = `10.0.0.1 - - "GET /cart HTTP/1.1" 500 12` + "\n"
@@ -321,7 +321,7 @@ func TestTheDefaultStoreAndWhoMayRead(t *testing.T) {
 		docker(t, "plugin", "enable", pluginName)
 	})
 	var err error
-	if h.store, err = object.OpenDir(filepath.Join(h.spool, "archive"), object.DirOptions{UID: -1, GID: -1}); err != nil {
+	if h.store, err = store.OpenDir(filepath.Join(h.spool, "archive"), store.DirOptions{UID: -1, GID: -1}); err != nil {
 		t.Fatal(err)
 	}
 	script := h.script([]step{out("0 words\n"), {Await: "end"}})

@@ -28,10 +28,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/object"
-	"github.com/logfast/logfast/driver/object/s3"
-	"github.com/logfast/logfast/driver/object/s3/s3test"
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/store/s3"
+	"github.com/logfast/logfast/driver/store/s3/s3test"
 )
 
 // name is what this run calls its plugin, its image and its containers.
@@ -163,8 +163,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 type host struct {
 	*testing.T
 	spool, config string
-	settings      []string     // other than the defaults
-	store         object.Store // what the plugin ships to
+	settings      []string    // other than the defaults
+	store         store.Store // what the plugin ships to
 }
 
 // defaults are all settings that a test may change.
@@ -482,7 +482,7 @@ func (c *container) shipped() bool {
 // found is an object with its text.
 type found struct {
 	key   string
-	attrs object.Attributes
+	attrs store.Attributes
 	text  string
 }
 

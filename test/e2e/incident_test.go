@@ -18,8 +18,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/record"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/incident"
 )
 
 // object reads one object of the store, whole.

@@ -17,8 +17,8 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/logfast/logfast/driver/incident"
-	"github.com/logfast/logfast/driver/notify/notifytest"
+	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/driver/triage/notify/notifytest"
 )
 
 // bot is a receiver of webhooks that does what docs/notify.md tells a receiver

@@ -1,0 +1,441 @@
+// Package capture is CAPTURE: it takes what containers write out of Docker's
+// FIFOs and leaves it as text in the spool. It waits for the local disk and
+// for nothing else; what becomes of a sealed segment it does not know.
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/incident"
+)
+
+// Config is what a Driver needs. All fields but FIFOs, Labels, BootFile, Opened and
+// Soon must be set.
+type Config struct {
+	Spool    *spool.Spool
+	Host     string   // this host's name, for syslog records and keys
+	Defaults Options  // of a container without options
+	Labels   []string // which of a container's labels are kept, for incidents
+	Daily    Daily    // when every segment is sealed
+
+	// Routes are the patterns of routes for early notices; nil: none.
+	Routes *incident.Routes
+
+	OnFull OnFull // what gives way when the spool is full
+	Sealed func() // called after a segment was sealed, or an incident closed; must not wait
+	Log    *slog.Logger
+
+	// BootFile is the file with the kernel's boot id; "" is Linux's own.
+	BootFile string
+
+	// FIFOs, if set, is the directory in which Docker makes the FIFOs of this
+	// plugin's containers. Those that are not registered are read from there.
+	FIFOs string
+
+	// Soon, if set, is told that an event of the fast track has opened: the
+	// active segment in this directory of the spool will be sealed at the latest
+	// at the time by. It must not wait.
+	Soon func(dir string, by time.Time)
+
+	// Opened, if set, is called with the early notice of each incident, some
+	// milliseconds after its first error. It may wait: one notice waits for the
+	// other then, and nothing else does. The last ones may come after Run.
+	Opened func(*incident.Event)
+}
+
+// Driver keeps one stream for each running container.
+//
+// Its locks, and those of the spool's writers, are taken in this order:
+//
+//	a claim of one FIFO → Driver.mu → events.mu
+//	Spool.making → Writer.mu → Spool.mu, and event.marking → events.mu
+//
+// A claim, Spool.making, Writer.mu and event.marking are held while a disk is
+// waited for. Driver.mu, events.mu and Spool.mu never are: what takes nothing else,
+// such as Snapshot, waits for no disk. Jobs wait in place of Run, of Start and of Stop.
+type Driver struct {
+	cfg      Config
+	poller   *fifo.Poller
+	pool     *pool
+	lane     *lane
+	registry *registry
+	events   *events
+	syncer   *syncer
+	daily    func(now time.Time) time.Time // the next daily time; a test has its own
+	wake     chan struct{}                 // the fast track's next time may have changed
+	notice   chan struct{}                 // an event may have been opened
+	closing  chan struct{}                 // closed by Close
+	enlarged atomic.Int64                  // see pace
+	ended    counts                        // of streams that have ended, and of segments given up then
+
+	reattached atomic.Int64          // streams
+	displaced  atomic.Pointer[error] // what is wrong with the spool's directory; nil: nothing
+
+	registered int // see registryMoved, whose goroutine owns it
+
+	guardEvery time.Duration // see the constant; 0: never, in a test
+
+	dropAfter time.Duration // see the constant; a test has its own
+
+	jobs   jobs   // has its own lock
+	losses losses // has its own lock
+
+	mu      sync.Mutex
+	streams map[string]*stream       // by FIFO path, owned by mu
+	scopes  scopes                   // of streams and pending, owned by mu
+	claims  map[string]chan struct{} // FIFOs that are being opened or closed, see claim, owned by mu
+	closed  bool                     // owned by mu
+	pending []*pending               // to be reattached, owned by mu
+	left    []*leftover              // whose last segment could not be sealed at their end, owned by mu
+	unknown unknowns                 // says of each field who owns it
+
+	unregistered map[*stream]*entry // streams that the disk had no room to register, owned by mu
+	registering  bool               // a job registers them, owned by mu
+}
+
+// New makes a driver. Recover comes next, then Run, and Close at the end.
+func New(cfg Config) (*Driver, error) {
+	registry, err := openRegistry(cfg.Spool, cfg.BootFile)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := newPool()
+	if err != nil {
+		return nil, errors.Join(err, registry.close())
+	}
+	poller, err := fifo.NewPoller()
+	if err != nil {
+		return nil, errors.Join(err, pool.close(), registry.close())
+	}
+	d := &Driver{
+		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next,
+		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, guardEvery: guardEvery,
+		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*entry{},
+	}
+	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
+	registry.lost = func(dir string, l *record.Lost) { d.losses.note(dir, l.Reason, l.Lines, l.Bytes, time.Now()) }
+	cfg.Spool.SetRoomMaker(d.makeRoom)
+	d.events = openEvents(&cfg, d.wakeUp)
+	return d, nil
+}
+
+// stopWait is how long an answer to Docker waits for a stream to drain. A
+// drain takes milliseconds; a disk that hangs must not hold Docker's locks.
+const stopWait = 5 * time.Second
+
+// Start begins to read the FIFO of a container. The error says which option is
+// wrong. Starting a FIFO that is being read changes nothing. A container may
+// have several streams, as when Docker reads a stopped one's logs while it
+// starts; they share its segment.
+func (d *Driver) Start(fifoPath string, info Info) error {
+	if fifoPath == "" || info.ContainerID == "" {
+		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a failure: start the container again")
+	}
+	desc, opts, err := d.Describe(info)
+	if err != nil {
+		return err
+	}
+	// The container's earlier stream, or this one as unknown, finds out first what of
+	// its last batch is in the segment.
+	d.awaitPending(func(p *pending) bool { return p.has(fifoPath) || p.writes(desc.Dir()) })
+	defer d.claim(fifoPath)()
+	d.mu.Lock()
+	closed, known := d.closed, d.streams[fifoPath]
+	d.mu.Unlock()
+	switch {
+	case closed:
+		return errShuttingDown
+	case known != nil && known.unknown:
+		if err := d.takeOver(known); err != nil {
+			return err
+		}
+	case known != nil:
+		return nil
+	}
+	e := &entry{FIFO: fifoPath, Stream: desc, Options: opts}
+	s, err := newStream(d, e, d.register)
+	if err != nil {
+		return explain(err)
+	}
+	d.registerLater(s, e)
+	s.writer = d.cfg.Spool.Writer(desc)
+	d.mu.Lock()
+	launched := d.launchLocked(s)
+	d.mu.Unlock()
+	if !launched {
+		d.endRegistration(s)
+		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.registry.remove(fifoPath))
+	}
+	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
+	return nil
+}
+
+var errShuttingDown = errors.New("logfast is shutting down")
+
+// claim makes the caller the only one that opens, registers or takes over the FIFO
+// at this path, which waits for the disk, until it calls what claim returns. Other
+// FIFOs do not wait.
+func (d *Driver) claim(path string) (release func()) {
+	for {
+		d.mu.Lock()
+		other := d.claims[path]
+		if other == nil {
+			own := make(chan struct{})
+			d.claims[path] = own
+			d.mu.Unlock()
+			return func() {
+				d.mu.Lock()
+				delete(d.claims, path)
+				d.mu.Unlock()
+				close(own)
+			}
+		}
+		d.mu.Unlock()
+		<-other
+	}
+}
+
+// Describe returns the stream that a container is, and its options. The error
+// says which option is wrong.
+func (d *Driver) Describe(info Info) (spool.Stream, Options, error) {
+	return parseInfo(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
+}
+
+// launchLocked begins to read a stream and reports whether it did: not once the
+// driver is closed. The caller holds mu.
+func (d *Driver) launchLocked(s *stream) bool {
+	if d.closed {
+		return false
+	}
+	d.streams[s.path] = s
+	d.scopes.add(s)
+	go s.run()
+	return true
+}
+
+// Stop drains the FIFO, seals what is there and forgets the stream. It returns
+// within seconds whatever happens. An unknown FIFO is ignored.
+func (d *Driver) Stop(fifoPath string) {
+	d.stopPending(fifoPath)
+	d.mu.Lock()
+	s := d.streams[fifoPath]
+	d.mu.Unlock()
+	if s != nil {
+		d.end(s)
+	}
+}
+
+// Close seals all streams and takes no new ones. Their containers may go on: what
+// they write waits in their FIFOs until the next process takes them up. Call it
+// once Run has returned.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	streams := d.find(func(*stream) bool { return true })
+	for _, s := range streams {
+		s.detach.Store(true)
+	}
+	close(d.closing) // a drain that stops trying now leaves its stream registered
+	var wg sync.WaitGroup
+	for _, s := range streams {
+		wg.Go(func() { d.end(s) })
+	}
+	wg.Wait()
+	if left := d.find(func(*stream) bool { return true }); len(left) > 0 {
+		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
+	}
+	if left := d.jobs.wait() + d.syncer.jobs.wait(); left > 0 {
+		return fmt.Errorf("the disk does not answer %d calls", left)
+	}
+	d.mu.Lock()
+	for _, scope := range d.events.scopes() {
+		if d.scopes.empty(scope) { // else the next process goes on with the incident
+			d.events.ended(scope)
+		}
+	}
+	unread := d.pending
+	d.mu.Unlock()
+	var errs []error
+	for _, p := range unread {
+		for _, r := range p.opened {
+			errs = append(errs, r.Close())
+		}
+	}
+	d.takeDamages()
+	d.sealDue(time.Now())
+	d.jobs.start(d.saveLosses)
+	if left := d.jobs.wait(); left > 0 {
+		return fmt.Errorf("the disk does not answer %d calls", left)
+	}
+	d.events.tell(d.soon, d.cfg.Opened)
+	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.registry.close(), d.events.close())...)
+}
+
+// end stops a stream and waits, not for ever, until it is drained and sealed.
+func (d *Driver) end(s *stream) {
+	s.interrupt()
+	select {
+	case <-s.done:
+	case <-time.After(stopWait):
+		d.cfg.Log.Error("stream does not end: the disk takes none of its last lines; they wait in the FIFO", "container", s.desc.Name, "id", s.desc.ShortID())
+	}
+}
+
+// find returns the streams for which want is true, in the order of their names.
+func (d *Driver) find(want func(*stream) bool) []*stream {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var found []*stream
+	for _, s := range d.streams {
+		if want(s) {
+			found = append(found, s)
+		}
+	}
+	slices.SortFunc(found, byDir)
+	return found
+}
+
+func byDir(a, b *stream) int { return strings.Compare(a.dir, b.dir) }
+
+// forget is the last step of a stream. Where it was the last of a scope, there is
+// nothing left to wait for in that.
+func (d *Driver) forget(s *stream) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.streams, s.path)
+	d.scopes.remove(s)
+	d.ended.fold(&s.counts)
+	d.endScopesLocked(&s.desc)
+	d.wakeUp()
+}
+
+func (d *Driver) wakeUp() {
+	for _, c := range []chan struct{}{d.wake, d.notice} {
+		select {
+		case c <- struct{}{}:
+		default: // there is a wake-up to come already
+		}
+	}
+}
+
+// recheck bounds how long Run trusts its timer, so that a host whose clock was
+// set, or which slept, keeps its daily time.
+const recheck = time.Minute
+
+func (d *Driver) saveLosses() {
+	if err := d.losses.writeFile(); err != nil {
+		d.cfg.Log.Warn("what was lost lately is in memory alone, and status forgets it with the process; will try again", "err", err)
+	}
+}
+
+// touchEvery is how often the registry's files are made to look young.
+const touchEvery = 12 * time.Hour
+
+func (d *Driver) touch() {
+	if err := d.registry.touch(time.Now()); err != nil {
+		d.cfg.Log.Warn("the times of the registry's files are not refreshed: something that cleans by age could take them", "err", err)
+	}
+}
+
+// sealRetry is how soon a failed seal is tried again.
+const sealRetry = 5 * time.Second
+
+// Run seals segments when their time comes and syncs what is written, until
+// ctx ends.
+func (d *Driver) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		d.syncer.run(ctx, func(s *stream, err error) {
+			d.cfg.Log.Error("sync failed; will try again", "container", s.desc.Name, "err", err)
+		})
+	})
+	wg.Go(func() { d.guard(ctx) })
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-d.notice:
+				d.events.tell(d.soon, d.cfg.Opened)
+			}
+		}
+	})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	daily := d.daily(time.Now())
+	touched := time.Now() // when the registry was last; Recover has touched it
+	var tried time.Time   // when what has been left was sealed last
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		d.reattachPending(func(p *pending) bool { return !p.again.After(now) })
+		d.startAdoptUnknown(now)
+		d.startRegistering()
+		if at, some := d.losses.due(); some && !at.After(now) {
+			d.jobs.start(d.saveLosses)
+		}
+		d.sealDue(now)
+		if now.Sub(tried) >= sealRetry {
+			tried = now
+			d.startSealLeft()
+		}
+		if !now.Before(daily) {
+			d.sealOlder(daily)
+		}
+		daily = d.daily(now) // also if it has not come: the clock may have been set back
+		if now.Sub(touched).Abs() >= touchEvery {
+			touched = now
+			d.jobs.start(d.touch)
+		}
+		timer.Reset(d.pause(daily))
+	}
+}
+
+// pause is how long Run may sleep. The daily time is a time of the wall clock, all
+// others are durations: a clock that is set does not make them longer or shorter.
+func (d *Driver) pause(daily time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	pause := min(time.Until(daily), recheck)
+	if next, some := d.events.next(); some {
+		pause = min(pause, time.Until(next))
+	}
+	if len(d.left) > 0 {
+		pause = min(pause, sealRetry)
+	}
+	if at, some := d.losses.due(); some {
+		pause = min(pause, time.Until(at))
+	}
+	if d.cfg.FIFOs != "" && !d.unknown.busy {
+		pause = min(pause, time.Until(d.unknown.next))
+	}
+	if len(d.unregistered) > 0 {
+		pause = min(pause, retry)
+	}
+	for _, p := range d.pending {
+		if p.busy == nil {
+			pause = min(pause, time.Until(p.again))
+		}
+	}
+	return pause
+}
+
+var errStopped = errors.New("the stream was stopped")

@@ -1,0 +1,137 @@
+package capture
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/logfast/logfast/driver/spool"
+)
+
+// jobs are the goroutines that wait for the disk in place of Run and of the
+// answers to Docker, so that one file whose disk hangs delays nothing else.
+type jobs struct {
+	mu      sync.Mutex
+	running int           // owned by mu
+	none    chan struct{} // closed when running becomes 0; nil: nothing waits for that; owned by mu
+}
+
+// start runs f in a goroutine of its own and returns what is closed at its end.
+func (j *jobs) start(f func()) (done <-chan struct{}) {
+	j.mu.Lock()
+	j.running++
+	j.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f()
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.running--; j.running == 0 && j.none != nil {
+			close(j.none)
+			j.none = nil
+		}
+	}()
+	return ended
+}
+
+// wait waits until no job runs, not longer than stopWait, and returns how many run.
+func (j *jobs) wait() int {
+	timeout := time.After(stopWait)
+	for {
+		j.mu.Lock()
+		running := j.running
+		if running == 0 {
+			j.mu.Unlock()
+			return 0
+		}
+		if j.none == nil {
+			j.none = make(chan struct{})
+		}
+		none := j.none
+		j.mu.Unlock()
+		select {
+		case <-none:
+		case <-timeout:
+			return running
+		}
+	}
+}
+
+// Lanes are how many calls of each wait for the disk at one time: some, so that a
+// thousand segments share the commits of the file system's journal, and few enough
+// that not each of them needs a thread. A call that takes longer than laneWait
+// gives its lane to the next one.
+const (
+	maxLanes = 16
+	laneWait = 250 * time.Millisecond
+)
+
+// each calls f with 0 to n-1, some at one time where there are many, and returns
+// when all calls have. One that hangs delays no other.
+func each(n int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var lane func()
+	lane = func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			spawned := make(chan struct{})
+			late := time.AfterFunc(laneWait, func() {
+				wg.Go(lane)
+				close(spawned)
+			})
+			f(i)
+			if !late.Stop() {
+				<-spawned
+			}
+		}
+	}
+	for range min(n, 1+n/maxLanes, maxLanes) {
+		wg.Go(lane)
+	}
+	wg.Wait()
+}
+
+// scopes knows the streams of each scope of the fast track, so that nothing has to
+// look through all streams for the few of one scope.
+type scopes struct {
+	streams map[string]map[*stream]bool // that are read
+	pending map[string]int              // registered streams that are not read yet
+}
+
+func newScopes() scopes {
+	return scopes{streams: map[string]map[*stream]bool{}, pending: map[string]int{}}
+}
+
+// add lists a stream that is read from now on.
+func (c *scopes) add(s *stream) {
+	for _, name := range scopesOf(&s.desc) {
+		if c.streams[name] == nil {
+			c.streams[name] = map[*stream]bool{}
+		}
+		c.streams[name][s] = true
+	}
+}
+
+// remove forgets a stream that add has listed.
+func (c *scopes) remove(s *stream) {
+	for _, name := range scopesOf(&s.desc) {
+		delete(c.streams[name], s)
+		if len(c.streams[name]) == 0 {
+			delete(c.streams, name)
+		}
+	}
+}
+
+// expect notes n more streams, or with a negative n fewer, that are registered and
+// not read yet.
+func (c *scopes) expect(of *spool.Stream, n int) {
+	for _, name := range scopesOf(of) {
+		if c.pending[name] += n; c.pending[name] == 0 {
+			delete(c.pending, name)
+		}
+	}
+}
+
+// empty reports whether a scope has no stream, of either kind.
+func (c *scopes) empty(name string) bool { return len(c.streams[name]) == 0 && c.pending[name] == 0 }

@@ -1,0 +1,81 @@
+package capture
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestPace reads a pipe at given times and wants the pause that follows.
+func TestPace(t *testing.T) {
+	h := newHost(t)
+	c := h.start("web", nil)
+	s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+	var all atomic.Int64
+	p, err := newPace(s.fifo, &all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := t0
+	next := func(after time.Duration, n int) time.Duration {
+		now = now.Add(after)
+		return p.next(n, now)
+	}
+	for _, tt := range []struct {
+		what  string
+		after time.Duration
+		n     int
+		want  time.Duration
+	}{
+		{"the first line", time.Hour, 200, 0},
+		{"the next a moment later", 50 * time.Microsecond, 200, maxPause},
+		{"nothing came", maxPause, 0, 0},
+		{"a line after a while", quietAfter + 1, 200, 0},
+		{"a flood: half a pipe in 2 ms", 2 * time.Millisecond, 32 << 10, 2 * time.Millisecond},
+		{"a quarter in 2 ms", 2 * time.Millisecond, 16 << 10, 4 * time.Millisecond},
+		{"a whole pipe: it grows", 2 * time.Millisecond, 64 << 10, 2 * time.Millisecond},
+		{"as much as is read at once", time.Millisecond, peekSize, 0},
+	} {
+		if got := next(tt.after, tt.n); got != tt.want {
+			t.Errorf("%s: pause %v, want %v", tt.what, got, tt.want)
+		}
+	}
+	if p.capacity != 256<<10 || all.Load() != 192<<10 || !p.enlarged() {
+		t.Errorf("the pipe holds %d, all were enlarged by %d", p.capacity, all.Load())
+	}
+	all.Add(maxEnlarged)
+	if next(time.Millisecond, 200<<10); p.capacity != 256<<10 {
+		t.Errorf("the pipe holds %d, though all together have what they may", p.capacity)
+	}
+	p.shrink()
+	if p.capacity != 64<<10 || all.Load() != maxEnlarged || p.enlarged() {
+		t.Errorf("the pipe holds %d, all were enlarged by %d", p.capacity, all.Load())
+	}
+}
+
+// TestABusyStreamsPipeGrowsAndShrinksAgain writes more than a pipe holds, and
+// waits until that is over.
+func TestABusyStreamsPipeGrowsAndShrinksAgain(t *testing.T) {
+	h := newHost(t)
+	c := h.start("web", map[string]string{"fsync": "never"})
+	s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+	capacity := func() int {
+		n, err := s.fifo.Capacity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := capacity(); n != dockersPipe {
+		t.Fatalf("the pipe holds %d at first", n)
+	}
+	line := strings.Repeat("x", 4000)
+	h.eventually("the pipe grows", func() bool {
+		for range 100 {
+			c.line(0, line)
+		}
+		return capacity() > dockersPipe
+	})
+	h.eventually("the pipe shrinks", func() bool { return capacity() == dockersPipe && h.enlarged.Load() == 0 })
+}

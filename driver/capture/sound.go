@@ -1,0 +1,58 @@
+package capture
+
+import (
+	"fmt"
+
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage"
+	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/driver/triage/incident"
+)
+
+// sound puts the default in the place of each option of a registered stream that
+// this version does not take: the container runs, so its lines have to be read. It
+// returns what was wrong. Entries of other versions may hold anything.
+func (e *entry) sound(defaults *Options) (wrong []error) {
+	replaced := func(option string, err error) bool {
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("option %s: %w; the default is used until the container starts again", option, err))
+		}
+		return err != nil
+	}
+	o := &e.Options
+	format, err := record.ParseFormat(e.Stream.Format)
+	if replaced("format", err) {
+		format, e.Stream.Format = record.CRI, record.CRI.String()
+	}
+	o.Format = format
+	if _, err := ParseScope(string(o.Scope)); replaced("fast-track-scope", err) {
+		o.Scope = defaults.Scope
+	}
+	if replaced("quiet-period", ValidatePolicy(o.Policy)) {
+		o.Policy = defaults.Policy
+	}
+	if _, err := ParseFsync(string(o.Fsync)); replaced("fsync", err) {
+		o.Fsync = defaults.Fsync
+	}
+	if replaced("max-size", ValidateMaxSize(o.MaxSize)) {
+		o.MaxSize = defaults.MaxSize
+	}
+	if o.Detect.Mode != "" {
+		if _, err := detect.ParseMode(string(o.Detect.Mode)); replaced("detect", err) {
+			o.Detect.Mode = defaults.Detect.Mode
+		}
+	}
+	if _, err := detect.ParsePattern(o.Detect.Pattern); replaced("pattern", err) {
+		o.Detect.Pattern = defaults.Detect.Pattern
+	}
+	if _, err := detect.ParseExclude(o.Detect.ExcludePath); replaced("exclude-path", err) {
+		o.Detect.ExcludePath = defaults.Detect.ExcludePath
+	}
+	// An expression that hides secrets has no default: without it, nothing is quoted.
+	if _, err := incident.ParseRedact(e.Stream.Redact); err != nil {
+		wrong = append(wrong, fmt.Errorf("option redact: %w; incidents quote nothing of this container until it starts again", err))
+	}
+	e.Stream.Detect, e.Stream.Scope = triage.Options(o.Detect), string(o.Scope)
+	e.Stream.Name, e.Stream.App, e.Stream.Group, e.Stream.Image = clip(e.Stream.Name), clip(e.Stream.App), clip(e.Stream.Group), clip(e.Stream.Image)
+	return wrong
+}

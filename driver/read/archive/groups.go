@@ -1,0 +1,104 @@
+package archive
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/sum"
+)
+
+// Group is the errors of one kind, in all incidents that had them.
+type Group struct {
+	incident.Fingerprint          // First, Last and Errors are of all of them
+	Hosts                []string `json:"hosts"`     // at most MaxHosts
+	Incidents            []string `json:"incidents"` // their ids, the latest last; at most the MaxIncidents latest
+
+	seen []seen
+}
+
+// seen is an incident of a group.
+type seen struct {
+	id   string
+	last time.Time
+}
+
+// The bounds of what Groups keeps.
+const (
+	MaxGroups    = 4096 // kinds of errors
+	MaxHosts     = 256
+	MaxIncidents = 1000
+)
+
+// Groups folds incidents by fingerprint. What it keeps is bounded, however many
+// incidents there are. The zero value, with a query, is ready.
+type Groups struct {
+	Query    Query // if it names apps, only errors of these are kept
+	Unlisted int64 // errors of further kinds: at most MaxGroups are told apart
+	byID     map[string]*Group
+}
+
+// Add adds an incident's errors. It keeps nothing of the event but names.
+func (g *Groups) Add(e *incident.Event) {
+	if g.byID == nil {
+		g.byID = map[string]*Group{}
+	}
+	for _, f := range e.Data.Fingerprints {
+		if len(g.Query.Apps) > 0 && !anyOf(g.Query.Apps, f.App) {
+			continue
+		}
+		of := g.byID[f.ID]
+		if of == nil && len(g.byID) >= MaxGroups {
+			g.Unlisted = sum.Add(g.Unlisted, f.Errors)
+			continue
+		}
+		if of == nil {
+			of = &Group{Fingerprint: f}
+			of.Errors = 0
+			g.byID[f.ID] = of
+		}
+		of.add(e, &f)
+	}
+}
+
+func (g *Group) add(e *incident.Event, f *incident.Fingerprint) {
+	g.Errors = sum.Add(g.Errors, f.Errors)
+	if f.First.Before(g.First) {
+		g.First = f.First
+	}
+	if f.Last.After(g.Last) {
+		g.Last = f.Last
+	}
+	if len(g.Hosts) < MaxHosts && !slices.Contains(g.Hosts, e.Data.Host) {
+		g.Hosts = append(g.Hosts, e.Data.Host)
+	}
+	if g.seen = append(g.seen, seen{e.Data.ID, e.Data.Last}); len(g.seen) >= 2*MaxIncidents {
+		g.trim()
+	}
+}
+
+// trim sorts the incidents and drops the oldest.
+func (g *Group) trim() {
+	slices.SortFunc(g.seen, func(x, y seen) int { return cmp.Or(x.last.Compare(y.last), strings.Compare(x.id, y.id)) })
+	if more := len(g.seen) - MaxIncidents; more > 0 {
+		g.seen = slices.Delete(g.seen, 0, more)
+	}
+}
+
+// List returns the groups; the one that was seen last comes first.
+func (g *Groups) List() []*Group {
+	for _, of := range g.byID {
+		slices.Sort(of.Hosts)
+		of.trim()
+		of.Incidents = of.Incidents[:0]
+		for _, s := range of.seen {
+			of.Incidents = append(of.Incidents, s.id)
+		}
+	}
+	return slices.SortedFunc(maps.Values(g.byID), func(x, y *Group) int {
+		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.ID, y.ID))
+	})
+}
