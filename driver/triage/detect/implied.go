@@ -23,6 +23,26 @@ var impliedRules = [...]struct {
 	{"arr", texts("ErrorPipeline: Request Failed. "), nil, true},
 	{"jellyfin", texts("ExceptionMiddleware: Error processing request. URL "), nil, true},
 	{"kestrel", texts("An unhandled exception has occurred while executing the request."), nil, true},
+	{"nest", texts("[ExceptionsHandler] "), nil, true},
+	{"ktor", texts("Unhandled: ", " - /", "xception"), []byte(" - "), true},
+	{"vertx", texts("Unhandled exception in router"), nil, true},
+	{"micronaut", texts("RouteExecutor", "Unexpected error occurred: "), nil, true},
+	{"dropwizard", texts("LoggingExceptionMapper: Error handling a request: "), nil, true},
+	{"javalin", texts("io.javalin.Javalin", " Uncaught exception"), nil, true},
+	{"helidon", texts("Default error handler: Unhandled exception encountered"), nil, true},
+	{"http4s", texts("Error servicing request: "), nil, true},
+	{"jenkins", texts("Error while serving http"), []byte("serving "), true},
+	{"gunicorn", texts("[ERROR] Error handling request /"), []byte("request "), true},
+	{"waitress", texts("Exception while serving /"), []byte("serving "), true},
+	{"daphne", texts("Exception inside application: "), nil, true},
+	{"hypercorn", texts("Error in ASGI Framework"), nil, true},
+	{"granian", texts("Application callable raised an exception"), nil, true},
+	{"sanic", texts("Exception occurred while handling uri: "), nil, true},
+	{"falcon", texts("[FALCON] Unhandled exception in "), nil, true},
+	{"puma", texts("Rack app error handling request { "), nil, true},
+	{"unicorn", texts("ERROR -- : app error: "), nil, true},
+	{"hapi", texts("Debug: internal, implementation, error"), nil, true},
+	{"nitro", texts("[request error] [unhandled] [", "] http"), nil, true},
 	{"kestrel", texts(`Connection id "`, `Request id "`, "An unhandled exception was thrown by the application."), nil, false},
 }
 
@@ -56,7 +76,7 @@ func implied(line, head []byte) (Match, bool) {
 				m.Method = method[:wordEnd(method, 0)]
 				m.Method = bytes.TrimRight(m.Method, ")")
 			}
-		case r.rule == "arr" || r.rule == "jellyfin":
+		case r.rule == "arr" || r.rule == "jellyfin" || r.rule == "http4s" || r.rule == "puma":
 			if req, _, ok := bareRequest(rest, 0); ok {
 				m.Method, m.Path = req.method, pathOf(bytes.TrimRight(req.target, "."))
 			}
@@ -79,9 +99,13 @@ func mayBePhrase(head []byte) bool {
 
 var (
 	exceptionPhrases = texts("Exception on /", `Exception on \/`, "Exception handling request to ", "threw exception",
-		"Exception in ASGI application", "Uncaught PHP Exception ", "Uncaught exception (connection_type", "unhandled exception ")
+		"Exception in ASGI application", "Uncaught PHP Exception ", "Uncaught exception (connection_type", "nhandled exception ",
+		"[ExceptionsHandler] ", "Unhandled: ", "LoggingExceptionMapper: ", " Uncaught exception", "Exception while serving /", "Exception inside application: ",
+		"raised an exception", "Exception occurred while handling uri: ")
 	errorPhrases = texts(", error id: ", "Uncaught server error", "Error handling request", "nternal server error, for (",
-		"ErrorPipeline: Request Failed. ", "Error processing request. URL ", `Server Error: \/`)
+		"ErrorPipeline: Request Failed. ", "Error processing request. URL ", `Server Error: \/`,
+		"Unexpected error occurred: ", "Error servicing request: ", "Error while serving http", "Error in ASGI Framework",
+		"Rack app error ", ": app error: ", "Debug: internal, implementation, error", "[request error] [unhandled] [")
 )
 
 func texts(words ...string) [][]byte {

@@ -74,7 +74,7 @@ func parentOf(in parent, key []byte) parent {
 		return response
 	case "req", "request", "httpreq":
 		return incoming
-	case "err", "error", "exception", "cause", "body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
+	case "err", "error", "exception", "cause", "$metadata", "responsemetadata", "body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
 		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task", "peer", "grpc", "rpc", "db", "payment",
 		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session":
 		return foreign
@@ -176,7 +176,7 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 				f.path = pathOf(value)
 			}
 		case string(k) == "route" || string(k) == "endpoint" || string(k) == "httproute":
-			f.context |= hasPath
+			f.context |= hasMention // a handler's name
 		}
 	case "request", "req", "requestline", "httprequest", "r":
 		f.line(value)
@@ -339,7 +339,7 @@ func (f *facts) final(request bool) (status int, client bool) {
 		return 0, true
 	}
 	if f.context&hasPath == 0 && !request {
-		if contains(f.message, perhapsClient) || contains(f.said, perhapsClient) {
+		if perhaps(f.message) || perhaps(f.said) {
 			return 0, true
 		}
 		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit && !contains(f.message, serverWords) {

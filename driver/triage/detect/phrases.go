@@ -9,6 +9,48 @@ func (w *walker) verb(word []byte) (Match, bool) {
 	case "Completed", "Sent", "Chunked", "Returned", "responded":
 		return w.completed(string(word))
 	}
+	if isAnswering(word) {
+		return w.answer()
+	}
+	return Match{}, false
+}
+
+// answer reads what follows the word of a program that answers just now. Something
+// must say that the number is a status:
+//
+//	returning 503 to client
+//	Sending 500 ("Server Error") response    Sails
+//	responding with HTTP 502 Bad Gateway
+func (w *walker) answer() (Match, bool) {
+	b := w.b
+	at := skipSpace(b, w.i)
+	for range 3 {
+		end := wordEnd(b[:min(len(b), at+maxKey)], at)
+		if !isAnswerFiller(b[at:end]) {
+			break
+		}
+		at = skipSpace(b, end)
+	}
+	if at+3 > len(b) {
+		return Match{}, false
+	}
+	status, ok := number(b[at : at+3])
+	if at += 3; !ok || at < len(b) && alnum(b[at]) {
+		return Match{}, false
+	}
+	end := afterReason(b, at, status)
+	rest := b[end:min(len(b), end+maxKey)]
+	if i := bytes.IndexByte(rest, ')'); i > 0 && bytes.HasPrefix(rest, []byte(" (")) {
+		rest = rest[i+1:]
+	}
+	for _, phrase := range [...]string{" to client", " to the client", " to caller", " to the caller", " response"} {
+		if after, ok := bytes.CutPrefix(rest, []byte(phrase)); ok && (len(after) == 0 || !alnum(after[0])) {
+			return w.decide(status, "completed"), true
+		}
+	}
+	if end > at && len(rest) == 0 {
+		return w.decide(status, "completed"), true
+	}
 	return Match{}, false
 }
 

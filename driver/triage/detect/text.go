@@ -20,6 +20,7 @@ type walker struct {
 	timed     bool    // a duration follows early at once
 	ruled     bool    // early stands between dashes: "-- 500 --"
 	told      bool    // early stands in a sentence
+	answers   bool    // early stands behind "responded with" and the like
 	fresh     bool    // only durations, addresses and the like since early
 	from      int     // where early ends
 	dated     int     // a status between a date and an address, 0: none
@@ -78,6 +79,9 @@ func (w *walker) walk() Match {
 		switch c := b[w.i]; {
 		case c == '{' && objectAt(b, w.i):
 			if failureBefore(b[:w.i]) {
+				if m, ok := implied(b[:w.i], phraseHead(b[:w.i])); ok {
+					return m // the object is the context that a logger adds
+				}
 				return Match{Rule: "client"} // an answer that another service gave
 			}
 			if m, ok := w.json(); ok {
@@ -214,6 +218,12 @@ func (w *walker) token() (Match, bool) {
 			}
 			if i+1 < len(b) && b[i+1] == '>' {
 				break
+			}
+			if isRequestKey(key) && w.how == none {
+				if r, status, ok := bareRequest(b, i+1); ok {
+					w.i = i + 1
+					return w.request(r, bare, status)
+				}
 			}
 			end := w.braces(i + 1)
 			for end < len(b) && !space(b[end]) && b[end] != '|' {

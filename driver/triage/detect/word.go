@@ -53,7 +53,12 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 				return m, true
 			}
 			if (w.early == 0 || !w.fresh) && !w.counted() && !isNumbered(wordBefore(b[:from])) {
-				w.early, w.fresh, w.timed, w.from = status, true, false, w.i
+				w.early, w.fresh, w.timed = status, true, false
+				w.answers = answering(b[:from])
+				if end := afterReason(b, w.i, status); end > w.i {
+					w.i, w.told = end, true
+				}
+				w.from = w.i
 				w.prev = datum
 				return Match{}, false
 			}
@@ -119,8 +124,11 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		}
 		switch {
 		case w.how != none, w.timed && w.bar: // "| 500 | 1.2ms | match | GET"
-		case string(word) == "for" && w.fresh && skipGap(b, w.from) == from: // "sent 500 for GET"
+		case (string(word) == "for" || string(word) == "to" && w.answers) && w.fresh && skipGap(b, w.from) == from: // "sent 500 for GET"
 			w.told = true
+		case w.early != 0 && w.fresh && (string(word) == "after" || string(word) == "in") && w.answers && durationAt(b, skipSpace(b, w.i)):
+			w.i = wordEnd(b, skipSpace(b, w.i)) // "returning 500 after 2ms for GET"
+			w.from = w.i
 		case string(word) == "https" || string(word) == "http": // "500 https "GET /path""
 		default:
 			w.fresh = false
@@ -302,6 +310,40 @@ func (w *walker) follows(status int) bool {
 		return true
 	}
 	return upper(next[0])
+}
+
+// afterReason returns the end of a status' reason phrase that follows b[i], or i.
+func afterReason(b []byte, i, status int) int {
+	at := skipSpace(b, i)
+	for _, phrase := range [...]string{
+		"internal server error", "not implemented", "bad gateway", "service unavailable", "gateway timeout", "gateway time-out", "server error",
+	} {
+		end := at + len(phrase)
+		if at > i && fold(b[at:], phrase) && reason(status, b[at:end]) && (end == len(b) || !alnum(b[end])) {
+			if end < len(b) && b[end] == ':' {
+				end++
+			}
+			return end
+		}
+	}
+	return i
+}
+
+// answering reports whether a text ends in words of a program that answers:
+// "responded with status", "Returning HTTP".
+func answering(text []byte) bool {
+	text = text[max(0, len(text)-maxBefore):]
+	for range 4 {
+		word := wordBefore(text)
+		switch {
+		case isAnswer(word):
+			return true
+		case !isAnswerFiller(word):
+			return false
+		}
+		text = text[:bytes.LastIndex(text, word)]
+	}
+	return false
 }
 
 // haproxy ends the walk at the status behind HAProxy's timers; the request is

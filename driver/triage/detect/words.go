@@ -7,6 +7,7 @@ import "bytes"
 func isIntroducer(word []byte) bool {
 	switch string(word) {
 	case "responded", "status", "Status", "STATUS", "code", "returned", "returns", "with", "completed", "Completed", "finished",
+		"mit", "con", "avec", "estado", "statut", "código",
 		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode", "StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
 		return true
 	}
@@ -17,6 +18,33 @@ func isIntroducer(word []byte) bool {
 func isHedge(word []byte) bool {
 	switch string(word) {
 	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "expect", "expects", "expected", "unexpected", "mocked", "stubbed":
+		return true
+	}
+	return false
+}
+
+// isAnswer reports whether a word says that a program answers a request.
+func isAnswer(word []byte) bool {
+	switch string(word) {
+	case "responded", "Responded", "answered", "Answered", "replied", "Replied", "sent", "Sent", "returned", "Returned":
+		return true
+	}
+	return isAnswering(word)
+}
+
+// isAnswering reports whether a word says that a program answers just now.
+func isAnswering(word []byte) bool {
+	switch string(word) {
+	case "returning", "Returning", "sending", "Sending", "responding", "Responding", "replying", "Replying", "answering", "Answering":
+		return true
+	}
+	return false
+}
+
+// isAnswerFiller reports whether a word may stand between such a word and the status.
+func isAnswerFiller(word []byte) bool {
+	switch string(word) {
+	case "with", "status", "code", "HTTP", "http", "a", "an":
 		return true
 	}
 	return false
@@ -104,9 +132,11 @@ var (
 		"received http response", "request failed with status code", "stripe api", "network request", "networkclient", "[output:", // Fluent Bit's plugins
 	)
 	perhapsClient = newWordSet(
-		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry", "backend",
-		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "proxy", "poll", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
+		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry",
+		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
 	)
+	// clientRoles are perhapsClient too, but not as the name of what logs: "[proxy]", "proxy.go:31:".
+	clientRoles = newWordSet("proxy", "backend")
 	hedges      = newWordSet("expect", "should ", "mock", "stub", "assert", "e.g.", "for example", "docs:", "route ", "fault injection")
 	accessWords = newWordSet("access", "handled", "served")
 	// accessMessages are what a program logs once for each request that it answered.
@@ -131,10 +161,26 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 		before = before[i:] // the name that docker compose puts there is no word
 	}
 	before = before[syslogHead(before):]
-	if contains(before, clientWords) || contains(before, perhapsClient) || contains(before, hedges) {
+	if contains(before, clientWords) || perhaps(before) || contains(before, hedges) {
 		return true
 	}
 	return (r.hosted || absolute(r.target) && !w.ownAbsolute(r)) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
+}
+
+// perhaps reports whether a text has words that may mean a request of the program's own.
+func perhaps(text []byte) bool {
+	if contains(text, perhapsClient) {
+		return true
+	}
+	for at := skipSpace(text, 0); at < len(text); {
+		end := wordEnd(text, at)
+		word := text[at:end]
+		if bytes.IndexAny(word, "[]=.") < 0 && word[len(word)-1] != ':' && contains(word, clientRoles) {
+			return true
+		}
+		at = skipSpace(text, end)
+	}
+	return false
 }
 
 // syslogHead returns where syslog's head ends, in which a host and a program
