@@ -101,6 +101,18 @@ func metric(line []byte) bool {
 	return all(line[end+2:], func(c byte) bool { return digit(c) || bytes.IndexByte([]byte(" .+-eEINFNa"), c) >= 0 })
 }
 
+// influx reports whether a line is a sample in InfluxDB's line protocol:
+// name,tag=value field=1i 1793614272.
+func influx(line []byte) bool {
+	head, last := bytes.IndexByte(line, ' '), bytes.LastIndexByte(line, ' ')
+	if head < 0 || last-head < 4 || len(line)-last < 10 || !all(line[last+1:], digit) {
+		return false
+	}
+	comma := bytes.IndexByte(line[:head], ',')
+	return comma > 0 && all(line[:comma], isKeyByte) && bytes.IndexByte(line[comma:head], '=') > 1 &&
+		bytes.IndexByte(line[head:last], '=') > 1
+}
+
 // testResult reports whether a line is a test runner's: of the Test Anything
 // Protocol, as "ok 500 - GET / answers 503", or one that begins with a verdict.
 func testResult(line []byte) bool {
@@ -123,6 +135,9 @@ func document(line []byte) bool {
 		if bytes.HasPrefix(line, []byte(bullet)) {
 			return true
 		}
+	}
+	if bytes.Contains(line, []byte("%) |")) {
+		return true // Locust's table: "GET /path 500 0(0.00%) | 12"
 	}
 	i := skipSpace(line, 0)
 	if i < len(line) && line[i] == '|' {

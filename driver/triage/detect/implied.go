@@ -24,6 +24,7 @@ var impliedRules = [...]struct {
 	{"jellyfin", texts("ExceptionMiddleware: Error processing request. URL "), nil, true},
 	{"kestrel", texts("An unhandled exception has occurred while executing the request."), nil, true},
 	{"nest", texts("[ExceptionsHandler] "), nil, true},
+	{"nest", texts("GlobalExceptionFilter", "Unknown error: "), nil, true},
 	{"ktor", texts("Unhandled: ", " - /", "xception"), []byte(" - "), true},
 	{"vertx", texts("Unhandled exception in router"), nil, true},
 	{"micronaut", texts("RouteExecutor", "Unexpected error occurred: "), nil, true},
@@ -99,12 +100,13 @@ func mayBePhrase(head []byte) bool {
 
 var (
 	exceptionPhrases = texts("Exception on /", `Exception on \/`, "Exception handling request to ", "threw exception",
-		"Exception in ASGI application", "Uncaught PHP Exception ", "Uncaught exception (connection_type", "nhandled exception ",
-		"[ExceptionsHandler] ", "Unhandled: ", "LoggingExceptionMapper: ", " Uncaught exception", "Exception while serving /", "Exception inside application: ",
+		"Exception in ASGI application", "Uncaught PHP Exception ", "Uncaught exception (connection_type",
+		"nhandled exception ", "[ExceptionsHandler] ", "Unhandled: ", "LoggingExceptionMapper: ", " Uncaught exception",
+		"Exception while serving /", "Exception inside application: ",
 		"raised an exception", "Exception occurred while handling uri: ")
 	errorPhrases = texts(", error id: ", "Uncaught server error", "Error handling request", "nternal server error, for (",
 		"ErrorPipeline: Request Failed. ", "Error processing request. URL ", `Server Error: \/`,
-		"Unexpected error occurred: ", "Error servicing request: ", "Error while serving http", "Error in ASGI Framework",
+		"Unexpected error occurred: ", "Unknown error: ", "Error servicing request: ", "Error while serving http", "Error in ASGI Framework",
 		"Rack app error ", ": app error: ", "Debug: internal, implementation, error", "[request error] [unhandled] [")
 )
 
@@ -142,6 +144,17 @@ func (w *walker) responded(head []byte) (Match, bool) {
 	}
 	if status, ok := behind(head, javalin); ok && bytes.Contains(head, []byte("], execution took ")) {
 		return w.decide(status, "javalin"), true
+	}
+	// OCaml's Dream: "dream.logger  WARN REQ 5 500 in 1201 μs".
+	if i := bytes.Index(head, []byte("dream.logger")); i >= 0 {
+		if j := bytes.Index(head[i:], []byte(" REQ ")); j >= 0 {
+			rest := bytes.TrimLeft(head[i+j+len(" REQ "):], "0123456789")
+			if bytes.HasPrefix(rest, []byte(" ")) && len(rest) > 8 && bytes.HasPrefix(rest[4:], []byte(" in ")) {
+				if status, ok := number(rest[1:4]); ok {
+					return w.decide(status, "dream"), true
+				}
+			}
+		}
 	}
 	return Match{}, false
 }
@@ -187,10 +200,10 @@ func (w *walker) ownAbsolute(r request) bool {
 		}
 		i = end
 	}
-	at := skipSpace(b, r.end)
-	for _, arrow := range [...]string{"- ", "-> ", "→ "} {
-		if bytes.HasPrefix(b[at:], []byte(arrow)) {
-			at = skipSpace(b, at+len(arrow))
+	at, arrow := skipSpace(b, r.end), false
+	for _, sign := range [...]string{"- ", "-> ", "→ "} {
+		if bytes.HasPrefix(b[at:], []byte(sign)) {
+			at, arrow = skipSpace(b, at+len(sign)), sign == "-> "
 		}
 	}
 	end := wordEnd(b[:min(len(b), at+maxKey)], at)
@@ -199,6 +212,9 @@ func (w *walker) ownAbsolute(r request) bool {
 		return false
 	}
 	if at = skipSpace(b, end); at < len(b) && b[at] == '(' {
+		if arrow && space(b[at-1]) && bytes.IndexByte(b[at:min(len(b), at+16)], ' ') > 0 {
+			return false // Tesla, a client, writes "-> 503 (31.1 ms)"
+		}
 		at++
 	}
 	if at < len(b) && durationAt(b, at) && digit(b[at]) {

@@ -18,6 +18,8 @@ type facts struct {
 	served  bool // a key says that the program is the server
 	http    bool // a key says that the protocol is HTTP
 	abroad  bool // a URL of somewhere else is named: callback_url
+	count   bool // a metric's keys
+	sum     bool
 }
 
 // rank orders the keys that can hold a status, the surest first.
@@ -186,6 +188,10 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	case "attempt", "retry", "retries", "retrycount", "retryin", "retryafter", "attempts", "maxretries", "nextattempt", "backoff":
 		// Not those of what the server stands before: Kong's service.retries.
 		f.client = f.client || depth <= 1 && string(value) != "0"
+	case "count":
+		f.count = f.count || depth <= 1 && !isString
+	case "sum":
+		f.sum = f.sum || depth <= 1 && !isString
 	case "origin": // Logbook's: the answer is the server's own, or another one's
 		if foldIs(value, "local") {
 			f.context |= hasMention
@@ -308,7 +314,7 @@ func (f *facts) final(request bool) (status int, client bool) {
 	for r < rankCount && f.status[r] == 0 {
 		r++
 	}
-	if r == rankCount {
+	if r == rankCount || f.count && f.sum {
 		return 0, false
 	}
 	if r == explicit && f.beside > 0 && f.depth[r] > f.beside {

@@ -182,6 +182,7 @@ var stated = [...]struct {
 	{"classification: Status code: ", "tower"},
 	{"generic_server: Response: error ", "garage"},
 	{"Method completed with status: ", "apigateway"},
+	{"writeError: status=", "jetty"},
 }
 
 // told are phrases that come in two parts, with the request between them.
@@ -192,6 +193,8 @@ var told = [...]struct{ begin, status, rule string }{
 	{"localstack.request.", " => ", "localstack"},
 	{"Responding with registered (", ") ", "rocket"},
 	{" response status for '", " seconds: ", "radicale"},
+	{"h.s.m.", " - HTTP/1.1 ", "http4s"},
+	{"http4s.server.middleware", " - HTTP/1.1 ", "http4s"},
 }
 
 // phrases decides a line by what frameworks write in words. No quote may stand

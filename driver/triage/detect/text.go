@@ -63,7 +63,7 @@ const longWalk = 24
 
 // walk decides the line.
 func (w *walker) walk() Match {
-	if metric(w.b) || testResult(w.b) || document(w.b) {
+	if metric(w.b) || influx(w.b) || testResult(w.b) || document(w.b) {
 		return Match{}
 	}
 	if logcat(w.b) {

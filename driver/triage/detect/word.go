@@ -306,7 +306,8 @@ func (w *walker) follows(status int) bool {
 		return true
 	}
 	switch next = trim(next); string(next) {
-	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status":
+	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status",
+		"en", "nach", "dans", "em":
 		return true
 	}
 	return upper(next[0])

@@ -6,7 +6,7 @@ import "bytes"
 // status.
 func isIntroducer(word []byte) bool {
 	switch string(word) {
-	case "responded", "status", "Status", "STATUS", "code", "returned", "returns", "with", "completed", "Completed", "finished",
+	case "responded", "status", "Status", "STATUS", "code", "returned", "with", "completed", "Completed", "finished",
 		"mit", "con", "avec", "estado", "statut", "código",
 		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode", "StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
 		return true
@@ -17,7 +17,7 @@ func isIntroducer(word []byte) bool {
 // isHedge reports whether a word tells what a request would do, not what it did.
 func isHedge(word []byte) bool {
 	switch string(word) {
-	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "expect", "expects", "expected", "unexpected", "mocked", "stubbed":
+	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "returns", "expect", "expects", "expected", "unexpected", "mocked", "stubbed":
 		return true
 	}
 	return false
@@ -129,11 +129,13 @@ var (
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
-		"received http response", "request failed with status code", "stripe api", "network request", "networkclient", "[output:", // Fluent Bit's plugins
+		"received http response", "request failed with status code", "stripe api", "network request", "networkclient",
+		"[output:", // Fluent Bit's plugins
+		"[hc]",     // Envoy's health checks
 	)
 	perhapsClient = newWordSet(
 		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry",
-		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
+		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "health_check", "poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
 	)
 	// clientRoles are perhapsClient too, but not as the name of what logs: "[proxy]", "proxy.go:31:".
 	clientRoles = newWordSet("proxy", "backend")
@@ -175,7 +177,7 @@ func perhaps(text []byte) bool {
 	for at := skipSpace(text, 0); at < len(text); {
 		end := wordEnd(text, at)
 		word := text[at:end]
-		if bytes.IndexAny(word, "[]=.") < 0 && word[len(word)-1] != ':' && contains(word, clientRoles) {
+		if !bytes.ContainsAny(word, "[]=.") && word[len(word)-1] != ':' && contains(word, clientRoles) {
 			return true
 		}
 		at = skipSpace(text, end)
