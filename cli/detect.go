@@ -83,15 +83,14 @@ func (c *detectCommand) Run(stdin io.Reader, stdout io.Writer) error {
 		defer f.Close()
 		in = f
 	}
-	buffered := bufio.NewReaderSize(in, readSize)
-	if magic, _ := buffered.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(buffered)
-		if err != nil {
+	text := bufio.NewReader(in)
+	in = text
+	if magic, _ := text.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		if in, err = gzip.NewReader(text); err != nil {
 			return fmt.Errorf("unpack %s: %w", c.File, err)
 		}
-		buffered = bufio.NewReaderSize(z, readSize)
 	}
-	if err := t.read(buffered); err != nil {
+	if err := t.read(in); err != nil {
 		return errors.Join(fmt.Errorf("read %s: %w", c.File, err), t.out.Flush())
 	}
 	t.counts()
@@ -131,34 +130,25 @@ type tuner struct {
 	rules                 map[string]int // of errors
 }
 
-func (t *tuner) read(in *bufio.Reader) error {
-	var line []byte
-	for {
-		part, err := in.ReadSlice('\n')
-		if err == nil && len(line) == 0 && len(part) <= detect.MaxLine {
-			t.record(part[:len(part)-1])
-			continue
+func (t *tuner) read(in io.Reader) error {
+	lines := record.NewLines(in, make([]byte, readSize), 0)
+	for lines.Next() {
+		if !lines.Ends && lines.Err() != nil {
+			break
 		}
-		line = append(line, part[:min(len(part), detect.MaxLine-min(len(line), detect.MaxLine))]...)
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue // what is beyond MaxLine does not count
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if len(line) > 0 {
-			t.record(bytes.TrimSuffix(line, []byte{'\n'}))
-		}
-		line = line[:0]
-		if err != nil {
-			for i := range t.joiner {
-				if rest := t.joiner[i].Rest(); rest != nil {
-					t.line(rest)
-				}
-			}
-			return nil
+		if lines.Begins { // what is beyond MaxLine does not count
+			t.record(lines.Text[:min(len(lines.Text), detect.MaxLine)])
 		}
 	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	for i := range t.joiner {
+		if rest := t.joiner[i].Rest(); rest != nil {
+			t.line(rest)
+		}
+	}
+	return nil
 }
 
 // record takes a line of a file: with a record's head, or without.

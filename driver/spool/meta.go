@@ -1,8 +1,6 @@
 package spool
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -341,35 +339,27 @@ const maxRecord = 64 << 10
 // scan takes size, times, lines and errors from records; a raw text has no times.
 func (m *Meta) scan(text io.Reader, format record.Format, isError func(record.Stream, []byte, bool) bool) error {
 	var rec record.Record
-	for r := bufio.NewReaderSize(text, maxRecord); ; {
-		line, err := r.ReadSlice('\n')
-		m.Bytes += int64(len(line))
-		if text, whole := bytes.CutSuffix(line, []byte("\n")); whole && record.Parse(format, text, &rec) == nil {
-			if rec.Time != 0 {
-				m.saw(time.Unix(0, rec.Time).UTC())
-			}
-			if isError(rec.Stream, rec.Text, rec.More) {
-				m.Errors++
-				if rec.Time != 0 {
-					m.sawError(time.Unix(0, rec.Time).UTC())
-				}
-			}
-		}
-		for errors.Is(err, bufio.ErrBufferFull) {
-			line, err = r.ReadSlice('\n')
-			m.Bytes += int64(len(line))
-		}
-		if bytes.HasSuffix(line, []byte("\n")) {
+	parser := record.Parser{Format: format}
+	lines := record.NewLines(text, make([]byte, maxRecord), 0)
+	for lines.Next() {
+		m.Bytes += int64(len(lines.Line()))
+		if lines.Ends {
 			m.Lines++
 		}
-		if errors.Is(err, io.EOF) {
-			break
+		if !lines.Begins || !lines.Ends || !parser.Parse(lines.Text, &rec) {
+			continue
 		}
-		if err != nil {
-			return err
+		if rec.Time != 0 {
+			m.saw(time.Unix(0, rec.Time).UTC())
+		}
+		if isError(rec.Stream, rec.Text, rec.More) {
+			m.Errors++
+			if rec.Time != 0 {
+				m.sawError(time.Unix(0, rec.Time).UTC())
+			}
 		}
 	}
-	return nil
+	return lines.Err()
 }
 
 // saw takes a line's time into account.

@@ -1,14 +1,12 @@
 package archive
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 
+	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/internal/sum"
 )
@@ -116,48 +114,29 @@ func (a *Archive) Around(ctx context.Context, key string, lines []int64, context
 }
 
 // around reads the lines around some lines.
-func around(text io.Reader, lines []int64, context int64) (found []Numbered, err error) {
+func around(r io.Reader, lines []int64, context int64) (found []Numbered, err error) {
 	lines = slices.DeleteFunc(slices.Clone(lines), func(n int64) bool { return n < 1 })
 	slices.Sort(lines)
-	r := bufio.NewReaderSize(text, 64<<10)
-	n, size := int64(0), 0
+	text := record.NewLines(r, make([]byte, MaxAroundLine+1), 0)
+	size := 0
 	for _, at := range lines {
 		// The numbers come from others: neither sum nor difference may overflow.
 		from, to := max(1, at-min(context, at-1)), sum.Add(at, context)
-		for n < to {
-			n++
-			line, more, err := readLine(r, n >= from)
-			if err != nil && !errors.Is(err, io.EOF) {
-				return found, err
+		for text.Number < to {
+			if !text.Next() {
+				return found, text.Err()
 			}
-			if n >= from && (err == nil || len(line) > 0) {
-				if size += len(line) + 64; size > maxAround {
-					return found, ErrTooMuch
-				}
-				found = append(found, Numbered{n, string(line), more})
+			if !text.Begins || text.Number < from {
+				continue
 			}
-			if errors.Is(err, io.EOF) {
-				return found, nil
+			line := text.Text[:min(len(text.Text), MaxAroundLine)]
+			if size += len(line) + 64; size > maxAround {
+				return found, ErrTooMuch
 			}
+			found = append(found, Numbered{text.Number, string(line), len(line) < len(text.Text)})
 		}
 	}
 	return found, nil
-}
-
-// readLine reads a line, and keeps the beginning of it if it is wanted.
-func readLine(r *bufio.Reader, wanted bool) (line []byte, more bool, err error) {
-	for {
-		part, err := r.ReadSlice('\n')
-		whole := !errors.Is(err, bufio.ErrBufferFull)
-		part = bytes.TrimSuffix(part, newline)
-		if wanted {
-			fits := min(len(part), MaxAroundLine-len(line))
-			line, more = append(line, part[:fits]...), more || fits < len(part)
-		}
-		if whole {
-			return line, more, err
-		}
-	}
 }
 
 // until is a reader that ends with a context: a text may be very long.

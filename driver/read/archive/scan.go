@@ -84,20 +84,19 @@ type ref struct {
 
 // scanner reads one segment. It belongs to one goroutine.
 type scanner struct {
-	sel    *Selection
-	seg    *Segment
-	format record.Format
-	since  int64
-	until  int64
-	size   int // of a block
-	most   int // bytes of a line that are put together
+	sel   *Selection
+	seg   *Segment
+	since int64
+	until int64
+	size  int // of a block
+	most  int // bytes of a line that are put together
 
 	ctx    context.Context // of the scan, for batches that are sent in the middle of a block
 	out    *batch
 	send   func(ctx context.Context, b *batch, wait bool) bool // false: it was not taken
 	fresh  func() *batch
 	read   func(n int) // told of text that was read
-	stamps stamps
+	parser record.Parser
 	find   finder
 	last   int64 // time of the last record
 	joins  [2]join
@@ -192,17 +191,10 @@ func (s *scanner) blocks(ctx context.Context, r io.Reader) error {
 // sniff finds out the format where nobody knows it.
 func (s *scanner) sniff(block []byte) {
 	var err error
-	if s.format, err = record.ParseFormat(s.seg.Stream.Format); err == nil {
-		return
+	if s.parser.Format, err = record.ParseFormat(s.seg.Stream.Format); err != nil {
+		line, _, _ := bytes.Cut(block, newline)
+		s.parser.Format = record.Sniff(line)
 	}
-	line, _, _ := bytes.Cut(block, newline)
-	var rec record.Record
-	for _, s.format = range []record.Format{record.CRI, record.Syslog} {
-		if record.Parse(s.format, line, &rec) == nil {
-			return
-		}
-	}
-	s.format = record.Raw
 }
 
 // torn takes what stands behind the last newline: of raw text a line that goes
@@ -214,7 +206,7 @@ func (s *scanner) torn(b []byte) {
 	if !s.later {
 		s.sniff(b)
 	}
-	if s.format == record.Raw {
+	if s.parser.Format == record.Raw {
 		s.piece(b, b, s.seg.First.UnixNano(), record.Stdout, true)
 	} else if !s.seg.Active {
 		s.record(b)
@@ -223,7 +215,7 @@ func (s *scanner) torn(b []byte) {
 
 // block takes whole lines.
 func (s *scanner) block(b []byte) error {
-	if s.format != record.Raw {
+	if s.parser.Format != record.Raw {
 		switch first, last := s.edges(b); {
 		case first > s.until && first-s.until > int64(slack):
 			return errEnough
@@ -231,7 +223,7 @@ func (s *scanner) block(b []byte) error {
 			return nil
 		}
 	}
-	if len(s.find.literals) == 0 || s.sel.All || s.sel.Invert || !s.later || s.joining() || s.format != record.Raw && hasLong(b) {
+	if len(s.find.literals) == 0 || s.sel.All || s.sel.Invert || !s.later || s.joining() || s.parser.Format != record.Raw && hasLong(b) {
 		s.records(b)
 		return nil
 	}
@@ -311,14 +303,11 @@ func (s *scanner) record(line []byte) (more bool) {
 }
 
 func (s *scanner) parse(line []byte, rec *record.Record) bool {
-	switch {
-	case s.format == record.Raw:
+	if s.parser.Format == record.Raw {
 		*rec = record.Record{Time: s.seg.First.UnixNano(), Text: line}
 		return true
-	case s.format == record.CRI && s.stamps.cri(line, rec):
-		return true
 	}
-	return record.Parse(s.format, line, rec) == nil
+	return s.parser.Parse(line, rec)
 }
 
 // piece takes a record.
@@ -336,7 +325,7 @@ func (s *scanner) piece(raw, text []byte, at int64, stream record.Stream, more b
 	}
 	if len(j.raw) == 0 {
 		j.time = at
-	} else if s.format != record.Raw {
+	} else if s.parser.Format != record.Raw {
 		j.raw = append(j.raw, '\n')
 	}
 	j.raw, j.text = append(j.raw, raw...), append(j.text, text...)
@@ -370,7 +359,7 @@ func (s *scanner) line(raw, text []byte, at int64, stream record.Stream, open bo
 }
 
 func (s *scanner) within(at int64) bool {
-	return s.format == record.Raw || s.since <= at && at <= s.until
+	return s.parser.Format == record.Raw || s.since <= at && at <= s.until
 }
 
 // emit copies a line into the batch.
