@@ -176,18 +176,8 @@ func statusText(s *control.Status) []byte {
 	for _, learned := range s.Learned {
 		row("", "%s", learned)
 	}
-	for _, t := range s.Targets {
-		told := fmt.Sprintf("%d messages", t.Messages)
-		if !t.LastTold.IsZero() {
-			told += ", the last " + ago(t.LastTold) + " ago"
-		}
-		row("tells", "%s: %s%s%s%s", t.Name, told, also(int64(t.Waiting), "waiting"), also(t.Failed, "failed attempts"), also(t.GivenUp, "given up"))
-		for _, wait := range waitTexts(&t) {
-			row("", "%s", wait)
-		}
-		if t.LastError != "" && !waitsFor(&t, t.LastError) {
-			row("", "%s", t.LastError)
-		}
+	for i := range s.Targets {
+		targetRows(&s.Targets[i], ago, row)
 	}
 	budget := "no bound"
 	if s.Disk.Budget > 0 {
@@ -199,6 +189,21 @@ func statusText(s *control.Status) []byte {
 	}
 	w.Flush() //nolint:errcheck // a buffer
 	return b.Bytes()
+}
+
+// targetRows describes a target of notifications, and why its messages wait.
+func targetRows(t *control.Target, ago func(time.Time) string, row func(name, format string, args ...any)) {
+	sent := fmt.Sprintf("%d messages", t.Messages)
+	if !t.LastTold.IsZero() {
+		sent += ", the last " + ago(t.LastTold) + " ago"
+	}
+	row("tells", "%s: %s%s%s%s", t.Name, sent, also(int64(t.Waiting), "waiting"), also(t.Failed, "failed attempts"), also(t.GivenUp, "given up"))
+	for _, wait := range waitTexts(t) {
+		row("", "%s", wait)
+	}
+	if t.LastError != "" && !waitsFor(t, t.LastError) {
+		row("", "%s", t.LastError)
+	}
 }
 
 func streamTable(b *bytes.Buffer, s *control.Status) {

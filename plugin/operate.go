@@ -231,8 +231,8 @@ const troubleTooLong = 10 * time.Second
 const failingTooOften = 3
 
 // judge says whether logfast does its work, and why not.
-func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
-	health, reasons := control.Healthy, []string(nil)
+func judge(s *control.Status, stall time.Duration) (health control.Health, reasons []string) {
+	health = control.Healthy
 	worse := func(h control.Health, format string, args ...any) {
 		if h == control.Unhealthy || health == control.Healthy {
 			health = h
@@ -275,6 +275,16 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 	if s.Disk.Trouble != "" {
 		worse(control.Unhealthy, "%s", s.Disk.Trouble)
 	}
+	judgeStreams(s, worse)
+	if d := &s.Disk; d.Inodes > 0 && d.InodesFree < min(lowInodes, d.Inodes/20) {
+		worse(control.Degraded, "the spool's file system has %d of %d inodes left: soon no file can be made there", d.InodesFree, d.Inodes)
+	}
+	return health, reasons
+}
+
+// judgeStreams reports streams whose lines cannot be written, or that a restart
+// would not find again.
+func judgeStreams(s *control.Status, worse func(h control.Health, format string, args ...any)) {
 	var longest time.Duration
 	troubled := 0
 	var first *control.Stream
@@ -302,10 +312,6 @@ func judge(s *control.Status, stall time.Duration) (control.Health, []string) {
 	if unregistered > 0 {
 		worse(control.Degraded, "the disk has no room to register %d containers: if logfast is killed now, it will not find them again", unregistered)
 	}
-	if d := &s.Disk; d.Inodes > 0 && d.InodesFree < min(lowInodes, d.Inodes/20) {
-		worse(control.Degraded, "the spool's file system has %d of %d inodes left: soon no file can be made there", d.InodesFree, d.Inodes)
-	}
-	return health, reasons
 }
 
 // lowInodes is how many free inodes are few, unless that is more than a twentieth of all.

@@ -93,39 +93,15 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.opts.check(); err != nil {
 		return err
 	}
-	load := []func(*config.LoadOptions) error{
-		// "auto" would ask the metadata service right here.
-		config.WithDefaultsMode(aws.DefaultsModeLegacy),
-		// What matters comes back as an error; the rest would go to stderr.
-		config.WithLogger(logging.Nop{}),
-		config.WithRegion(s.opts.Region),
-		config.WithHTTPClient(boundedClient()),
-		config.WithAPIOptions([]func(*middleware.Stack) error{bound}),
-	}
-	if s.opts.CAFile != "" {
-		pem, err := limit.ReadFile(s.opts.CAFile, limit.CAFile)
-		if err != nil {
-			return err
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			return fmt.Errorf("the CA file %s holds no certificate in PEM", s.opts.CAFile)
-		}
-		load = append(load, func(o *config.LoadOptions) error {
-			o.CustomCABundle = bytes.NewReader(pem)
-			return nil
-		})
+	load, err := s.loadOptions()
+	if err != nil {
+		return err
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return err
 	}
-	if cfg.Region == "" {
-		cfg.Region = arnRegion(s.opts.Bucket)
-	}
-	if cfg.Region == "" && s.opts.Endpoint != "" {
-		cfg.Region = "us-east-1"
-	}
-	if cfg.Region == "" {
+	if cfg.Region = s.region(cfg.Region); cfg.Region == "" {
 		return noRegion{}
 	}
 	s.credentials = &chain{found: direct(cfg), look: func(ctx context.Context) (aws.CredentialsProvider, error) {
@@ -140,33 +116,72 @@ func (s *Store) open(ctx context.Context) error {
 	// certificates gets them with it.
 	buildable, _ := cfg.HTTPClient.(*awshttp.BuildableClient)
 	s.transport = cmp.Or(buildable, boundedClient()).GetTransport()
-	s.client = awss3.NewFromConfig(cfg, func(o *awss3.Options) {
-		o.Credentials = s.credentials
-		o.HTTPSignerV4 = &signer{}
-		o.HTTPClient = &http.Client{
-			Transport: s.transport,
-			// A redirect is an error to tell: the signature is not
-			// valid elsewhere, and the credentials are not for there.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
-		o.Retryer = aws.NopRetryer{}
-		// No "Expect: 100-continue": some servers refuse it with 417, and its
-		// use is lost, since requests of the SDK have no protocol version and
-		// net/http waits for the answer only in version 1.1.
-		o.ContinueHeaderThresholdBytes = -1
-		// "When supported" would send checksums in a trailer, which many
-		// servers refuse, and want them back. Put sends its own.
-		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
-		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
-		isARN := strings.HasPrefix(s.opts.Bucket, "arn:") // which has no path style, and names its region
-		o.UsePathStyle = s.opts.PathStyle && !isARN
-		o.UseARNRegion = isARN
-		o.AppID = "logfast"
-		if s.opts.Endpoint != "" {
-			o.BaseEndpoint = &s.opts.Endpoint
-		}
-	})
+	s.client = awss3.NewFromConfig(cfg, s.configure)
 	return nil
+}
+
+// loadOptions says where the SDK takes region, credentials and certificates from.
+func (s *Store) loadOptions() ([]func(*config.LoadOptions) error, error) {
+	load := []func(*config.LoadOptions) error{
+		// "auto" would ask the metadata service right here.
+		config.WithDefaultsMode(aws.DefaultsModeLegacy),
+		// What matters comes back as an error; the rest would go to stderr.
+		config.WithLogger(logging.Nop{}),
+		config.WithRegion(s.opts.Region),
+		config.WithHTTPClient(boundedClient()),
+		config.WithAPIOptions([]func(*middleware.Stack) error{bound}),
+	}
+	if s.opts.CAFile != "" {
+		pem, err := limit.ReadFile(s.opts.CAFile, limit.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("the CA file %s holds no certificate in PEM", s.opts.CAFile)
+		}
+		load = append(load, func(o *config.LoadOptions) error {
+			o.CustomCABundle = bytes.NewReader(pem)
+			return nil
+		})
+	}
+	return load, nil
+}
+
+// region is where the bucket is: as configured, as its ARN says, or any for a
+// server that is not AWS; "" if it is not known.
+func (s *Store) region(configured string) string {
+	if region := cmp.Or(configured, arnRegion(s.opts.Bucket)); region != "" || s.opts.Endpoint == "" {
+		return region
+	}
+	return "us-east-1"
+}
+
+// configure sets what the client does differently from the SDK's defaults.
+func (s *Store) configure(o *awss3.Options) {
+	o.Credentials = s.credentials
+	o.HTTPSignerV4 = &signer{}
+	o.HTTPClient = &http.Client{
+		Transport: s.transport,
+		// A redirect is an error to tell: the signature is not
+		// valid elsewhere, and the credentials are not for there.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	o.Retryer = aws.NopRetryer{}
+	// No "Expect: 100-continue": some servers refuse it with 417, and its
+	// use is lost, since requests of the SDK have no protocol version and
+	// net/http waits for the answer only in version 1.1.
+	o.ContinueHeaderThresholdBytes = -1
+	// "When supported" would send checksums in a trailer, which many
+	// servers refuse, and want them back. Put sends its own.
+	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	isARN := strings.HasPrefix(s.opts.Bucket, "arn:") // which has no path style, and names its region
+	o.UsePathStyle = s.opts.PathStyle && !isARN
+	o.UseARNRegion = isARN
+	o.AppID = "logfast"
+	if s.opts.Endpoint != "" {
+		o.BaseEndpoint = &s.opts.Endpoint
+	}
 }
 
 // noRegion says that no region is set.
