@@ -23,6 +23,7 @@ import (
 	"github.com/docker/docker/daemon/logger"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/selflog"
 )
 
@@ -228,15 +229,12 @@ func survive(t *testing.T, format record.Format, sig syscall.Signal, times int) 
 			t.Errorf("stop: %s", got)
 		}
 	}
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		left := slices.DeleteFunc(find(t, c.spool, "c*/c*"), func(s string) bool { return strings.HasSuffix(s, ".uploaded.gz") })
-		if len(left) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not archived: %v\n%s", left, c.log.String())
-		}
+	left := func() []string {
+		return slices.DeleteFunc(find(t, c.spool, "c*/c*"), func(s string) bool { return strings.HasSuffix(s, ".uploaded.gz") })
 	}
+	await.Until(t, "all is archived", func() bool { return len(left()) == 0 }, func() string {
+		return fmt.Sprintf("%v\n%s", left(), c.log.String())
+	})
 	c.kill(syscall.SIGKILL)
 	for i, p := range programs {
 		got := archived(t, c.spool, fmt.Sprint("c", i), format)
@@ -288,18 +286,10 @@ func TestFIFOsOfADeadEngineAreCleared(t *testing.T) {
 			fi, err := os.Stat(strings.Join(files, ""))
 			return err == nil && fi.Size() > 0
 		}
-		for deadline := time.Now().Add(20 * time.Second); !written(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("the line is not on disk")
-			}
-		}
+		await.Until(t, "the line is on disk", written)
 	}
 	writers[0].Close()
-	for deadline := time.Now().Add(20 * time.Second); find(t, fifos[0]) != nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the plugin does not see that the engine is gone")
-		}
-	}
+	await.Until(t, "the plugin sees that the engine is gone", func() bool { return find(t, fifos[0]) == nil })
 	c.kill(syscall.SIGKILL)
 	writers[1].Close()
 	writers[2].Close()
@@ -307,18 +297,14 @@ func TestFIFOsOfADeadEngineAreCleared(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.spawn(socket)
-	for deadline := time.Now().Add(20 * time.Second); len(find(t, c.spool, "archive/logs/*/*/*/*.gz")) < 3; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%v\n%s", find(t, c.spool, "*/*"), c.log.String())
-		}
-	}
+	await.Until(t, "three objects are in the store", func() bool { return len(find(t, c.spool, "archive/logs/*/*/*/*.gz")) >= 3 }, func() string {
+		return fmt.Sprintf("%v\n%s", find(t, c.spool, "*/*"), c.log.String())
+	})
 	if _, err := os.Lstat(fifos[1]); !os.IsNotExist(err) {
 		t.Errorf("the dead engine's FIFO is still there: %v", err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); find(t, c.spool, ".streams", "*") != nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("the registry still holds %v", find(t, c.spool, ".streams", "*"))
-		}
-	}
+	await.Until(t, "the registry is empty", func() bool { return find(t, c.spool, ".streams", "*") == nil }, func() string {
+		return fmt.Sprint(find(t, c.spool, ".streams", "*"))
+	})
 	c.kill(syscall.SIGKILL)
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
 	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // usage is what this process, with the plugin in it, holds.
@@ -85,15 +87,11 @@ func TestStartingAndStoppingLeavesNothing(t *testing.T) {
 	}
 	settled := func() {
 		t.Helper()
-		for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			pending := slices.DeleteFunc(find(t, s.spool, "c*", "c*"), func(p string) bool { return strings.HasSuffix(p, ".uploaded.gz") })
-			if len(pending) == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("not uploaded: %v", pending)
-			}
-		}
+		await.Until(t, "all is uploaded", func() bool {
+			return len(slices.DeleteFunc(find(t, s.spool, "c*", "c*"), func(p string) bool {
+				return strings.HasSuffix(p, ".uploaded.gz")
+			})) == 0
+		})
 	}
 	for n := range cycles / 10 {
 		cycle(n)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/internal/wake"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -49,10 +50,7 @@ func (u *uploads) tell(s ship.Shipped) {
 		l.mu.Lock()
 		l.heard = append(l.heard, s)
 		l.mu.Unlock()
-		select {
-		case l.more <- struct{}{}:
-		default: // it will see this one too
-		}
+		wake.Up(l.more)
 	}
 }
 

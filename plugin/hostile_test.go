@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -87,14 +88,12 @@ func TestHostile_ThePluginsMemoryStaysBounded(t *testing.T) {
 			"ntfy://"+strings.TrimPrefix(chat.URL, "http://")+"/topic?scheme=http on=first",
 			hook.URL+" on=first", "smtp://"+mail.Addr().String()+"/?from=a@example.com&to=b@example.com on=first"))
 	c.fail()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if min(ofStore.Load(), ofChat.Load(), ofHook.Load(), ofMail.Load()) >= 3 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("asked: store %d, chat %d, webhook %d, mail %d\n%s", ofStore.Load(), ofChat.Load(), ofHook.Load(), ofMail.Load(), c.log.String())
-		}
-	}
+	await.Until(t, "each is asked three times", func() bool {
+		return min(ofStore.Load(), ofChat.Load(), ofHook.Load(), ofMail.Load()) >= 3
+	}, func() string {
+		return fmt.Sprintf("store %d, chat %d, webhook %d, mail %d\n%s",
+			ofStore.Load(), ofChat.Load(), ofHook.Load(), ofMail.Load(), c.log.String())
+	})
 	if peak := peakMemory(t, c.cmd.Process.Pid); peak > 128<<20 {
 		t.Errorf("the plugin had %d MiB", peak>>20)
 	} else {
@@ -138,11 +137,11 @@ func TestPortal_NothingIsLostWhileALoginPageAnswers(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	s := serve(t, "LOGFAST_STORE=s3://bucket/logs", "AWS_ENDPOINT_URL_S3="+server.URL, "LOGFAST_QUIET_PERIOD=100ms", "LOGFAST_KEEP=0s")
 	s.fail()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(s.log.String(), "does not answer like S3"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it is not said, after %d puts:\n%s", puts.Load(), s.log.String())
-		}
-	}
+	await.Until(t, "the log says why", func() bool {
+		return strings.Contains(s.log.String(), "does not answer like S3")
+	}, func() string {
+		return fmt.Sprintf("%d puts\n%s", puts.Load(), s.log.String())
+	})
 	if strings.Contains(s.log.String(), "segment uploaded") || len(find(t, s.spool, "*", "*.gz")) != 1 {
 		t.Errorf("the segment counts as uploaded:\n%s", s.log.String())
 	}

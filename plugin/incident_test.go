@@ -16,17 +16,17 @@ import (
 	"github.com/docker/docker/daemon/logger"
 
 	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // incidents waits for n incidents in the archive, and returns them.
 func (s *served) incidents(n int) (all []*incident.Event) {
 	s.Helper()
 	var files []string
-	for deadline := time.Now().Add(20 * time.Second); len(files) < n; time.Sleep(time.Millisecond) {
-		if files = find(s.T, s.spool, "archive/incidents/*/*/*.json"); time.Now().After(deadline) {
-			s.Fatalf("%d incidents, want %d: %v\n%s", len(files), n, find(s.T, s.spool, "*/*"), s.log.String())
-		}
-	}
+	await.Until(s, fmt.Sprintf("%d incidents are in the store", n), func() bool {
+		files = find(s.T, s.spool, "archive/incidents/*/*/*.json")
+		return len(files) >= n
+	}, func() string { return fmt.Sprintf("%v\n%s", find(s.T, s.spool, "*/*"), s.log.String()) })
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/control"
 	"github.com/logfast/logfast/plugin/metrics"
 )
@@ -198,7 +199,7 @@ func TestWhyItCannotWorkIsKeptToo(t *testing.T) {
 	spool, works := cannotWorkOn(t)
 	s := serveOn(t, spool)
 	kept := filepath.Join(s.spool, ".logfast.log")
-	await(t, "the reason is kept", func() bool {
+	await.Until(t, "the reason is kept", func() bool {
 		b, _ := os.ReadFile(kept)
 		return strings.Contains(string(b), cannotWork) && strings.Contains(string(b), "registry of streams")
 	})
@@ -223,7 +224,7 @@ func TestEachEventOfALifeIsLoggedOnce(t *testing.T) {
 	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
 		t.Fatal(got)
 	}
-	await(t, "it is uploaded", func() bool { return strings.Contains(s.log.String(), "segment uploaded") })
+	await.Until(t, "it is uploaded", func() bool { return strings.Contains(s.log.String(), "segment uploaded") })
 	s.stop()
 	for event, attrs := range map[string][]string{
 		"logfast is ready": {"version=test", "host=web-1"}, "stream started": {"container=web", "id=web012345678"},
@@ -261,22 +262,18 @@ func TestMetricsOverTCPWaitForTheirPort(t *testing.T) {
 	defer l.Close()
 	s := serve(t, "LOGFAST_METRICS="+l.Addr().String())
 	s.write("web", "one")
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(s.log.String(), "metrics are not served over TCP"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(s.log.String())
-		}
-	}
+	await.Until(t, "the log says why", func() bool {
+		return strings.Contains(s.log.String(), "metrics are not served over TCP")
+	}, s.log.String)
 }
 
 func (s *served) awaitControl(c *control.Client) {
 	s.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := c.Status(s.Context()); err == nil {
-			return
-		} else if time.Now().After(deadline) {
-			s.Fatal(err)
-		}
-	}
+	var err error
+	await.Until(s, "the control socket answers", func() bool {
+		_, err = c.Status(s.Context())
+		return err == nil
+	}, func() string { return err.Error() })
 }
 
 func httptestGet(t *testing.T, h http.Handler) string {

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/logfast/logfast/driver/capture"
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/plugin/selflog"
 )
@@ -96,15 +96,14 @@ func clientOf(socket string) http.Client {
 
 func awaitSocket(t *testing.T, socket string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if c, err := net.Dial("unix", socket); err == nil {
-			c.Close()
-			return
+	await.Until(t, "the plugin listens", func() bool {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			return false
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody listens")
-		}
-	}
+		c.Close()
+		return true
+	})
 }
 
 // call posts a body and decodes the answer's Err.
@@ -197,11 +196,10 @@ func TestTheProtocol(t *testing.T) {
 		}
 	}
 	var object []string
-	for deadline := time.Now().Add(20 * time.Second); object == nil; time.Sleep(time.Millisecond) {
-		if object = find(t, s.spool, "archive/logs/dt=1970-01-01/host=web-1/app=web/*.gz"); time.Now().After(deadline) {
-			t.Fatalf("no object came\n%s", s.log.String())
-		}
-	}
+	await.Until(t, "an object is in the store", func() bool {
+		object = find(t, s.spool, "archive/logs/dt=1970-01-01/host=web-1/app=web/*.gz")
+		return object != nil
+	}, s.log.String)
 	s.stop()
 	err := filepath.WalkDir(s.spool, func(path string, d os.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -320,7 +318,7 @@ func TestItWorksOnceItCan(t *testing.T) {
 	if err := spool.Close(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "it works", func() bool { return start() == "" })
+	await.Until(t, "it works", func() bool { return start() == "" })
 	if got := s.call("LogDriver.StopLogging", `{"File":"`+fifo+`"}`); got != "" {
 		t.Errorf("stop: %s", got)
 	}
@@ -341,11 +339,7 @@ func TestSIGHUPSealsAndStoppingSealsTheRest(t *testing.T) {
 	}
 	wait := func(pattern string) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); find(t, s.spool, pattern) == nil; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s never came\n%s", pattern, s.log.String())
-			}
-		}
+		await.Until(t, "there is "+pattern, func() bool { return find(t, s.spool, pattern) != nil }, s.log.String)
 	}
 	line()
 	wait("web-*/web.log")

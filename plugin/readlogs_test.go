@@ -18,6 +18,8 @@ import (
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // logging is a container whose stream the plugin reads.
@@ -135,14 +137,10 @@ func TestReadingAStoppedContainerLeavesNoFile(t *testing.T) {
 	l := s.start(info)
 	l.lines(0, 9999) // several segments
 	l.stopLogging()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		if all := find(t, s.spool, "web-*/web.log-*"); len(find(t, s.spool, "web-*/*.uploaded.gz")) == len(all) && len(all) > 2 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("not shipped")
-		}
-	}
+	await.Until(t, "all is uploaded", func() bool {
+		all := find(t, s.spool, "web-*/web.log-*")
+		return len(find(t, s.spool, "web-*/*.uploaded.gz")) == len(all) && len(all) > 2
+	})
 	before := append(find(t, s.spool, "*"), find(t, s.spool, "*/*")...)
 	for range 2 {
 		again := s.start(info)
@@ -211,7 +209,7 @@ func TestAFollowerThatGoesAwayLeavesNothing(t *testing.T) {
 		files, goroutines = f, g
 		return same
 	}
-	await(t, "all is quiet", settled)
+	await.Until(t, "all is quiet", settled)
 	wantFiles, wantGoroutines := files, goroutines
 	const followers = 30
 	for range followers {
@@ -221,20 +219,11 @@ func TestAFollowerThatGoesAwayLeavesNothing(t *testing.T) {
 		cancel()
 		r.Body.Close()
 	}
-	await(t, "the followers are gone", func() bool {
+	await.Until(t, "the followers are gone", func() bool {
 		f, g := count() // what the plugin does beside comes and goes
 		return f < wantFiles+followers/3 && g < wantGoroutines+followers/3
 	})
 	l.stopLogging()
-}
-
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be that %s", what)
-		}
-	}
 }
 
 func TestReadLogsExplainsItself(t *testing.T) {

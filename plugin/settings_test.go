@@ -17,6 +17,7 @@ import (
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -88,7 +89,7 @@ func TestSettings_WrongOnesWithARunningContainer(t *testing.T) {
 	}
 	onDisk := func(s *served, text string) {
 		t.Helper()
-		await(t, text+" is on the disk", func() bool {
+		await.Until(t, text+" is on the disk", func() bool {
 			for _, name := range find(t, s.spool, "*", "*.log") {
 				if b, _ := os.ReadFile(name); strings.Contains(string(b), text) {
 					return true
@@ -218,15 +219,15 @@ func TestStore_OpensWhenItCan(t *testing.T) {
 	}
 	client := control.NewClient(s.spool)
 	s.awaitControl(client)
-	await(t, "the status says why", func() bool {
+	await.Until(t, "the status says why", func() bool {
 		status, err := client.Status(t.Context())
 		return err == nil && status.Health != control.Healthy && strings.Contains(status.Uploads.Blocked, below)
 	})
 	if err := os.Remove(below); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "it is uploaded", func() bool { return len(find(t, below, "store", "logs", "*", "*", "*", "*.gz")) == 1 })
-	await(t, "all is well", func() bool {
+	await.Until(t, "it is uploaded", func() bool { return len(find(t, below, "store", "logs", "*", "*", "*", "*.gz")) == 1 })
+	await.Until(t, "all is well", func() bool {
 		status, err := client.Status(t.Context())
 		return err == nil && status.Health == control.Healthy
 	})

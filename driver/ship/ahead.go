@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // While an event's quiet period runs, what will be sealed at its end is packed
@@ -29,7 +30,7 @@ func (s *Shipper) Soon(dir string, by time.Time) {
 	}
 	s.expected[dir] = by
 	s.mu.Unlock()
-	notify(s.soon)
+	wake.Up(s.soon)
 }
 
 // ahead is what is packed ahead. It belongs to the packer.

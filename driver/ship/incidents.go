@@ -15,6 +15,7 @@ import (
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // incidentType is the media type of an incident's object: CloudEvents' own, for
@@ -92,7 +93,7 @@ func (r *reporter) work(ctx context.Context) (wait time.Time) {
 		}
 		err := r.report(ctx, e)
 		if errors.Is(err, errAgain) {
-			notify(r.closed)
+			wake.Up(r.closed)
 			continue
 		}
 		if err != nil && !errors.Is(err, errWaiting) {

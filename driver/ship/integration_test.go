@@ -32,6 +32,7 @@ import (
 	"github.com/logfast/logfast/driver/store/s3/s3test"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // hurried is a pace at which hours of an outage are a second.
@@ -174,12 +175,10 @@ func (x *rig) start() (s *Shipper, stop func()) {
 // await waits until done, which nothing signals.
 func (x *rig) await(what string, done func() bool) {
 	x.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			log := x.log.String()
-			x.Fatalf("%s: not within a minute; %d attempts\n%s", what, x.attempts.Load(), log[max(0, len(log)-4000):])
-		}
-	}
+	await.Until(x, what, done, func() string {
+		log := x.log.String()
+		return fmt.Sprintf("%d attempts\n%s", x.attempts.Load(), log[max(0, len(log)-4000):])
+	})
 }
 
 // everythingIsInTheSpool fails where a segment is not there any more, or is

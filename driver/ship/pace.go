@@ -1,8 +1,9 @@
 package ship
 
 import (
-	"math/rand/v2"
 	"time"
+
+	"github.com/logfast/logfast/internal/backoff"
 )
 
 // pace is every time that SHIP goes by. Tests have shorter ones.
@@ -15,15 +16,9 @@ type pace struct {
 
 var usual = pace{first: time.Second, max: time.Minute, attempt: time.Minute, slowest: 128 << 10, prune: time.Hour}
 
-// backoff doubles with each failure, up to max; between half and all of that,
-// by chance, so that hosts that failed together do not return together.
+// backoff returns the pause after so many failures in a row.
 func (p pace) backoff(failures int) time.Duration {
-	d := p.first
-	for ; failures > 1 && d < p.max; failures-- {
-		d *= 2
-	}
-	d = min(d, p.max)
-	return d/2 + rand.N(d/2+1)
+	return backoff.Bounds{First: p.first, Max: p.max}.Pause(failures)
 }
 
 // attemptTime is how long one put may take: what a slow line needs, and no

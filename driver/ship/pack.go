@@ -8,6 +8,7 @@ import (
 
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/spool/pack"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // step is how much text is packed before the packer looks what else there is.
@@ -197,7 +198,7 @@ func (s *Shipper) handOver(j *job) {
 	s.mu.Lock()
 	s.handover = append(s.handover, j)
 	s.mu.Unlock()
-	notify(s.packed)
+	wake.Up(s.packed)
 }
 
 func (s *Shipper) takeOver() []*job {

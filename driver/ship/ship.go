@@ -17,6 +17,7 @@ import (
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // Config is what a Shipper needs. All fields but Keep, Stall, Incidents, Announce and Shipped must be set.
@@ -82,22 +83,15 @@ func New(cfg Config) *Shipper {
 
 // Wake says that a segment was sealed, or an incident closed. It never waits.
 func (s *Shipper) Wake() {
-	notify(s.sealed)
-	notify(s.closed)
+	wake.Up(s.sealed)
+	wake.Up(s.closed)
 }
 
 // Retry ends every pause after a failure: whoever calls it knows, or hopes, that
 // what was wrong is right now. It never waits.
 func (s *Shipper) Retry() {
-	notify(s.packAgain)
-	notify(s.putAgain)
-}
-
-func notify(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // the wake-up that is pending will see this too
-	}
+	wake.Up(s.packAgain)
+	wake.Up(s.putAgain)
 }
 
 // Run packs and uploads until ctx ends, and returns once nothing of it is

@@ -24,6 +24,7 @@ import (
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // memory is a Store in memory whose puts fail as fail says.
@@ -151,11 +152,9 @@ func (b *bench) drain(n int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { b.Run(ctx) })
-	for deadline := time.Now().Add(time.Minute); b.states()[spool.Uploaded] < n; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.Fatalf("%v, want %d uploaded\n%s", b.states(), n, b.log.String())
-		}
-	}
+	await.Until(b, "all is uploaded", func() bool { return b.states()[spool.Uploaded] >= n }, func() string {
+		return fmt.Sprintf("%v, want %d uploaded\n%s", b.states(), n, b.log.String())
+	})
 	cancel()
 	wg.Wait()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // uploads is how many puts are under way at once while the store answers.
@@ -101,7 +102,7 @@ func (u *uploader) settle(r result) {
 		u.out, u.skewed = outage{}, time.Time{}
 		u.queue.done(j)
 		u.moved()
-		notify(u.closed)
+		wake.Up(u.closed)
 		u.count(ResultOK, j.object.Size)
 		if u.cfg.Shipped != nil {
 			u.cfg.Shipped(*j.object)
@@ -114,7 +115,7 @@ func (u *uploader) settle(r result) {
 			u.lostIfGone(j)
 		}
 		u.queue.done(j)
-		notify(u.closed)
+		wake.Up(u.closed)
 		return
 	}
 	now := time.Now()

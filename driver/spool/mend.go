@@ -12,6 +12,7 @@ import (
 
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // The active segment is a file with a name in a directory that others can reach:
@@ -63,10 +64,7 @@ func (s *Spool) noteDamage(d Damage) {
 	s.damageMu.Lock()
 	s.damages = append(s.damages, d)
 	s.damageMu.Unlock()
-	select {
-	case s.damaged <- struct{}{}:
-	default: // there is a signal already
-	}
+	wake.Up(s.damaged)
 }
 
 // Check looks whether the active segment is still the file that the writer

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // desk runs the built program on this host's spool and its bucket, as somebody
@@ -49,16 +51,16 @@ func TestTheArchiveFromADesk(t *testing.T) {
 	// one has only an active segment.
 	ended := h.run("ended", []step{{Count: 2000, Line: "ended"}}, "group=desk")
 	ended.wait()
-	eventually(t, "the ended one's lines are shipped", ended.shipped)
+	await.Until(t, "the ended one's lines are shipped", ended.shipped)
 	erring := h.run("erring", []step{
 		out("before\n"), out(serverError), {Await: "more"}, out("after\n"), {Await: "end"},
 	}, "group=desk")
-	eventually(t, "the error is shipped", func() bool { return erring.ended("error") == 1 })
+	await.Until(t, "the error is shipped", func() bool { return erring.ended("error") == 1 })
 	erring.allow("more")
 	quiet := h.run("quiet", []step{out("quiet one\n"), out("quiet two\n"), {Await: "go"}, out("followed\n"), {Await: "end"}}, "group=desk")
 	defer erring.allow("end")
 	defer quiet.allow("end")
-	eventually(t, "all is written", func() bool {
+	await.Until(t, "all is written", func() bool {
 		return strings.Contains(erring.onDisk(), "after") && strings.Contains(quiet.onDisk(), "quiet two")
 	})
 	texts := map[string]string{ended.app: ended.inStore(), erring.app: erring.onDisk(), quiet.app: quiet.onDisk()}

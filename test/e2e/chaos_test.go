@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // The tests of this file hold one promise against whatever happens to the
@@ -115,7 +116,7 @@ func auditedLines(text string) (a audit) {
 // many there are.
 func (c *container) wantEveryLine(lives int) int {
 	c.Helper()
-	eventually(c.T, "everything is shipped", c.shipped)
+	await.Until(c.T, "everything is shipped", c.shipped)
 	disk, store := audited(c.T, c.onDisk()), audited(c.T, c.inStore())
 	for where, got := range map[string]audit{"disk": disk, "store": store} {
 		if d := cmp.Diff(audit{Lines: disk.Lines, Ends: lives}, got); d != "" || got.Lines == 0 {
@@ -178,7 +179,7 @@ func TestTerminatedUnderLoad(t *testing.T) {
 			}
 			t.Logf("SIGTERM took %v", took.Round(time.Millisecond))
 		}
-		eventually(t, "each SIGTERM's segments are sealed", func() bool {
+		await.Until(t, "each SIGTERM's segments are sealed", func() bool {
 			sealed, err := filepath.Glob(filepath.Join(h.spool, "*", "*-stop*"))
 			return err == nil && len(sealed) >= times*scaled(3, 5)
 		})

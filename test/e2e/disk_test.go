@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // run runs a program of the machine; the test fails where it does.
@@ -89,7 +91,7 @@ const fullFIFO = 48 << 10
 func (h *host) started(app string, rate int, options ...string) *container {
 	h.Helper()
 	c := h.run(app, busy(rate), options...)
-	eventually(h.T, "the first lines are on disk", func() bool { return len(c.files()) > 0 })
+	await.Until(h.T, "the first lines are on disk", func() bool { return len(c.files()) > 0 })
 	return c
 }
 
@@ -97,7 +99,7 @@ func (h *host) started(app string, rate int, options ...string) *container {
 // line of the container once; of the copies on a full disk some have gone.
 func (c *container) inStoreOnce() {
 	c.Helper()
-	eventually(c.T, "everything is shipped", func() bool {
+	await.Until(c.T, "everything is shipped", func() bool {
 		return !slices.ContainsFunc(c.files(), func(s string) bool { return !strings.HasSuffix(s, ".uploaded.gz") })
 	})
 	got := audited(c.T, c.inStore())
@@ -120,14 +122,14 @@ func TestAFullDiskMakesContainersWait(t *testing.T) {
 		fill(t, filler) // again: packing makes space
 		return h.waiting() > fullFIFO
 	}
-	eventually(t, "the lines wait in the FIFO", full)
+	await.Until(t, "the lines wait in the FIFO", full)
 	time.Sleep(scaled(time.Second, 10*time.Second)) // on a disk that stays full
 	h.replace(syscall.SIGKILL)
-	eventually(t, "the lines wait in the FIFO again", full)
+	await.Until(t, "the lines wait in the FIFO again", full)
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
+	await.Until(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
 	c.allow("stop")
 	c.wait()
 	c.inStoreOnce()
@@ -152,11 +154,11 @@ func TestAReadOnlyDiskMakesContainersWait(t *testing.T) {
 		t.Errorf("a container starts on a read-only spool: %v, %s", err, out)
 	}
 	tryDocker("rm", "-f", name+"-bad")
-	eventually(t, "the lines wait in the FIFO", func() bool { return h.waiting() > fullFIFO })
+	await.Until(t, "the lines wait in the FIFO", func() bool { return h.waiting() > fullFIFO })
 	docker(t, "plugin", "disable", "-f", pluginName)
 	run(t, "mount", "-o", "remount,rw", root)
 	docker(t, "plugin", "enable", pluginName)
-	eventually(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
+	await.Until(t, "the lines wait no longer", func() bool { return h.waiting() < fullFIFO })
 	c.allow("stop")
 	c.wait()
 	t.Logf("%d lines, each once", c.wantEveryLine(1))
@@ -178,7 +180,7 @@ func TestRoom_ContainersStartOnAFullDisk(t *testing.T) {
 	}
 	fill(t, filepath.Join(root, "filler"))
 	c := h.run("new", busy(100))
-	eventually(t, "the first lines are on disk", func() bool { return len(c.files()) > 0 })
+	await.Until(t, "the first lines are on disk", func() bool { return len(c.files()) > 0 })
 	c.allow("stop")
 	c.wait()
 }

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // block is a piece of a page that is to be typed.
@@ -99,7 +101,7 @@ exec timeout 100 %[2]s "$@"
 		t.Run(page, func(t *testing.T) {
 			h := h.in(t)
 			c := h.run(page+"-web", []step{out("one\n" + serverError), {Await: "end"}})
-			eventually(t, "its lines are on disk", func() bool { return strings.Count(c.onDisk(), "\n") == 2 })
+			await.Until(t, "its lines are on disk", func() bool { return strings.Count(c.onDisk(), "\n") == 2 })
 			prefix := strings.TrimSuffix(c.app, "web")
 			t.Cleanup(func() {
 				for _, other := range []string{"trial", "rival"} {

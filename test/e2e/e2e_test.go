@@ -22,6 +22,7 @@ import (
 
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/internal/await"
 )
 
 const serverError = `10.0.0.1 - - "GET /cart HTTP/1.1" 500 12` + "\n"
@@ -77,7 +78,7 @@ func TestEveryByteArrives(t *testing.T) {
 			h := h.in(t)
 			c := h.run(format.String(), steps, "format="+format.String(), "tag=the/app")
 			c.wait()
-			eventually(t, "everything is shipped", c.shipped)
+			await.Until(t, "everything is shipped", c.shipped)
 			for where, text := range map[string]string{"disk": c.onDisk(), "store": c.inStore()} {
 				if d := cmp.Diff(want, written(t, format, text)); d != "" {
 					t.Errorf("on %s: -want +got\n%.2000s", where, d)
@@ -120,7 +121,7 @@ func TestTTY(t *testing.T) {
 	h, _ := enableS3(t)
 	c := h.run("tty", []step{out("on a terminal\n")}, "-t")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	if got := written(t, record.CRI, c.inStore()); got[0] != "on a terminal\r\n" {
 		t.Fatalf("%q", got)
 	}
@@ -132,17 +133,17 @@ func TestAnErrorShipsWhileTheContainerRuns(t *testing.T) {
 		out("GET / HTTP/1.1\" 200 5120\nGET /x HTTP/1.1\" 404 9\n"), {Await: "go"}, out("before\n" + serverError + "around\n"),
 		{Await: "on"}, out("after\n"), {Await: "end"},
 	})
-	eventually(t, "the first lines are on disk", func() bool { return strings.Contains(c.onDisk(), "404") })
+	await.Until(t, "the first lines are on disk", func() bool { return strings.Contains(c.onDisk(), "404") })
 	if sealed := len(c.files()); sealed != 1 {
 		t.Fatalf("a 200 or a 404 has sealed: %v", c.files())
 	}
 	c.allow("go")
-	eventually(t, "the error is in the store", func() bool { return c.ended("error") == 1 })
+	await.Until(t, "the error is in the store", func() bool { return c.ended("error") == 1 })
 	c.allow("on")
-	eventually(t, "the next line is on disk", func() bool { return strings.Contains(c.onDisk(), "after") })
+	await.Until(t, "the next line is on disk", func() bool { return strings.Contains(c.onDisk(), "after") })
 	c.allow("end")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	objects := c.objects()
 	if len(objects) != 2 || !strings.HasSuffix(written(t, record.CRI, objects[0].text)[0], serverError+"around\n") || written(t, record.CRI, objects[1].text)[0] != "after\n" {
 		t.Fatalf("%d objects: %+v", len(objects), objects)
@@ -155,14 +156,14 @@ func TestAnErrorShipsWhileTheContainerRuns(t *testing.T) {
 func TestASteadyStreamOfErrorsShips(t *testing.T) {
 	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=1s", "LOGFAST_MAX_DELAY=2s")
 	c := h.run("web", []step{{Count: 90, Rate: 10, Line: strings.TrimSpace(serverError)}, {Await: "end"}})
-	eventually(t, "the third error segment is in the store", func() bool { return c.ended("error") >= 3 })
+	await.Until(t, "the third error segment is in the store", func() bool { return c.ended("error") >= 3 })
 	running := docker(t, "inspect", "-f", "{{.State.Running}}", c.id)
 	c.allow("end")
 	c.wait()
 	if running != "true" {
 		t.Error("they came with the end only")
 	}
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	wantNumbers(t, "store", c.inStore(), 90)
 }
 
@@ -177,16 +178,16 @@ func TestScopes(t *testing.T) {
 				"other": h.run("other", steps, "group=else"),
 			}
 			for _, c := range all {
-				eventually(t, "the words are on disk", func() bool { return len(c.files()) > 0 })
+				await.Until(t, "the words are on disk", func() bool { return len(c.files()) > 0 })
 			}
 			all["web"] = h.run("web", []step{out(serverError), {Await: "end"}}, "group=shop", "fast-track-scope="+scope)
 			for _, name := range want {
-				eventually(t, name+"'s words are in the store", func() bool { return all[name].ended("error") == 1 })
+				await.Until(t, name+"'s words are in the store", func() bool { return all[name].ended("error") == 1 })
 			}
 			for name, c := range all {
 				c.allow("end")
 				c.wait()
-				eventually(t, "everything is shipped", c.shipped)
+				await.Until(t, "everything is shipped", c.shipped)
 				if sealed := c.ended("error") == 1; sealed != slices.Contains(want, name) {
 					t.Errorf("%s sealed by the error: %v", name, sealed)
 				}
@@ -198,14 +199,14 @@ func TestScopes(t *testing.T) {
 func TestOtherReasonsToSeal(t *testing.T) {
 	h, _ := enableS3(t)
 	c := h.run("web", []step{out("0 first\n"), {Await: "go"}, {Count: 3000, Line: strings.Repeat("x", 60)}, {Await: "end"}, out(serverError)}, "max-size=64KiB")
-	eventually(t, "the first line is on disk", func() bool { return len(c.files()) > 0 })
+	await.Until(t, "the first line is on disk", func() bool { return len(c.files()) > 0 })
 	h.signal(syscall.SIGHUP)
-	eventually(t, "SIGHUP has sealed", func() bool { return c.ended("manual") == 1 })
+	await.Until(t, "SIGHUP has sealed", func() bool { return c.ended("manual") == 1 })
 	c.allow("go")
-	eventually(t, "the size limit has sealed", func() bool { return c.ended("size") >= 3 })
+	await.Until(t, "the size limit has sealed", func() bool { return c.ended("size") >= 3 })
 	c.allow("end")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	if c.ended("error") != 1 {
 		t.Error("an error just before the end is not named so")
 	}
@@ -215,7 +216,7 @@ func TestOtherReasonsToSeal(t *testing.T) {
 	}
 	quiet := h.run("quiet", []step{out("words\n")})
 	quiet.wait()
-	eventually(t, "everything is shipped", quiet.shipped)
+	await.Until(t, "everything is shipped", quiet.shipped)
 	if quiet.ended("stop") != 1 {
 		t.Errorf("%v", quiet.files())
 	}
@@ -242,7 +243,7 @@ func TestReadingAStoppedContainerLeavesNothing(t *testing.T) {
 		docker(t, "start", c.id)
 		c.wait()
 	}
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	if got := written(t, record.CRI, c.inStore())[0]; got != strings.Repeat("words\n", 10) {
 		t.Fatalf("after ten lives: %q", got)
 	}
@@ -253,7 +254,7 @@ func TestReadingAStoppedContainerLeavesNothing(t *testing.T) {
 		}
 	}
 	// The engine stops the stream after it has answered the client.
-	eventually(t, "docker logs has left nothing", func() bool { return slices.Equal(before, tree(t, h)) })
+	await.Until(t, "docker logs has left nothing", func() bool { return slices.Equal(before, tree(t, h)) })
 	if len(c.objects()) != objects {
 		t.Fatalf("%d objects, %d before", len(c.objects()), objects)
 	}
@@ -290,7 +291,7 @@ func TestS3TroubleNeverReachesAContainer(t *testing.T) {
 		t.Fatal("shipped through a proxy that is cut")
 	}
 	p.set(false)
-	eventually(t, "everything is shipped, without a restart", c.shipped)
+	await.Until(t, "everything is shipped, without a restart", c.shipped)
 	wantNumbers(t, "disk", c.onDisk(), lines)
 	wantNumbers(t, "store", c.inStore(), lines)
 }
@@ -304,11 +305,11 @@ func TestWrongCredentialsAreCorrectedWithoutARestart(t *testing.T) {
 	h.credentials("nobody", "wrong")
 	c := h.run("web", []step{out("0 words\n")})
 	c.wait()
-	eventually(t, "the segment is packed", func() bool { f := c.files(); return len(f) == 1 && strings.HasSuffix(f[0], "stop.gz") })
+	await.Until(t, "the segment is packed", func() bool { f := c.files(); return len(f) == 1 && strings.HasSuffix(f[0], "stop.gz") })
 	if err := os.WriteFile(filepath.Join(h.config, "credentials"), good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	wantNumbers(t, "store", c.inStore(), 1)
 }
 
@@ -330,7 +331,7 @@ func TestTheDefaultStoreAndWhoMayRead(t *testing.T) {
 	h.removeLater(id)
 	c := &container{host: h, app: name + "-secret", id: id, script: script}
 	active := "" // its owner is set before its first line is written
-	eventually(t, "the line is on disk", func() bool {
+	await.Until(t, "the line is on disk", func() bool {
 		files := c.files()
 		if len(files) != 1 {
 			return false
@@ -350,7 +351,7 @@ func TestTheDefaultStoreAndWhoMayRead(t *testing.T) {
 	}
 	c.allow("end")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	wantNumbers(t, "store", c.inStore(), 1)
 	for _, path := range tree(t, h) {
 		if b, err := os.ReadFile(path); err == nil && strings.Contains(string(b), secret) {
@@ -369,7 +370,7 @@ func TestPendingSegmentsSurviveThePlugin(t *testing.T) {
 	docker(t, "plugin", "disable", pluginName)
 	p.set(false)
 	docker(t, "plugin", "enable", pluginName)
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	wantNumbers(t, "store", c.inStore(), 1)
 }
 

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // engine is a dockerd of a test's own, beside the machine's, with a containerd
@@ -64,7 +66,7 @@ func startBareEngine(t *testing.T, flags ...string) *engine {
 		}
 	}
 	e.containerd = e.run("containerd", "--config", e.path("config.toml"), "--root", e.path("c"), "--state", e.path("s"), "--address", e.path("c.sock"))
-	eventually(t, "containerd listens", func() bool {
+	await.Until(t, "containerd listens", func() bool {
 		_, err := os.Stat(e.path("c.sock"))
 		return err == nil
 	})
@@ -98,7 +100,7 @@ func (e *engine) run(program string, args ...string) *process {
 func (e *engine) start() {
 	e.Helper()
 	e.launch()
-	eventually(e.T, "the engine answers", func() bool {
+	await.Until(e.T, "the engine answers", func() bool {
 		_, err := tryDocker("version")
 		return err == nil
 	})
@@ -151,7 +153,7 @@ func (e *engine) remove() {
 	for _, pid := range e.processes() {
 		e.Errorf("process %d is left of the engine: killed", pid)
 		syscall.Kill(pid, syscall.SIGKILL)
-		eventually(e.T, "it ends", func() bool { return gone(pid) })
+		await.Until(e.T, "it ends", func() bool { return gone(pid) })
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
@@ -260,7 +262,7 @@ func TestEngineRestartsWithLiveRestore(t *testing.T) {
 			}
 			still := h.run("quiet", append(quiet, step{Rate: 10, Line: "x", Until: "stop"}))
 			for i := range times {
-				eventually(t, "the quiet container's lines are on disk", func() bool {
+				await.Until(t, "the quiet container's lines are on disk", func() bool {
 					return strings.HasSuffix(still.onDisk(), fmt.Sprintf("x %d\n", 200*i+99))
 				})
 				time.Sleep(time.Second) // of load; the moment is the test's input
@@ -271,7 +273,7 @@ func TestEngineRestartsWithLiveRestore(t *testing.T) {
 				}
 				e.stop(tt.sig)
 				if tt.plugin {
-					eventually(t, "the plugin's process ends", func() bool { return gone(pid) })
+					await.Until(t, "the plugin's process ends", func() bool { return gone(pid) })
 				}
 				still.allow(fmt.Sprint("on", i))
 				time.Sleep(scaled(time.Second, 10*time.Second)) // the containers write until their pipes are full
@@ -288,7 +290,7 @@ func TestEngineRestartsWithLiveRestore(t *testing.T) {
 			}
 			still.wantEveryLine(1)
 			for _, c := range load {
-				eventually(t, "everything is shipped", c.shipped)
+				await.Until(t, "everything is shipped", c.shipped)
 				disk, store := audited(t, c.onDisk()), audited(t, c.inStore())
 				t.Logf("%s: %d lines; missing, out of dockerd's hands: %d lines, %d bytes: %v", c.app, disk.Lines, disk.missing(), disk.lost(), disk.Gaps)
 				if d := cmp.Diff(disk, store); d != "" {
@@ -321,7 +323,7 @@ func (h *host) wantNoStreams() {
 			h.Logf("registered are %v, FIFOs are %v; its log:\n%s", entries, fifos, h.log())
 		}
 	}()
-	eventually(h.T, "no stream is registered and no FIFO is left", func() (ok bool) {
+	await.Until(h.T, "no stream is registered and no FIFO is left", func() (ok bool) {
 		var err, fifoErr error
 		entries, err = os.ReadDir(filepath.Join(h.spool, ".streams"))
 		fifos, fifoErr = os.ReadDir(fmt.Sprintf("/proc/%d/root/run/docker/logging", h.process()))
@@ -355,7 +357,7 @@ func TestEngineRestartsWithoutLiveRestore(t *testing.T) {
 		h.wantSealedAndRegistered(0)
 		e.start()
 		for _, c := range containers {
-			eventually(t, "the container writes again", func() bool {
+			await.Until(t, "the container writes again", func() bool {
 				return slices.ContainsFunc(c.files(), func(s string) bool { return strings.HasSuffix(s, ".log") })
 			})
 		}
@@ -377,7 +379,7 @@ func (e *engine) wantLevels(t *testing.T) {
 	line := regexp.MustCompile(`(?m)^time=\S+ level=(\w+) msg="time=\S+ level=(\w+) msg=(.*) plugin=` + id + `$`)
 	levels := map[string]string{"DEBUG": "info", "INFO": "info", "WARN": "error", "ERROR": "error"}
 	var log []byte
-	eventually(t, "the engine's log has a line of INFO and one of WARN", func() bool {
+	await.Until(t, "the engine's log has a line of INFO and one of WARN", func() bool {
 		var err error
 		if log, err = os.ReadFile(e.path("log")); err != nil {
 			t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // exampleEngine has the plugin under its own name, enabled, and emit in the place
@@ -90,7 +92,7 @@ func TestComposeExample(t *testing.T) {
 	for i := range 100 {
 		want = append(want, strconv.Itoa(i)+" x "+strconv.Itoa(i))
 	}
-	eventually(t, "docker compose logs has the first lines", func() bool { return slices.Equal(logs("web"), want[:50]) })
+	await.Until(t, "docker compose logs has the first lines", func() bool { return slices.Equal(logs("web"), want[:50]) })
 	if got := logs("--tail", "3", "web"); !slices.Equal(got, want[47:50]) {
 		t.Errorf("docker compose logs --tail 3 web: %q", got)
 	}
@@ -127,7 +129,7 @@ func TestSwarmExample(t *testing.T) {
 	})
 	docker(t, "stack", "deploy", "--resolve-image", "never", "-c", "../../examples/swarm/stack.yaml", "-c", file, stack)
 	t.Cleanup(func() { docker(t, "stack", "rm", stack) })
-	eventually(t, "each task's lines are there", func() bool {
+	await.Until(t, "each task's lines are there", func() bool {
 		out, err := tryDocker("service", "logs", "--raw", stack+"_web")
 		return err == nil && strings.Count("\n"+out, "\n49 x 49") == 2 && strings.Count("\n"+out, "\n0 x 0") == 2
 	})

@@ -32,6 +32,7 @@ import (
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/store/s3"
 	"github.com/logfast/logfast/driver/store/s3/s3test"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // name is what this run calls its plugin, its image and its containers.
@@ -139,6 +140,8 @@ func tryDocker(args ...string) (string, error) {
 // patience bounds every wait. What takes this long will not come.
 var patience = scaled(60*time.Second, 5*time.Minute)
 
+func init() { await.Patience = patience }
+
 // long makes the chaos tests as long and as busy as "make chaos" wants them.
 var long = os.Getenv("LOGFAST_TEST_LONG") != ""
 
@@ -148,15 +151,6 @@ func scaled[T any](quick, full T) T {
 		return full
 	}
 	return quick
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be that %s", what)
-		}
-	}
 }
 
 // host is an enabled plugin with a spool of its own.
@@ -245,7 +239,7 @@ func (h *host) credentials(id, secret string) {
 func (h *host) process() int {
 	h.Helper()
 	pid := 0
-	eventually(h.T, "the plugin runs", func() bool {
+	await.Until(h.T, "the plugin runs", func() bool {
 		spool, err := os.Stat(h.spool)
 		if err != nil {
 			h.Fatal(err)
@@ -292,7 +286,7 @@ func (h *host) replace(sig syscall.Signal) time.Duration {
 	if err := syscall.Kill(old, sig); err != nil {
 		h.Fatal(err)
 	}
-	eventually(h.T, "the plugin's process ends", func() bool { return gone(old) })
+	await.Until(h.T, "the plugin's process ends", func() bool { return gone(old) })
 	took := time.Since(start)
 	h.process()
 	return took

@@ -20,6 +20,7 @@ import (
 
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // object reads one object of the store, whole.
@@ -60,7 +61,7 @@ func (h *host) incidents() (all []*incident.Event) {
 // objects that it names.
 func (h *host) incident(n int) *incident.Incident {
 	h.Helper()
-	eventually(h.T, "the incident is in the store", func() bool { return len(h.incidents()) >= n })
+	await.Until(h.T, "the incident is in the store", func() bool { return len(h.incidents()) >= n })
 	all := h.incidents()
 	if len(all) != n {
 		h.Fatalf("%d incidents, want %d", len(all), n)
@@ -237,12 +238,12 @@ func TestAKillMakesNoSecondIncident(t *testing.T) {
 	h, _ := enableS3(t, "LOGFAST_QUIET_PERIOD=12s")
 	fail := "10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] \"GET /pay HTTP/1.1\" 503 12\n"
 	c := h.run("web", []step{out(fail), {Await: "two", Stdout: []byte(fail)}, {Await: "three", Stdout: []byte(fail)}, {Await: "end"}})
-	eventually(t, "the first error is on disk", func() bool { return strings.Count(c.onDisk(), " 503 ") == 1 })
+	await.Until(t, "the first error is on disk", func() bool { return strings.Count(c.onDisk(), " 503 ") == 1 })
 	h.replace(syscall.SIGKILL)
 	c.allow("two")
-	eventually(t, "the second error is on disk", func() bool { return strings.Count(c.onDisk(), " 503 ") == 2 })
+	await.Until(t, "the second error is on disk", func() bool { return strings.Count(c.onDisk(), " 503 ") == 2 })
 	h.signal(syscall.SIGHUP)
-	eventually(t, "an operator's seal is in the store", func() bool { return c.ended("manual") == 1 })
+	await.Until(t, "an operator's seal is in the store", func() bool { return c.ended("manual") == 1 })
 	h.replace(syscall.SIGKILL)
 	c.allow("three")
 	in := h.incident(1)
@@ -251,7 +252,7 @@ func TestAKillMakesNoSecondIncident(t *testing.T) {
 	}
 	c.allow("end")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	if all := h.incidents(); len(all) != 1 {
 		t.Errorf("%d incidents of one outage", len(all))
 	}

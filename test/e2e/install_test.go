@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // script runs a script of scripts/ and returns what it printed.
@@ -72,7 +74,7 @@ func TestInstalledUpgradedAndUninstalled(t *testing.T) {
 
 	c := h.runDefault("web", []step{{Rate: 1000, Line: "x", Until: "stop"}})
 	for _, next := range []struct{ ref, version string }{{second, "0.2.0"}, {first, "0.1.0"}} {
-		eventually(t, "the container's lines are on disk", func() bool { return len(c.files()) > 0 })
+		await.Until(t, "the container's lines are on disk", func() bool { return len(c.files()) > 0 })
 		script(t, "install.sh", "--apply", "--name", name, "--from", next.ref)
 		if got := h.version(); got != next.version { // also: the directories are set again
 			t.Fatalf("version %s runs, want %s", got, next.version)
@@ -80,7 +82,7 @@ func TestInstalledUpgradedAndUninstalled(t *testing.T) {
 	}
 	c.allow("stop")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	text := c.onDisk()
 	if !strings.HasPrefix(text, "<") {
 		t.Errorf("the setting format=syslog is lost: %.80s", text)
@@ -156,7 +158,7 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 	wantLife := func(t *testing.T) {
 		t.Helper()
 		lives++
-		eventually(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == lives })
+		await.Until(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == lives })
 	}
 	wantLife(t)
 	wantDown := func(t *testing.T) {
@@ -192,7 +194,7 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 			}
 			run(t, "mkdir", "-p", spool, h.config) // scripts/install.sh has systemd do this
 		})
-		eventually(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == 1 })
+		await.Until(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == 1 })
 		lives = 1
 	})
 	t.Run("a mount is gone", func(t *testing.T) {
@@ -206,7 +208,7 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 			return err == nil
 		}
 		panicked := false
-		eventually(t, "the engine answers or ends", func() bool {
+		await.Until(t, "the engine answers or ends", func() bool {
 			select {
 			case <-e.dockerd.exited:
 				panicked = true
@@ -227,7 +229,7 @@ func TestTheEngineAlwaysBoots(t *testing.T) {
 			docker(t, "plugin", "enable", "--timeout", "0", name)
 			docker(t, "start", c.id)
 		}
-		eventually(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == 1 })
+		await.Until(t, "the container runs and its line is on disk", func() bool { return running() && strings.Count(c.onDisk(), "one") == 1 })
 	})
 	t.Run("the plugin is missing", func(t *testing.T) {
 		docker(t, "stop", c.id)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // message is what Docker shows of one record.
@@ -174,7 +176,7 @@ func compareDrivers(h *host, rnd *rand.Rand, try int) bool {
 		}
 	}
 	for _, c := range []*container{ours, theirs} {
-		eventually(h.T, c.app+" has printed everything", lastLine(c))
+		await.Until(h.T, c.app+" has printed everything", lastLine(c))
 	}
 	if !compareLogs(h, rnd, ours, theirs, 8) {
 		return false

@@ -25,6 +25,8 @@ import (
 
 	"github.com/docker/docker/pkg/stdcopy"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // The tests of docker logs. moby-logs.txt says which of moby's own tests they
@@ -290,7 +292,7 @@ func testSince(h *host) {
 
 func testSinceFuture(h *host) {
 	c := h.run("future", []step{{Count: 10, Rate: 10, Line: "log"}})
-	eventually(h.T, "the first line is there", func() bool { stdout, _ := c.logs(); return stdout != "" })
+	await.Until(h.T, "the first line is there", func() bool { stdout, _ := c.logs(); return stdout != "" })
 	since := c.stamps()[0].Add(450 * time.Millisecond)
 	got := c.follow("-t", "--since", since.Format(time.RFC3339Nano)).end()
 	if lines := strings.Count(got, "\n"); lines < 3 || lines > 7 || !strings.HasSuffix(got, " 9 log 9\n") {
@@ -402,19 +404,19 @@ func testFollowers(h *host) {
 	if err := watch.Start(); err != nil {
 		h.Fatal(err)
 	}
-	eventually(h.T, "docker attach is attached", func() bool { return events.String() != "" })
+	await.Until(h.T, "docker attach is attached", func() bool { return events.String() != "" })
 	if err := watch.Process.Kill(); err != nil {
 		h.Error(err)
 	}
 	_ = watch.Wait() // it was killed
 	c.allow("go")
-	eventually(h.T, "segments are uploaded", func() bool {
+	await.Until(h.T, "segments are uploaded", func() bool {
 		uploaded, err := filepath.Glob(filepath.Join(c.dir(), "*.uploaded.gz"))
 		return err == nil && len(uploaded) > 2
 	})
 	late := c.follow("--tail", "5")
 	h.signal(syscall.SIGHUP)
-	eventually(h.T, "a late follower follows", func() bool { return late.stdout.String() != "" })
+	await.Until(h.T, "a late follower follows", func() bool { return late.stdout.String() != "" })
 	c.allow("end")
 	c.wait()
 	want := countedFrom(0, lines) + "the end\n"
@@ -447,20 +449,20 @@ func testClientsGone(h *host) {
 	busy := h.run("busy", []step{{Count: 100_000, Rate: 100, Line: "="}})
 	silent := h.run("silent", []step{out("0 =\n"), {Await: "end"}})
 	for _, c := range []*container{busy, silent} {
-		eventually(h.T, "it has a line", func() bool { stdout, _ := c.logs(); return stdout != "" })
+		await.Until(h.T, "it has a line", func() bool { stdout, _ := c.logs(); return stdout != "" })
 	}
 	before := h.open()
 	var clients []*following
 	for range 8 {
 		clients = append(clients, busy.follow(), silent.follow())
 	}
-	eventually(h.T, "they are all there", func() bool { return h.open() >= before+len(clients) })
+	await.Until(h.T, "they are all there", func() bool { return h.open() >= before+len(clients) })
 	for _, f := range clients {
 		f.cmd.Process.Kill()
 		f.cmd.Wait()
 	}
 	// Docker's client keeps two connections for later.
-	eventually(h.T, "they are all gone", func() bool { return h.open() <= before+2 })
+	await.Until(h.T, "they are all gone", func() bool { return h.open() <= before+2 })
 }
 
 func testRaw(h *host) {
@@ -492,11 +494,11 @@ func testNoCopy(h *host) {
 func TestLogsAfterThePluginWasKilled(t *testing.T) {
 	h := enable(t)
 	c := h.run("killed", []step{out("before\n"), {Await: "go"}, out("after\n"), {Await: "end"}}, "max-size=64KiB")
-	eventually(h.T, "the first line is there", func() bool { stdout, _ := c.logs(); return stdout == "before\n" })
+	await.Until(h.T, "the first line is there", func() bool { stdout, _ := c.logs(); return stdout == "before\n" })
 	h.signal(syscall.SIGKILL)
 	c.allow("go")
 	h.process() // it is back
-	eventually(h.T, "both lines are there", func() bool { stdout, _, err := tryLogs(c.id); return err == nil && stdout == "before\nafter\n" })
+	await.Until(h.T, "both lines are there", func() bool { stdout, _, err := tryLogs(c.id); return err == nil && stdout == "before\nafter\n" })
 	c.allow("end")
 	c.wait()
 	c.wantLogs("before\nafter\n", "")
@@ -516,15 +518,15 @@ func TestLogsSayWhatWasPruned(t *testing.T) {
 	all := func(ok func(c *container) bool) func() bool {
 		return func() bool { return ok(c) && ok(fetched) }
 	}
-	eventually(t, "the first line is there", all(func(c *container) bool { return len(c.files()) == 1 }))
+	await.Until(t, "the first line is there", all(func(c *container) bool { return len(c.files()) == 1 }))
 	h.signal(syscall.SIGHUP)
-	eventually(t, "it is uploaded", all((*container).shipped))
+	await.Until(t, "it is uploaded", all((*container).shipped))
 	for _, c := range both {
 		c.allow("go")
 	}
-	eventually(t, "the second line is there", all(func(c *container) bool { stdout, _ := c.logs(); return strings.HasSuffix(stdout, "second\n") }))
+	await.Until(t, "the second line is there", all(func(c *container) bool { stdout, _ := c.logs(); return strings.HasSuffix(stdout, "second\n") }))
 	h.replace(syscall.SIGKILL) // the next life prunes
-	eventually(t, "the first is pruned", all(func(c *container) bool { return len(c.files()) == 1 }))
+	await.Until(t, "the first is pruned", all(func(c *container) bool { return len(c.files()) == 1 }))
 	fetched.wantLogs("first\nsecond\n", "")
 	fetched.wantLogs("first\nsecond\n", "", "--tail", "2")
 	fetched.wantLogs("second\n", "", "--tail", "1")
@@ -538,9 +540,9 @@ func TestLogsSayWhatWasPruned(t *testing.T) {
 		c.wait()
 	}
 	// Of a container that has ended, nothing is left here in the end.
-	eventually(t, "the rest is uploaded", fetched.shipped)
+	await.Until(t, "the rest is uploaded", fetched.shipped)
 	h.replace(syscall.SIGKILL)
-	eventually(t, "all is pruned", func() bool { return len(fetched.files()) == 0 })
+	await.Until(t, "all is pruned", func() bool { return len(fetched.files()) == 0 })
 	fetched.wantLogs("first\nsecond\n", "")
 }
 
@@ -557,13 +559,13 @@ func TestLogs_SayWhatWasPrunedAfterARestart(t *testing.T) {
 	each := func(ok func(c *container) bool) func() bool {
 		return func() bool { return !slices.ContainsFunc(printed, func(c *container) bool { return !ok(c) }) }
 	}
-	eventually(t, "the first lines are there", each(func(c *container) bool { return len(c.files()) == 1 }))
+	await.Until(t, "the first lines are there", each(func(c *container) bool { return len(c.files()) == 1 }))
 	h.signal(syscall.SIGHUP)
-	eventually(t, "they are uploaded", each((*container).shipped))
+	await.Until(t, "they are uploaded", each((*container).shipped))
 	for range 2 { // the first start deletes, the second one finds nothing
 		docker(t, "plugin", "disable", "-f", pluginName)
 		docker(t, "plugin", "enable", "--timeout", "0", pluginName)
-		eventually(t, "they are pruned", each(func(c *container) bool { return len(c.files()) == 0 }))
+		await.Until(t, "they are pruned", each(func(c *container) bool { return len(c.files()) == 0 }))
 	}
 	notice := regexp.MustCompile(
 		`^logfast: lines before \S+ are no longer on this host; what was uploaded is in the store\n$`)
@@ -576,7 +578,7 @@ func TestLogs_SayWhatWasPrunedAfterARestart(t *testing.T) {
 	never.wantLogs("", "")
 	running.allow("go")
 	fetched.allow("go")
-	eventually(t, "the running ones go on", func() bool {
+	await.Until(t, "the running ones go on", func() bool {
 		stdout, _ := running.logs()
 		last, _ := fetched.logs("--tail", "1")
 		return stdout == "second\n" && last == "second\n"
@@ -612,9 +614,9 @@ func TestLogsReadLargeObjects(t *testing.T) {
 	}
 	c := h.run("large", steps, "read-archive=true")
 	c.wait()
-	eventually(t, "everything is uploaded", c.shipped)
+	await.Until(t, "everything is uploaded", c.shipped)
 	h.replace(syscall.SIGKILL) // the next life prunes
-	eventually(t, "all is pruned", func() bool { return len(c.files()) == 0 })
+	await.Until(t, "all is pruned", func() bool { return len(c.files()) == 0 })
 	objects := c.objects()
 	if len(objects) == 0 {
 		t.Fatal("no object")

@@ -19,6 +19,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // bot is a receiver of webhooks that does what docs/notify.md tells a receiver
@@ -122,7 +123,7 @@ func TestAnErrorOnTheEngineIsTold(t *testing.T) {
 	arrives(t, "the mail", box.Got())
 	arrives(t, "an attempt", hook.Got())
 	// A mail that the server has and that is not marked yet would come twice.
-	eventually(t, "the mail is marked", func() bool {
+	await.Until(t, "the mail is marked", func() bool {
 		marked, _ := filepath.Glob(filepath.Join(h.spool, ".outbox", "smtp-*", "*.told-*"))
 		return len(marked) == 1
 	})
@@ -152,7 +153,7 @@ func TestAnErrorOnTheEngineIsTold(t *testing.T) {
 	}
 	c.allow("end")
 	c.wait()
-	eventually(t, "everything is shipped", c.shipped)
+	await.Until(t, "everything is shipped", c.shipped)
 	if n := len(box.Mails()); n != 2 {
 		t.Errorf("%d mails", n)
 	}
@@ -180,7 +181,7 @@ func TestNotifyTest_OnTheEngine(t *testing.T) {
 	}
 	docker(t, "plugin", "disable", pluginName)
 	docker(t, "plugin", "enable", "--timeout", "0", pluginName)
-	eventually(t, "the plugin answers", func() bool {
+	await.Until(t, "the plugin answers", func() bool {
 		_, _, status := h.logfast("status")
 		return status == 0
 	})

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -74,7 +75,7 @@ func (h *host) get(path string) (int, string) {
 func TestOperating(t *testing.T) {
 	h, p := enableS3(t, "LOGFAST_METRICS=127.0.0.1:"+freePort(t), "LOGFAST_STALL=2s")
 	c := h.run("web", []step{out("one\ntwo\n" + serverError), {Await: "more"}, out("three\n"), {Await: "end"}, out("four\n")})
-	eventually(t, "its lines are on disk", func() bool { return strings.Count(c.onDisk(), "\n") == 3 })
+	await.Until(t, "its lines are on disk", func() bool { return strings.Count(c.onDisk(), "\n") == 3 })
 
 	t.Run("status", func(t *testing.T) {
 		h, c := h.in(t), c.in(t)
@@ -100,7 +101,7 @@ func TestOperating(t *testing.T) {
 		}
 		// What is written right before it is in it, by the id's beginning too.
 		c.allow("more")
-		eventually(t, "the line is written", func() bool { return strings.Contains(docker(t, "logs", c.id), "three") })
+		await.Until(t, "the line is written", func() bool { return strings.Contains(docker(t, "logs", c.id), "three") })
 		out, errs, status := h.logfast("flush", "--json", c.id[:7])
 		var seg control.Segment
 		if err := json.Unmarshal([]byte(out), &seg); err != nil || status != 0 {
@@ -168,7 +169,7 @@ func TestOperating(t *testing.T) {
 		defer p.set(false)
 		c.allow("end")
 		c.wait()
-		eventually(t, "it is unhealthy", func() bool { status, _ := h.get("/healthz"); return status == http.StatusServiceUnavailable })
+		await.Until(t, "it is unhealthy", func() bool { status, _ := h.get("/healthz"); return status == http.StatusServiceUnavailable })
 		out, errs, status := h.logfast("status")
 		if status != 1 || !strings.Contains(errs, "nothing was uploaded for") || !strings.Contains(out, "unhealthy") {
 			t.Errorf("status %d\n%s%s", status, out, errs)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // removeVisible is rm -rf of all in the spool that a shell's * names.
@@ -52,38 +54,38 @@ func TestPaths_FilesAreRemovedUnderARunningContainer(t *testing.T) {
 			grown := func(what string) {
 				t.Helper()
 				before := h.status().Captured.Lines
-				eventually(t, "lines are written after "+what, func() bool { return h.status().Captured.Lines > before+500 })
+				await.Until(t, "lines are written after "+what, func() bool { return h.status().Captured.Lines > before+500 })
 			}
 			active := filepath.Join(c.dir(), c.app+".log")
-			eventually(t, "the active file is there", func() bool { return os.Remove(active) == nil })
+			await.Until(t, "the active file is there", func() bool { return os.Remove(active) == nil })
 			grown("rm of the active file")
-			eventually(t, "it is saved and shipped", func() bool {
+			await.Until(t, "it is saved and shipped", func() bool {
 				return slices.ContainsFunc(c.files(), func(s string) bool { return strings.HasSuffix(s, "-recover.uploaded.gz") })
 			})
 			for _, all := range []bool{false, true} {
-				eventually(t, "nothing waits for the store", func() bool { return h.status().Pending.Segments == 0 })
+				await.Until(t, "nothing waits for the store", func() bool { return h.status().Pending.Segments == 0 })
 				if h.removeVisible(); all {
 					for _, own := range []string{".streams", ".incidents", ".outbox", ".control", ".lock", ".reserve", ".logfast.log"} {
 						removeAll(t, filepath.Join(h.spool, own))
 					}
-					eventually(t, "the commands are answered again", func() bool { _, _, status := h.logfast("status"); return status == 0 })
+					await.Until(t, "the commands are answered again", func() bool { _, _, status := h.logfast("status"); return status == 0 })
 				}
 				grown("rm -rf of the spool's contents")
 				if out := docker(t, "logs", "--tail", "1", c.id); len(out) == 0 {
 					t.Error("docker logs says nothing")
 				}
 			}
-			eventually(t, "the stream is registered again", func() bool {
+			await.Until(t, "the stream is registered again", func() bool {
 				cursors, _ := filepath.Glob(filepath.Join(h.spool, ".streams", "*"))
 				return len(cursors) == 2
 			})
 			before := h.status().Captured
 			h.replace(syscall.SIGKILL)
-			eventually(t, "the commands are answered", func() bool { _, _, status := h.logfast("status"); return status == 0 })
+			await.Until(t, "the commands are answered", func() bool { _, _, status := h.logfast("status"); return status == 0 })
 			grown("the kill")
 			c.allow("stop")
 			c.wait()
-			eventually(t, "everything is shipped", func() bool {
+			await.Until(t, "everything is shipped", func() bool {
 				return !slices.ContainsFunc(c.files(), func(s string) bool { return !strings.HasSuffix(s, ".uploaded.gz") })
 			})
 			got := audited(t, c.inStore())

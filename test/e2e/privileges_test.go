@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // privileges are what docker plugin install asks the operator for, and no more.
@@ -159,7 +161,7 @@ func TestThePropagatedMountIsNeeded(t *testing.T) {
 	c := &container{host: v.host, app: v.name, script: v.script([]step{out("one\n"), {Await: "upgraded"}, out("two\n")})}
 	c.id = docker(t, "run", "-d", "--name", v.name, "--network", "none", "--log-driver", v.name, "-v", c.script+":/script:ro", image)
 	t.Cleanup(func() { docker(t, "rm", "-f", c.id) })
-	eventually(t, "the first line is there", func() bool { return strings.Contains(c.onDisk(), " one\n") })
+	await.Until(t, "the first line is there", func() bool { return strings.Contains(c.onDisk(), " one\n") })
 	docker(t, "plugin", "disable", "-f", v.name)
 	docker(t, "plugin", "upgrade", "--skip-remote-check", "--grant-all-permissions", v.name, ref+"2")
 	v.enable()

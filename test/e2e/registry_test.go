@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -25,7 +26,7 @@ func TestARegistryThatIsLost(t *testing.T) {
 	}
 	docker(t, "plugin", "enable", pluginName)
 	var s control.Status
-	eventually(t, "the container is read", func() bool {
+	await.Until(t, "the container is read", func() bool {
 		s = h.status()
 		return len(s.Streams) == 1 && s.Streams[0].Lines > 20_000 // more than waited
 	})

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/control"
 )
 
@@ -20,8 +21,8 @@ import (
 func TestSettings_WrongOnesStopNoContainer(t *testing.T) {
 	h := enable(t, "LOGFAST_MAX_DELAY=2m")
 	c := h.run("web", []step{out("one\n"), {Await: "more"}, {Line: "two", Until: "end"}})
-	eventually(t, "its first line is on disk", func() bool { return strings.Contains(c.onDisk(), "one") })
-	eventually(t, "the right settings are kept", func() bool {
+	await.Until(t, "its first line is on disk", func() bool { return strings.Contains(c.onDisk(), "one") })
+	await.Until(t, "the right settings are kept", func() bool {
 		b, _ := os.ReadFile(filepath.Join(h.spool, ".settings.json"))
 		return strings.Contains(string(b), "2m")
 	})
@@ -34,7 +35,7 @@ func TestSettings_WrongOnesStopNoContainer(t *testing.T) {
 	h.set()
 	docker(t, "plugin", "enable", "--timeout", "0", pluginName)
 	c.allow("more")
-	eventually(t, "4 MB of its later lines are on disk", func() bool { return len(c.onDisk()) > 4<<20 }) // more than a FIFO holds
+	await.Until(t, "4 MB of its later lines are on disk", func() bool { return len(c.onDisk()) > 4<<20 }) // more than a FIFO holds
 	c.allow("end")
 	other := h.run("db", []step{out("three\n")})
 	other.wait()
@@ -76,11 +77,11 @@ func TestOptions_HostileOnesCostTheirOwnContainersAlone(t *testing.T) {
 	for i := range 8 {
 		slow = append(slow, h.run(fmt.Sprintf("slow%d", i), []step{{Line: strings.Repeat("ab", 8000), Until: "end"}}, "pattern=(?:(.{0,20}){0,40})="))
 	}
-	eventually(t, "the slow ones write", func() bool { return len(slow[7].onDisk()) > 0 })
+	await.Until(t, "the slow ones write", func() bool { return len(slow[7].onDisk()) > 0 })
 	c := h.run("web", []step{out("one\n"), {Await: "more"}, out("two\n"), {Await: "end"}})
-	eventually(t, "the first line is on disk", func() bool { return strings.Contains(c.onDisk(), "one") })
+	await.Until(t, "the first line is on disk", func() bool { return strings.Contains(c.onDisk(), "one") })
 	c.allow("more")
-	eventually(t, "the second line is on disk", func() bool { return strings.Contains(c.onDisk(), "two") })
+	await.Until(t, "the second line is on disk", func() bool { return strings.Contains(c.onDisk(), "two") })
 	c.allow("end")
 	for _, s := range slow {
 		s.allow("end")

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // soaked is a container of the soak, and what it writes.
@@ -45,7 +46,7 @@ func shortLived(h *host, n int) soaked {
 // account fails unless files and objects have every line of the container once.
 func (s *soaked) account() {
 	s.Helper()
-	eventually(s.T, "everything is shipped", s.shipped)
+	await.Until(s.T, "everything is shipped", s.shipped)
 	for where, text := range map[string]string{"disk": s.onDisk(), "store": s.inStore()} {
 		if d := cmp.Diff(audit{Lines: s.lines}, audited(s.T, text)); d != "" {
 			s.Errorf("%s, %s: -want +got\n%s", s.app, where, d)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // archive is an unpacked release: the scripts beside the plugin's tree.
@@ -131,7 +133,7 @@ func TestInstall_UpgradesToATree(t *testing.T) {
 	wantSettings(t, name, append(kept, "LOGFAST_EXTRA=x")...)
 	stopped := h.run("stopped", []step{{Rate: 100, Line: "x", Until: "never"}})
 	c := h.run("web", []step{{Rate: 1000, Line: "x", Until: "stop"}})
-	eventually(t, "the container's lines are on disk", func() bool { return len(c.files()) > 0 })
+	await.Until(t, "the container's lines are on disk", func() bool { return len(c.files()) > 0 })
 
 	before := settings(t, name)
 	out := second.mustInstall(t, "LOGFAST_STALL=20m")
@@ -158,7 +160,7 @@ func TestInstall_UpgradesToATree(t *testing.T) {
 	wantSettings(t, name, append(kept, "LOGFAST_STALL=20m", "LOGFAST_REDACT=")...)
 
 	lines := len(strings.Split(docker(t, "logs", c.id), "\n"))
-	eventually(t, "docker logs shows more", func() bool { return strings.Count(docker(t, "logs", c.id), "\n") > lines })
+	await.Until(t, "docker logs shows more", func() bool { return strings.Count(docker(t, "logs", c.id), "\n") > lines })
 	docker(t, "stop", "-t", "1", stopped.id) // does not hang
 	docker(t, "logs", stopped.id)
 	wantNumbered(t, stopped.onDisk())

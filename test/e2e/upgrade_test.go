@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // registry is a running registry of images and plugins on loopback, which an
@@ -63,7 +65,7 @@ func startRegistry(t *testing.T) *registry {
 			t.Logf("the registry said %s", output.String())
 		}
 	})
-	eventually(t, "the registry listens", func() bool {
+	await.Until(t, "the registry listens", func() bool {
 		c, err := net.Dial("tcp", r.address)
 		if err == nil {
 			c.Close()

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // Poller tells readers when their FIFOs have something for them. One thread
@@ -64,10 +66,7 @@ func (p *Poller) run() {
 			r := p.readers[e.Fd]
 			p.mu.Unlock()
 			if r != nil {
-				select {
-				case r.ready <- struct{}{}:
-				default: // it has not looked at the last one yet
-				}
+				wake.Up(r.ready)
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // TestServicesOfOnesOwn posts through real services whose URLs let one say
@@ -38,8 +39,8 @@ func TestServicesOfOnesOwn(t *testing.T) {
 			b := newBox(t, targets(t, strings.Replace(form, "HOST", strings.TrimPrefix(r.URL, "http://"), 1))...).start()
 			defer b.end()
 			b.add(outage(incident.TypeShipped))
-			await(t, "a message", r.Got())
-			eventually(t, "it is told", func() bool { return b.Health()[0].Told == 1 })
+			receive(t, "a message", r.Got())
+			await.Until(t, "it is told", func() bool { return b.Health()[0].Told == 1 })
 			got := r.Requests()[0]
 			all := got.Header.Get("Title") + " " + string(got.Body)
 			for _, want := range []string{"checkout: 502 GET /orders/{n}, 37 errors on web-1", "logfast incident 20261123T190301.123456Z-k3j2", "shop-checkout-1"} {
@@ -91,8 +92,8 @@ func TestSlackDiscordAndTeams(t *testing.T) {
 			e := outage(incident.TypeShipped)
 			e.Data.Samples[0].Text = "look <!channel> & @everyone"
 			b.add(e)
-			await(t, "a message", r.Got())
-			eventually(t, "it is told", func() bool { return b.Health()[0].Told == 1 })
+			receive(t, "a message", r.Got())
+			await.Until(t, "it is told", func() bool { return b.Health()[0].Told == 1 })
 			if n := len(r.Requests()); n != 1 {
 				t.Errorf("%d requests", n)
 			}

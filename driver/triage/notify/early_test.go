@@ -9,6 +9,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // TestEarlyNotice_HasAnIDOfItsOwn: a receiver that drops events whose source and ID
@@ -43,9 +44,9 @@ func TestEarlyNotice_HasAnIDOfItsOwn(t *testing.T) {
 		b.start()
 		b.add(&opened) // what waits already does not wait twice
 		b.add(shipped)
-		await(t, "one", r.Got())
-		await(t, "the other", r.Got())
-		eventually(t, "both are sent", func() bool { return b.Health()[0].Told == 2 })
+		receive(t, "one", r.Got())
+		receive(t, "the other", r.Got())
+		await.Until(t, "both are sent", func() bool { return b.Health()[0].Told == 2 })
 		b.end()
 		seen := map[string]string{}
 		for _, q := range r.Requests()[before:] {

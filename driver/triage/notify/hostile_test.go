@@ -304,7 +304,7 @@ func TestDefuse_WhatIsSent(t *testing.T) {
 		e.Data.Samples[0].Container, e.Data.Containers[0].Name, e.Data.Containers[0].Image = evil, evil, evil
 		e.Data.Objects[0].Key = evil
 		b.add(e)
-		await(t, "a message", r.Got())
+		receive(t, "a message", r.Got())
 		b.end()
 		got := r.Requests()[0]
 		all := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(got.Header.Get("Title") + string(got.Body))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // URLs as the services show them. The tokens are invented.
@@ -176,8 +177,8 @@ func TestIncoming_EachServiceTakesTheMessage(t *testing.T) {
 			e.Data.Samples[0].Text = "look <!channel> & @everyone [a](https://b) " + strings.Repeat("é😀", 200)
 			e.Data.Samples[0].Context = strings.Repeat(strings.Repeat("😀", 400)+"\n", 4)
 			b.add(e)
-			await(t, "a message", r.Got())
-			eventually(t, "it is told", func() bool { return b.Health()[0].Told+b.Health()[0].Failed == 1 })
+			receive(t, "a message", r.Got())
+			await.Until(t, "it is told", func() bool { return b.Health()[0].Told+b.Health()[0].Failed == 1 })
 			if h := b.Health()[0]; h.LastError != nil {
 				t.Fatal(h.LastError)
 			}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 )
 
 func certificate(t *testing.T) *tls.Config {
@@ -56,7 +57,7 @@ func TestAMail(t *testing.T) {
 	e.Data.Fingerprints[0].App = "größe" // neither header nor body is ASCII
 	e.Data.Samples[0].Text = "." + strings.Repeat("x", 1500)
 	b.add(e)
-	await(t, "a mail", m.Got())
+	receive(t, "a mail", m.Got())
 	got := m.Mails()[0]
 	subject, err := new(mime.WordDecoder).DecodeHeader(got.Header.Get("Subject"))
 	if err != nil || subject != "größe: 502 GET /orders/{n}, 37 errors on web-1" {
@@ -88,7 +89,7 @@ func TestAMail(t *testing.T) {
 		}
 	}
 	await2 := b.Health
-	eventually(t, "it is told", func() bool { return await2()[0].Told == 1 })
+	await.Until(t, "it is told", func() bool { return await2()[0].Told == 1 })
 	if len(m.Mails()) != 1 {
 		t.Errorf("%d mails", len(m.Mails()))
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"path"
 	"slices"
@@ -15,7 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/backoff"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // What waits is bounded: a target that is dead for longer, or is told more, has
@@ -33,12 +34,12 @@ const (
 	maxKept   = 10_000
 )
 
-// The pauses between attempts: they double, and are by chance between half and
-// all of that.
+// pauses are those between two attempts.
+var pauses = backoff.Bounds{First: time.Second, Max: maxPause}
+
 const (
-	firstPause = time.Second
-	maxPause   = 5 * time.Minute
-	maxAfter   = time.Hour // of what a receiver may ask for
+	maxPause = 5 * time.Minute
+	maxAfter = time.Hour // of what a receiver may ask for
 )
 
 // queue is one target's part of the outbox.
@@ -133,15 +134,8 @@ func (q *queue) add(e *incident.Event, body []byte) error {
 	q.waiting = append(q.waiting, added)
 	q.bytes += added.size
 	q.bound(time.Now())
-	notify(q.wake)
+	wake.Up(q.wake)
 	return nil
-}
-
-func notify(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // the wake-up that is pending will see this too
-	}
 }
 
 // run tells what waits, one message at a time, until ctx ends.
@@ -313,13 +307,13 @@ func (q *queue) settle(work []*entry, err error, cut bool) {
 		return
 	}
 	q.failures++
-	pause := max(backoff(q.failures), min(r.after, maxAfter))
+	pause := max(pauses.Pause(q.failures), min(r.after, maxAfter))
 	q.notBefore = now.Add(pause)
 	if !q.target.folds {
 		e := work[0]
 		e.failures++
 		e.err = err
-		e.notBefore = now.Add(max(backoff(e.failures), pause))
+		e.notBefore = now.Add(max(pauses.Pause(e.failures), pause))
 		if q.failures < e.failures { // others went through since: it is this one
 			q.notBefore = now.Add(webhookGap)
 		}
@@ -464,14 +458,4 @@ func (o *Outbox) pruneOthers(now time.Time) {
 		}
 		durable.Unlink(o.dir, d.Name()) //nolint:errcheck // it is not empty yet
 	}
-}
-
-// backoff is the pause after so many failures.
-func backoff(failures int) time.Duration {
-	d := firstPause
-	for ; failures > 1 && d < maxPause; failures-- {
-		d *= 2
-	}
-	d = min(d, maxPause)
-	return d/2 + rand.N(d/2+1)
 }

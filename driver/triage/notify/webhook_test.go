@@ -19,6 +19,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // read makes the targets of a file's text; the test fails where it is wrong.
@@ -33,21 +34,12 @@ func targets(t *testing.T, text string) []*Target {
 
 const patience = 20 * time.Second
 
-func await(t *testing.T, what string, got <-chan struct{}) {
+func receive(t *testing.T, what string, got <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-got:
 	case <-time.After(patience):
 		t.Fatalf("%s: nothing came", what)
-	}
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never came to be that %s", what)
-		}
 	}
 }
 
@@ -60,7 +52,7 @@ func TestAWebhookGetsTheCloudEvent(t *testing.T) {
 	b := newBox(t, targets(t, r.URL+`/hooks/logfast?x=y secret=`+oldSecret+` secret="`+newSecret+`" header="Authorization: Bearer t" header="X-Team: ops"`)...).start()
 	defer b.end()
 	want := b.add(outage(incident.TypeShipped))
-	await(t, "the event", r.Got())
+	receive(t, "the event", r.Got())
 	got := r.Requests()[0]
 	for _, secret := range []string{oldSecret, ""} {
 		check, err := standardwebhooks.NewWebhook(secret)
@@ -140,11 +132,11 @@ func TestAReceiverInTroubleGetsItInTheEnd(t *testing.T) {
 			b.start()
 			defer b.end()
 			b.add(outage(incident.TypeShipped))
-			await(t, "the first attempt", r.Got())
-			await(t, "the second", r.Got())
+			receive(t, "the first attempt", r.Got())
+			receive(t, "the second", r.Got())
 			r.Answer(nil)
-			await(t, "the third", r.Got())
-			eventually(t, "it is told", func() bool { return b.Health()[0].Told == 1 })
+			receive(t, "the third", r.Got())
+			await.Until(t, "it is told", func() bool { return b.Health()[0].Told == 1 })
 			if h := b.Health()[0]; h.Failed < 2 || h.LastError != nil || h.Waiting != 0 {
 				t.Errorf("%+v", h)
 			}
@@ -181,9 +173,9 @@ func TestAReceiverThatIsGoneIsToldNothing(t *testing.T) {
 	defer b.end()
 	b.add(event(1, incident.TypeShipped, "a"))
 	b.add(event(2, incident.TypeShipped, "a"))
-	await(t, "one attempt each", r.Got())
-	await(t, "one attempt each", r.Got())
-	eventually(t, "both are given up", func() bool { h := b.Health()[0]; return h.GivenUp == 2 && h.Waiting == 0 })
+	receive(t, "one attempt each", r.Got())
+	receive(t, "one attempt each", r.Got())
+	await.Until(t, "both are given up", func() bool { h := b.Health()[0]; return h.GivenUp == 2 && h.Waiting == 0 })
 }
 
 func TestRetryAfter(t *testing.T) {
