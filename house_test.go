@@ -12,7 +12,7 @@ import (
 // each other: capture, ship and read meet in the spool and nowhere else.
 var layers = [][]string{
 	{"internal", "bench/lines"},
-	{"driver/format"},
+	{"driver/format", "driver/settings"},
 	{"driver/store"},
 	{"driver/spool"},
 	{"driver/triage"},

@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/refused"
@@ -28,10 +29,10 @@ import (
 
 // sourceFlags say where the archive is.
 type sourceFlags struct {
-	Store   string `group:"Which archive" placeholder:"URL" help:"The store: s3://bucket/prefix or file:///directory. Default: LOGFAST_STORE."`
+	Store   string `group:"Which archive" placeholder:"URL" help:"The store: s3://bucket/prefix or file:///directory. Default: ${store}."`
 	Config  string `group:"Which archive" placeholder:"FILE" help:"The plugin's settings, NAME=value a line; - is standard input. Default: the environment."`
-	Spool   string `group:"Which archive" placeholder:"DIR" help:"The spool. Default: LOGFAST_SPOOL, or /var/log/logfast where that can be read."`
-	Key     string `group:"Which archive" placeholder:"TEMPLATE" help:"Template of the store's keys. Default: LOGFAST_KEY."`
+	Spool   string `group:"Which archive" placeholder:"DIR" help:"The spool. Default: ${spool}, or ${spool_default} where that can be read."`
+	Key     string `group:"Which archive" placeholder:"TEMPLATE" help:"Template of the store's keys. Default: ${key}."`
 	NoStore bool   `group:"Which archive" help:"Only the spool."`
 	NoSpool bool   `group:"Which archive" help:"Only the store."`
 }
@@ -167,18 +168,18 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	settings, err := plugin.ReadConfig(environ)
+	plugins, err := plugin.ReadConfig(environ)
 	if err != nil {
 		return err
 	}
-	cfg := archive.Config{Key: settings.Key, Warn: func(err error) { d.screen.say("%v", err) }}
+	cfg := archive.Config{Key: plugins.Key, Warn: func(err error) { d.screen.say("%v", err) }}
 	var names, missing []string
 	if f.NoSpool && f.NoStore {
 		return errors.New("--no-spool and --no-store leave nothing to read: take one of them away")
 	}
 	if !f.NoSpool {
-		dir := settings.Spool
-		asked := f.Spool != "" || value(environ, "LOGFAST_SPOOL") != ""
+		dir := plugins.Spool
+		asked := f.Spool != "" || value(environ, settings.Spool) != ""
 		switch cfg.Spool, err = spool.OpenView(dir); {
 		case err == nil:
 			d.close = append(d.close, cfg.Spool.Close)
@@ -195,13 +196,13 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		}
 	}
 	if !f.NoStore {
-		named := value(environ, "LOGFAST_STORE") != ""
-		store, closeStore, err := settings.OpenArchive(d.ctx)
+		named := value(environ, settings.Store) != ""
+		store, closeStore, err := plugins.OpenArchive(d.ctx)
 		switch {
 		case err == nil:
 			cfg.Store = store
 			d.close = append(d.close, closeStore)
-			names = append(names, "the store "+storeName(settings))
+			names = append(names, "the store "+storeName(plugins))
 		case !named && errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, "no store is named")
 		case !named && errors.Is(err, fs.ErrPermission):
@@ -237,14 +238,14 @@ func (d *desk) closeAll() error {
 func (c *sourceFlags) environ(stdin io.Reader) ([]string, error) {
 	environ := os.Environ()
 	if c.Config != "" {
-		settings, err := readSettings(c.Config, stdin)
+		lines, err := readSettings(c.Config, stdin)
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range settings {
+		for _, s := range lines {
 			// The AWS SDK reads the process's environment itself.
 			name, value, _ := strings.Cut(s, "=")
-			if strings.HasPrefix(name, "LOGFAST_") {
+			if strings.HasPrefix(name, settings.Prefix) {
 				continue
 			}
 			if value == "" {
@@ -256,9 +257,9 @@ func (c *sourceFlags) environ(stdin io.Reader) ([]string, error) {
 				return nil, fmt.Errorf("%s: %s: %w", c.Config, name, err)
 			}
 		}
-		environ = append(environ, settings...)
+		environ = append(environ, lines...)
 	}
-	for name, value := range map[string]string{"LOGFAST_STORE": c.Store, "LOGFAST_KEY": c.Key} {
+	for name, value := range map[string]string{settings.Store: c.Store, settings.Key: c.Key} {
 		if value != "" {
 			environ = append(environ, name+"="+value)
 		}
@@ -268,14 +269,14 @@ func (c *sourceFlags) environ(stdin io.Reader) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		environ = append(environ, "LOGFAST_SPOOL="+dir)
+		environ = append(environ, settings.Spool+"="+dir)
 	}
 	return environ, nil
 }
 
 // readSettings reads a file of NAME=value lines; blank ones and comments do not
 // count.
-func readSettings(name string, stdin io.Reader) (settings []string, err error) {
+func readSettings(name string, stdin io.Reader) (environ []string, err error) {
 	in := stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -294,9 +295,9 @@ func readSettings(name string, stdin io.Reader) (settings []string, err error) {
 		if variable, _, found := strings.Cut(line, "="); !found || variable == "" || strings.ContainsAny(variable, " \t") {
 			return nil, fmt.Errorf("--config %s, line %d: write NAME=value, such as LOGFAST_STORE=s3://my-logs", name, n)
 		}
-		settings = append(settings, line)
+		environ = append(environ, line)
 	}
-	return settings, lines.Err()
+	return environ, lines.Err()
 }
 
 // value returns the last value of a variable.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 	"github.com/logfast/logfast/plugin/control"
@@ -19,7 +20,7 @@ type checkCommand struct {
 	spoolFlag
 	Config string `placeholder:"FILE" help:"Check these settings, NAME=value a line, without a plugin; - is standard input."`
 	Only   bool   `name:"settings-only" help:"With --config, check the settings alone: neither the spool nor the store."`
-	Dir    string `name:"config-dir" placeholder:"DIR" default:"/etc/logfast" help:"With --config, where the plugin's /etc/logfast is."`
+	Dir    string `name:"config-dir" placeholder:"DIR" default:"${config_dir}" help:"With --config, where the plugin's /etc/logfast is."`
 	JSON   bool   `name:"json" help:"One JSON list."`
 }
 
@@ -103,18 +104,18 @@ func pluginEnviron(file, spool, configDir string, stdin io.Reader) ([]string, er
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	vars := map[string]string{
-		"AWS_SHARED_CREDENTIALS_FILE": onHost(configDir, plugin.CredentialsFile),
-		"AWS_CONFIG_FILE":             onHost(configDir, plugin.ConfigFile),
+		settings.CredentialsFile: onHost(configDir, settings.CredentialsPath),
+		settings.ConfigFile:      onHost(configDir, settings.ConfigPath),
 	}
 	for _, v := range environ {
 		name, value, _ := strings.Cut(v, "=")
 		vars[name] = onHost(configDir, value)
 	}
-	if vars["LOGFAST_SPOOL"] == "" {
-		vars["LOGFAST_SPOOL"] = spool // the plugin's own name for it is the same
+	if vars[settings.Spool] == "" {
+		vars[settings.Spool] = spool // the plugin's own name for it is the same
 	}
 	for _, v := range os.Environ() {
-		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, settings.PrefixAWS) {
 			if err := os.Unsetenv(name); err != nil {
 				return nil, err
 			}
@@ -133,12 +134,12 @@ func pluginEnviron(file, spool, configDir string, stdin io.Reader) ([]string, er
 // onHost returns the path on this host of a file that the plugin sees below
 // /etc/logfast. A file that is not there, and that need not be, keeps its path.
 func onHost(configDir, value string) string {
-	name, ok := strings.CutPrefix(value, plugin.ConfigDir+"/")
-	if !ok || configDir == plugin.ConfigDir {
+	name, ok := strings.CutPrefix(value, settings.ConfigDir+"/")
+	if !ok || configDir == settings.ConfigDir {
 		return value
 	}
 	path := filepath.Join(configDir, name)
-	if _, err := os.Stat(path); err != nil && value == plugin.NotifyFile {
+	if _, err := os.Stat(path); err != nil && value == settings.TargetFile {
 		return value
 	}
 	return path

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 )
@@ -55,6 +57,22 @@ func (versionCommand) Run(stdout io.Writer) error {
 	return err
 }
 
+// vars are what the flags' tags name of the table of settings.
+func vars() kong.Vars {
+	return kong.Vars{
+		"version":         Version,
+		"store":           settings.Store,
+		"key":             settings.Key,
+		"spool":           settings.Spool,
+		"spool_default":   settings.SpoolDir,
+		"config_dir":      settings.ConfigDir,
+		"detect_default":  settings.Of(settings.Detect).Default,
+		"detect_values":   strings.Join(settings.Of(settings.Detect).Values, "|"),
+		"status_default":  settings.Of(settings.Status).Default,
+		"signals_default": settings.Of(settings.Signals).Default,
+	}
+}
+
 // Run executes a command line, without the program's name, and returns the
 // exit status: 0, 1 where the command failed unless its help says otherwise, 80
 // where it was not understood.
@@ -64,7 +82,7 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		kong.Name("logfast"),
 		kong.Description("A Docker logging driver: text on disk, a copy on S3, server errors at once."),
 		kong.Writers(stdout, stderr),
-		kong.Vars{"version": Version},
+		vars(),
 		kong.Exit(func(s int) { status, told = s, true }),
 		kong.BindTo(os.Stdin, (*io.Reader)(nil)),
 		kong.BindTo(stdout, (*io.Writer)(nil)),

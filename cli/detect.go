@@ -19,12 +19,12 @@ import (
 
 type detectCommand struct {
 	File        string `arg:"" optional:"" default:"-" help:"A log file, packed or not; - is standard input."`
-	Detect      string `default:"auto" placeholder:"auto|classic|off" help:"Rules, as the container option detect (default: auto)."`
+	Detect      string `default:"${detect_default}" placeholder:"${detect_values}" help:"Rules, as the container option detect (default: ${default})."`
 	Classic     bool   `help:"The same as --detect=classic."`
-	Status      string `default:"500-599" placeholder:"LIST" help:"Statuses that count, as the container option, such as 500,502-504."`
+	Status      string `default:"${status_default}" placeholder:"LIST" help:"Statuses that count, as the container option, such as 500,502-504."`
 	Pattern     string `placeholder:"RE2" help:"Lines that match count too, as the container option."`
 	ExcludePath string `placeholder:"LIST" help:"Paths that never count, as the container option, such as /healthz,/static/*."`
-	Signals     string `default:"off" placeholder:"LIST" help:"Tracebacks and crashes that count, such as python,node,runtime, as the container option."`
+	Signals     string `default:"${signals_default}" placeholder:"LIST" help:"Tracebacks and crashes that count, such as python,node,runtime, as the container option."`
 	Only        string `default:"all" enum:"all,errors,missed" help:"Lines to show: all; errors; missed, which have a word of 500 to 599 and are no error."`
 	JSON        bool   `name:"json" help:"One JSON object a line, the counts last."`
 }

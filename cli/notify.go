@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 	"github.com/logfast/logfast/plugin/control"
@@ -42,7 +43,7 @@ func (c *notifyCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	var environ []string
 	if c.Config != "" {
 		var err error
-		if environ, err = pluginEnviron(c.Config, c.Spool, plugin.ConfigDir, stdin); err != nil {
+		if environ, err = pluginEnviron(c.Config, c.Spool, settings.ConfigDir, stdin); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 // spoolFlag is how a command that talks to the plugin finds it.
 type spoolFlag struct {
-	Spool string `default:"/var/log/logfast" env:"LOGFAST_SPOOL" placeholder:"DIR" help:"The plugin's directory for log files on this host (logs.source). Default: ${default}."`
+	Spool string `default:"${spool_default}" env:"${spool}" placeholder:"DIR" help:"The plugin's directory for log files on this host (logs.source). Default: ${default}."`
 }
 
 func (f *spoolFlag) client() *control.Client { return control.NewClient(f.Spool) }

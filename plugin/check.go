@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/docker/go-units"
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage/notify"
@@ -62,7 +62,7 @@ func CheckSettings(environ []string) []control.Finding {
 }
 
 func (c *checker) configuration(environ []string) (*Config, problems) {
-	cfg, wrong := understand(env.ToMap(environ))
+	cfg, wrong := understand(settings.Environ(environ))
 	for _, p := range wrong.sorted() {
 		c.fail("configuration", p.err.Error(), c.setRight(p))
 	}
@@ -74,7 +74,7 @@ func (c *checker) configuration(environ []string) (*Config, problems) {
 
 // setRight says how to correct what is wrong.
 func (c *checker) setRight(p *problem) string {
-	if slices.Contains(p.names, "LOGFAST_NOTIFY_FILE") {
+	if slices.Contains(p.names, settings.NotifyFile) {
 		return "Correct this in the file on the host, then docker plugin disable -f logfast; docker plugin enable --timeout 0 logfast. The other targets are notified"
 	}
 	return "Set it right: " + c.how("NAME=value")
@@ -82,7 +82,7 @@ func (c *checker) setRight(p *problem) string {
 
 func ours(environ []string) (n int) {
 	for _, v := range environ {
-		if name, value, _ := strings.Cut(v, "="); value != "" && (strings.HasPrefix(name, prefix) || strings.HasPrefix(name, "AWS_")) {
+		if name, value, _ := strings.Cut(v, "="); value != "" && (strings.HasPrefix(name, settings.Prefix) || strings.HasPrefix(name, settings.PrefixAWS)) {
 			n++
 		}
 	}
@@ -130,13 +130,13 @@ func (c *checker) environment(environ []string, cfg *Config) {
 		switch {
 		case strings.HasSuffix(name, "_PROXY"):
 			remedy = "Use a proxy that knows this host by its address, without a password, and set the variable so: " + c.how(name+"=http://HOST:PORT")
-		case name == "AWS_CONTAINER_AUTHORIZATION_TOKEN":
-			remedy = "Put the token into a file below /etc/logfast: " + c.how("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/etc/logfast/token "+name+"=")
+		case name == settings.Token:
+			remedy = "Put the token into a file below /etc/logfast: " + c.how(settings.TokenFile+"="+settings.Of(name).Keep+" "+name+"=")
 		}
 		c.warn("secrets", name+" is among the settings with a secret, which docker plugin inspect shows to everybody who may use Docker", remedy)
 	}
 	if host, _, _ := net.SplitHostPort(cfg.Metrics); cfg.Metrics != "" && !net.ParseIP(host).IsLoopback() && host != "localhost" {
-		c.warn("metrics", "LOGFAST_METRICS="+cfg.Metrics+" answers whoever reaches that address, with containers' names and counts",
+		c.warn("metrics", settings.Metrics+"="+cfg.Metrics+" answers whoever reaches that address, with containers' names and counts",
 			"Use 127.0.0.1, or a firewall")
 	}
 }
@@ -234,13 +234,13 @@ func (c *checker) disk(cfg *Config) {
 	case free < 64<<20:
 		c.fail(check, room, "Make room; until then the oldest segments go, or containers wait (LOGFAST_ON_FULL)")
 	case cfg.MaxDisk == 0:
-		c.warn(check, room+"; LOGFAST_MAX_DISK=0 lets the logs fill the disk when the store cannot be reached", "Set a bound: "+c.how("LOGFAST_MAX_DISK=10GB"))
+		c.warn(check, room+"; LOGFAST_MAX_DISK=0 lets the logs fill the disk when the store cannot be reached", "Set a bound: "+c.how(settings.MaxDisk+"="+settings.Of(settings.MaxDisk).Default))
 	case cfg.MaxDisk > size:
 		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s, more than the disk has", room, human(cfg.MaxDisk)),
-			"Set one that leaves room: "+c.how("LOGFAST_MAX_DISK="+human(size/2)))
+			"Set one that leaves room: "+c.how(settings.MaxDisk+"="+human(size/2)))
 	case cfg.MaxDisk > free && cfg.MaxDisk > size/2:
 		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s: others share this disk, and it may be full before", room, human(cfg.MaxDisk)),
-			"Set one that leaves room: "+c.how("LOGFAST_MAX_DISK="+human(free/2)))
+			"Set one that leaves room: "+c.how(settings.MaxDisk+"="+human(free/2)))
 	default:
 		c.ok(check, "%s; the budget is %s", room, human(cfg.MaxDisk))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/logfast/logfast/driver/capture"
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/store/s3"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/driver/triage/fasttrack"
@@ -220,19 +221,19 @@ func TestConfigJSONAgreesWithTheCode(t *testing.T) {
 			environ = append(environ, v.Name+"="+*v.Value)
 		}
 	}
-	for name, want := range map[string]string{"AWS_SHARED_CREDENTIALS_FILE": CredentialsFile, "AWS_CONFIG_FILE": ConfigFile} {
+	for name, want := range map[string]string{"AWS_SHARED_CREDENTIALS_FILE": settings.CredentialsPath, "AWS_CONFIG_FILE": settings.ConfigPath} {
 		if !slices.Contains(environ, name+"="+want) {
 			t.Errorf("%s is not %s", name, want)
 		}
 	}
-	// The spool is moved by its mount; two variables have a better twin.
-	for _, name := range VariableNames() {
-		if !slices.Contains(settable, name) && !slices.Contains([]string{"LOGFAST_SPOOL", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"}, name) {
+	// The spool is moved by its mount.
+	for _, name := range settings.Variables() {
+		if !slices.Contains(settable, name) && name != "LOGFAST_SPOOL" {
 			t.Errorf("config.json lacks %s", name)
 		}
 	}
 	for _, name := range settable {
-		if strings.HasPrefix(name, prefix) && !slices.Contains(VariableNames(), name) {
+		if strings.HasPrefix(name, settings.Prefix) && !slices.Contains(settings.Variables(), name) {
 			t.Errorf("config.json has %s, which nobody reads", name)
 		}
 	}
@@ -247,18 +248,15 @@ func TestConfigJSONAgreesWithTheCode(t *testing.T) {
 	}
 }
 
-// TestREADMEHasEveryOption keeps the table of options complete.
-func TestREADMEHasEveryOption(t *testing.T) {
-	b, err := os.ReadFile("../README.md")
+// TestOptionsPageHasEveryOption keeps the table of options complete.
+func TestOptionsPageHasEveryOption(t *testing.T) {
+	b, err := os.ReadFile("../docs/options.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(VariableNames(), capture.OptionNames()) {
-		if slices.Contains([]string{"LOGFAST_SPOOL", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"}, name) {
-			continue
-		}
+	for _, name := range slices.Concat(settings.Variables(), capture.OptionNames()) {
 		if !strings.Contains(string(b), "| `"+name+"` |") {
-			t.Errorf("README.md has no row for %s", name)
+			t.Errorf("docs/options.md has no row for %s", name)
 		}
 	}
 }

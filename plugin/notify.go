@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify"
@@ -17,32 +18,30 @@ import (
 	"github.com/logfast/logfast/plugin/control"
 )
 
-// NotifyFile is the default file of targets, which need not be there.
-const NotifyFile = "/etc/logfast/notify"
-
 // readNotify understands who is told of incidents. Of what is wrong it repeats
 // nothing: it may hold a secret.
-func (c *Config) readNotify(e *Environment, errs *problems) {
-	on, err := notify.ParseOn(e.NotifyOn)
+func (c *Config) readNotify(r *reader) {
+	on, err := notify.ParseOn(r.Of(settings.NotifyOn))
 	if err != nil {
-		errs.check("LOGFAST_NOTIFY_ON", e.NotifyOn, fmt.Errorf("%w; shipped is in use", err))
+		r.check(settings.NotifyOn, r.Of(settings.NotifyOn), fmt.Errorf("%w; shipped is in use", err))
 		on, _ = notify.ParseOn("shipped")
 	}
-	listed, wrong := notify.ParseTargets(e.Notify, on)
+	listed, wrong := notify.ParseTargets(r.Of(settings.Notify), on)
 	for _, err := range wrong {
-		errs.check("LOGFAST_NOTIFY", "…", err)
+		r.check(settings.Notify, "…", err)
 	}
-	text, err := limit.ReadFile(e.NotifyFile, maxNotifyFile)
-	if errors.Is(err, os.ErrNotExist) && e.NotifyFile == NotifyFile {
+	file := r.Of(settings.NotifyFile) // the default one need not be there
+	text, err := limit.ReadFile(file, maxNotifyFile)
+	if errors.Is(err, os.ErrNotExist) && file == settings.TargetFile {
 		err = nil
 	}
-	errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
+	r.check(settings.NotifyFile, file, err)
 	filed, wrong := notify.ReadTargets(string(text), on)
 	for _, err := range wrong {
-		errs.check("LOGFAST_NOTIFY_FILE", e.NotifyFile, err)
+		r.check(settings.NotifyFile, file, err)
 	}
 	c.Notify, err = notify.Unique(slices.Concat(listed, filed))
-	errs.check("LOGFAST_NOTIFY", "…", err)
+	r.check(settings.Notify, "…", err)
 }
 
 // maxNotifyFile bounds the file of targets, in bytes.

@@ -128,8 +128,8 @@ func (o *operator) keepServing(ctx context.Context, failed string, serve func() 
 }
 
 func (o *operator) setLevel(text string) error {
-	var level slog.Level
-	if err := parseLevel(text, &level); err != nil {
+	level, err := parseLevel(text)
+	if err != nil {
 		return err
 	}
 	if was := o.log.Level.Level(); was != level {

@@ -386,8 +386,8 @@ func TestAClockThatIsWrongIsFound(t *testing.T) {
 
 func TestLevelNames(t *testing.T) {
 	for text, want := range map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError} {
-		var l slog.Level
-		if err := parseLevel(text, &l); err != nil || l != want || levelName(l) != text {
+		l, err := parseLevel(text)
+		if err != nil || l != want || levelName(l) != text {
 			t.Errorf("%s: %v %v", text, l, err)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +25,7 @@ import (
 	"github.com/logfast/logfast/driver/capture"
 	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/driver/read/logs"
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
@@ -87,9 +87,6 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 	return errors.Join(l.Close(), <-served)
 }
 
-// secretVariables are those of the AWS SDK that hold a secret; a proxy's URL may.
-var secretVariables = []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"}
-
 // visibleSecret names the variable by which a secret was set, if any.
 func visibleSecret(environ []string) string {
 	if all := visibleSecrets(environ); len(all) > 0 {
@@ -102,13 +99,22 @@ func visibleSecret(environ []string) string {
 func visibleSecrets(environ []string) (names []string) {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		u, err := url.Parse(value)
-		proxy := strings.EqualFold(name, "HTTP_PROXY") || strings.EqualFold(name, "HTTPS_PROXY")
-		if value != "" && (slices.Contains(secretVariables, name) || proxy && (err == nil && u.User != nil || err != nil && strings.Contains(value, "@"))) {
+		if value == "" {
+			continue
+		}
+		// The names of proxies have no case.
+		if settings.Of(name).Secret == settings.IsSecret ||
+			settings.Of(strings.ToUpper(name)).Secret == settings.InURL && hasUser(value) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// hasUser reports whether a URL may have a password.
+func hasUser(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && u.User != nil || err != nil && strings.Contains(value, "@")
 }
 
 // workRetry is how soon logfast tries again to work: a disk may become writable,
@@ -137,7 +143,7 @@ func keepWorking(ctx context.Context, work func() error, failed func(err error, 
 
 // work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
-func work(ctx context.Context, version string, set *settings, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
+func work(ctx context.Context, version string, set *effective, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
 	cfg := set.Config
 	log.Level.Set(cfg.LogLevel)
 	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
@@ -214,7 +220,7 @@ const (
 )
 
 // report logs what is wrong with the settings, and keeps what is right.
-func (s *settings) report(log *slog.Logger) {
+func (s *effective) report(log *slog.Logger) {
 	for i := range s.wrong {
 		log.Error(wrongSetting, "err", s.wrong[i].err, "in_its_place", s.wrong[i].inUse)
 	}
@@ -224,7 +230,7 @@ func (s *settings) report(log *slog.Logger) {
 }
 
 // openStore opens the store, if its settings are right by now.
-func (s *settings) openStore(ctx context.Context) (Store, func() error, error) {
+func (s *effective) openStore(ctx context.Context) (Store, func() error, error) {
 	cfg, err := s.storeConfig()
 	if err != nil {
 		return nil, nil, err
@@ -270,9 +276,9 @@ func keepLog(spool string, uid, gid int, log *selflog.Log) (end func()) {
 // keepLogOf is keepLog where nothing of the configuration may be relied on but
 // where the spool is. In one that another process has, nothing is written.
 func keepLogOf(environ []string, log *selflog.Log) (end func()) {
-	sp := defaultSpool
+	sp := settings.SpoolDir
 	for _, v := range environ {
-		if dir, ok := strings.CutPrefix(v, "LOGFAST_SPOOL="); ok && filepath.IsAbs(dir) {
+		if dir, ok := strings.CutPrefix(v, settings.Spool+"="); ok && filepath.IsAbs(dir) {
 			sp = dir
 		}
 	}

@@ -10,8 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caarlos0/env/v11"
-
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/internal/durable"
 	"github.com/logfast/logfast/internal/limit"
@@ -54,13 +53,13 @@ type problem struct {
 }
 
 func (p *problem) effect() effect {
-	switch {
-	case slices.ContainsFunc(p.names, isTarget):
-		return leftOut
-	case slices.ContainsFunc(p.names, isStore):
-		return blocked
-	case slices.Contains(p.names, routesVariable):
-		return partly
+	of := map[settings.IfWrong]effect{
+		settings.LeaveOut: leftOut, settings.HoldUploads: blocked, settings.UseRest: partly,
+	}
+	for _, name := range p.names {
+		if e, ok := of[settings.Of(name).IfWrong]; ok {
+			return e
+		}
 	}
 	return replaced
 }
@@ -110,40 +109,25 @@ func (p problems) join() error {
 	return errors.Join(all...)
 }
 
-func isTarget(name string) bool { return strings.HasPrefix(name, "LOGFAST_NOTIFY") }
+// forgotten reports whether no last right value of a variable is kept.
+func forgotten(name string) bool { return settings.Of(name).IfWrong != settings.UseLast }
 
-// isStore reports whether a variable says where objects go, or how.
-func isStore(name string) bool {
-	return name == "LOGFAST_STORE" || strings.HasPrefix(name, "LOGFAST_S3_") || strings.HasPrefix(name, "AWS_")
-}
-
-const routesVariable = "LOGFAST_ROUTES"
-
-// forgotten are variables of which no last right value is kept.
-func forgotten(name string) bool {
-	return isStore(name) || isTarget(name) || name == "LOGFAST_SPOOL" || name == "LOGFAST_METRICS" || name == routesVariable
-}
-
-// settings are what the plugin works with, whatever the environment is.
-type settings struct {
+// effective are the settings that the plugin works with, whatever the environment is.
+type effective struct {
 	*Config
 	wrong problems
 	right map[string]string // what to keep, by variable
-	vars  map[string]string // the environment as it is used
+	vars  settings.Values   // the environment as it is used
 }
 
 // readSettings understands an environment, and puts something else in the place of
 // what is wrong.
-func readSettings(environ []string) *settings {
-	vars := env.ToMap(environ)
+func readSettings(environ []string) *effective {
+	vars := settings.Environ(environ)
 	cfg, wrong := understand(vars)
-	spool := cfg.Spool
-	if !filepath.IsAbs(spool) {
-		spool = defaultSpool
-	}
-	last, err := lastRight(spool)
-	s := &settings{Config: cfg, wrong: slices.Clone(wrong), right: map[string]string{}, vars: vars}
-	for _, name := range VariableNames() {
+	last, err := lastRight(absoluteSpool(cfg.Spool))
+	s := &effective{Config: cfg, wrong: slices.Clone(wrong), right: map[string]string{}, vars: vars}
+	for _, name := range settings.Variables() {
 		bad := slices.ContainsFunc(wrong, func(p *problem) bool { return slices.Contains(p.names, name) })
 		if value := vars[name]; forgotten(name) {
 			continue
@@ -174,7 +158,7 @@ func readSettings(environ []string) *settings {
 
 // replace returns the environment with the last right values, or the defaults, of
 // what is wrong.
-func (s *settings) replace(wrong problems, last map[string]string) map[string]string {
+func (s *effective) replace(wrong problems, last map[string]string) map[string]string {
 	vars := maps.Clone(s.vars)
 	for i := range wrong {
 		if wrong[i].effect() != replaced {
@@ -184,7 +168,7 @@ func (s *settings) replace(wrong problems, last map[string]string) map[string]st
 			switch value := last[name]; {
 			case value != "" && !forgotten(name):
 				vars[name] = value
-			case name == "LOGFAST_REDACT":
+			case name == settings.Redact:
 				vars[name] = hideAll
 			default:
 				delete(vars, name)
@@ -195,7 +179,7 @@ func (s *settings) replace(wrong problems, last map[string]string) map[string]st
 }
 
 // inUse says what stands in the place of what is wrong.
-func (s *settings) inUse(p *problem) string {
+func (s *effective) inUse(p *problem) string {
 	switch p.effect() {
 	case blocked:
 		return "nothing is uploaded, and segments wait in the spool"
@@ -209,9 +193,9 @@ func (s *settings) inUse(p *problem) string {
 		switch value := s.vars[name]; {
 		case name == settingsFile:
 			all = append(all, "the defaults are in use")
-		case name == "LOGFAST_METRICS":
+		case name == settings.Metrics:
 			all = append(all, "metrics are not served over TCP")
-		case name == "LOGFAST_REDACT" && value == hideAll:
+		case name == settings.Redact && value == hideAll:
 			all = append(all, "incidents quote no line")
 		case value != "":
 			all = append(all, name+"="+short(value)+" is in use, the last that was right")
@@ -246,7 +230,7 @@ func lastRight(spool string) (map[string]string, error) {
 
 // keep makes what is right durable, for a later start with something wrong. The
 // spool must be this process's.
-func (s *settings) keep() error {
+func (s *effective) keep() error {
 	if last, err := lastRight(s.Spool); err == nil && maps.Equal(last, s.right) {
 		return nil
 	}
@@ -264,7 +248,7 @@ func (s *settings) keep() error {
 
 // storeConfig is the configuration with the store's settings as they are now: a
 // file of certificates may have appeared. Its error is store.ErrBlocked.
-func (s *settings) storeConfig() (*Config, error) {
+func (s *effective) storeConfig() (*Config, error) {
 	cfg, wrong := understand(s.vars)
 	wrong = slices.DeleteFunc(wrong, func(p *problem) bool { return p.effect() != blocked })
 	if len(wrong) > 0 {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
@@ -37,7 +38,7 @@ var wrongValues = map[string]string{
 // TestSettings_EachWrongOneLeavesTheRestSound reads each wrong value alone, and all
 // at once, and wants a configuration that a driver works with.
 func TestSettings_EachWrongOneLeavesTheRestSound(t *testing.T) {
-	for _, name := range VariableNames() {
+	for _, name := range settings.Variables() {
 		if wrongValues[name] == "" && name != "AWS_REGION" && name != "AWS_DEFAULT_REGION" {
 			t.Errorf("%s has no wrong value here", name)
 		}
@@ -45,7 +46,7 @@ func TestSettings_EachWrongOneLeavesTheRestSound(t *testing.T) {
 	var all []string
 	for name, value := range wrongValues {
 		environ := []string{name + "=" + value}
-		if isStore(name) && name != "LOGFAST_STORE" {
+		if settings.Of(name).IfWrong == settings.HoldUploads && name != "LOGFAST_STORE" {
 			environ = append(environ, "LOGFAST_STORE=s3://logs")
 		}
 		all = append(all, name+"="+value)
@@ -60,7 +61,37 @@ func TestSettings_EachWrongOneLeavesTheRestSound(t *testing.T) {
 	}
 }
 
-func soundSettings(t *testing.T, environ []string) *settings {
+// TestSettings_ValuesAreThoseOfTheTable holds the parsers to the values that the table,
+// and with it config.json and docs/options.md, lists.
+func TestSettings_ValuesAreThoseOfTheTable(t *testing.T) {
+	read := func(name, value string) error {
+		_, err := ReadConfig([]string{"LOGFAST_STORE=s3://logs", name + "=" + value})
+		return err
+	}
+	for _, setting := range settings.All() {
+		if setting.Variable == "" || setting.SDK || len(setting.Values) == 0 {
+			continue
+		}
+		wrong := read(setting.Variable, "nonsense")
+		for _, value := range setting.Values {
+			if err := read(setting.Variable, value); err != nil {
+				t.Errorf("%s=%s: %v", setting.Variable, value, err)
+			}
+			if wrong == nil || !strings.Contains(wrong.Error(), value) {
+				t.Errorf("%s=nonsense: %v\nwant %s among what is allowed", setting.Variable, wrong, value)
+			}
+		}
+	}
+	for _, setting := range settings.All() {
+		if setting.Variable != "" && !setting.SDK && setting.Default != "" && setting.Variable != settings.NotifyFile {
+			if err := read(setting.Variable, setting.Default); err != nil {
+				t.Errorf("the default of %s: %v", setting.Variable, err)
+			}
+		}
+	}
+}
+
+func soundSettings(t *testing.T, environ []string) *effective {
 	t.Helper()
 	s := readSettings(environ)
 	d := &s.Defaults

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/caarlos0/env/v11"
-
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/plugin/control"
 )
@@ -18,7 +17,7 @@ var errNoTarget = errors.New("no target is configured: write its URL into /etc/l
 // Targets are the notify targets of a configuration, in the order of its settings.
 // left says what is wrong with the others.
 func Targets(environ []string) (targets []control.Target, left []control.Setting) {
-	cfg, wrong := understand(env.ToMap(environ))
+	cfg, wrong := understand(settings.Environ(environ))
 	for _, t := range cfg.Notify {
 		targets = append(targets, control.Target{Name: t.Name, Kind: t.Kind})
 	}
@@ -34,7 +33,7 @@ func Targets(environ []string) (targets []control.Target, left []control.Setting
 // configuration, or to all if the name is empty, and returns what each answered. A
 // target that is wrong, and so is left out, is among all.
 func TestTargets(ctx context.Context, environ []string, target string) ([]control.Tested, error) {
-	cfg, wrong := understand(env.ToMap(environ))
+	cfg, wrong := understand(settings.Environ(environ))
 	return testTargets(ctx, cfg, wrong, target)
 }
 

@@ -9,13 +9,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/internal/suggest"
 )
 
 // DefaultKey is partitioned as Hive does it, so that query engines prune by
 // day, host and app; the time comes first in the name, so that a listing is in
 // time order.
-const DefaultKey = "logs/dt={dt}/host={host}/app={app}/{time}-{seq}-{id}-{reason}.log.gz"
+const DefaultKey = settings.DefaultKey
 
 // KeyTemplate makes the key of a segment's object. Its text is taken as it is,
 // but for placeholders in braces.
