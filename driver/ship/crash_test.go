@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -25,6 +24,7 @@ import (
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/durable/crashtest"
 )
 
 // windows are the steps from the seal of a segment to its deletion, in order.
@@ -50,31 +50,12 @@ var windows = []string{
 	"remove uploaded", "remove meta", "remove stream", "remove directory",
 }
 
-// outcomes are the two ways in which a step fails.
-var outcomes = []string{"not done", "done but errored"}
-
-var errPower = errors.New("power cut")
-
-// sequel is what comes after a step that failed.
-type sequel string
-
-const (
-	goesOn sequel = "and the process goes on"
-	dies   sequel = "and the process dies"
-)
-
 // life is one process's work on a spool, with a fault at one step.
 type life struct {
 	*testing.T
-	root   string
-	bucket *bucket
-
-	mu      sync.Mutex
-	steps   []string // owned by mu
-	failAt  int      // index of the step that fails; -1: none
-	outcome string
-	sequel  sequel
-	failed  bool // owned by mu
+	*crashtest.Process
+	root    string
+	bucket  *bucket
 	givesUp bool // the text may go: that is what is tested
 }
 
@@ -112,30 +93,16 @@ func role(name string) string {
 	return base
 }
 
-// step is what each step passes through, on the disk and in the store.
-func (l *life) step(s durable.Step, do func() error) error {
-	name := s.Op + " " + role(s.Name)
-	if s.Op == "fsync directory" {
-		name = s.Op
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failed && l.sequel == dies {
-		return errPower // nothing is done any more
-	}
-	at := len(l.steps)
-	l.steps = append(l.steps, name)
-	if at != l.failAt {
-		err := do()
-		l.checkText("after " + name)
-		return err
-	}
-	l.failed = true
-	if l.outcome == "done but errored" {
-		do()
-	}
-	l.checkText("after " + name + ", " + l.outcome)
-	return errPower
+// process begins a process with a fault: another life on the same spool.
+func (l *life) process(f crashtest.Fault) *life {
+	next := &life{T: l.T, root: l.root, bucket: l.bucket, givesUp: l.givesUp}
+	next.Process = &crashtest.Process{Fault: f, After: next.checkText, Name: func(s durable.Step) string {
+		if s.Op == "fsync directory" {
+			return s.Op
+		}
+		return s.Op + " " + role(s.Name)
+	}}
+	return next
 }
 
 // checkText fails where the text is nowhere: every step leaves it somewhere.
@@ -187,10 +154,10 @@ func (l *life) run(first bool, d time.Duration) {
 			l.Fatal(err)
 		}
 	}
-	defer durable.Intercept(l.step)()
-	l.bucket.step = l.step
+	defer durable.Intercept(l.Step)()
+	l.bucket.step = l.Step
 	if !first {
-		if err := sp.Recover(func(string) bool { return false }); err != nil && !errors.Is(err, errPower) {
+		if err := sp.Recover(func(string) bool { return false }); err != nil && !errors.Is(err, crashtest.ErrPower) {
 			l.Errorf("recover: %v", err)
 		}
 	}
@@ -198,13 +165,13 @@ func (l *life) run(first bool, d time.Duration) {
 	var wg sync.WaitGroup
 	if first {
 		_, err := w.Seal(spool.Error)
-		if err != nil && l.sequel == goesOn {
+		if err != nil && !l.Dead() {
 			_, err = w.Seal(spool.Error) // as whoever has the writer does
 		}
-		if err != nil && !errors.Is(err, errPower) {
+		if err != nil && !errors.Is(err, crashtest.ErrPower) {
 			l.Error(err)
 		}
-		if l.sequel != dies || !l.failed {
+		if !l.Dead() {
 			if _, err := w.Close(); err != nil {
 				l.Error(err)
 			}
@@ -260,14 +227,16 @@ func inMemory(t testing.TB) string {
 	return dir
 }
 
-func newLife(t *testing.T) *life {
+// newLife begins with a spool that is empty.
+func newLife(t *testing.T, f crashtest.Fault) *life {
 	at := time.Now().UTC()
 	stamp := at.Format("2006-01-02T15:04:05.000000000Z07:00")
 	text := stamp + ` stdout F "GET / HTTP/1.1" 200 2` + "\n" + stamp + ` stdout F "GET / HTTP/1.1" 500 2` + "\n"
-	return &life{
-		T: t, root: inMemory(t), failAt: -1, sequel: goesOn,
+	l := &life{
+		T: t, root: inMemory(t),
 		bucket: &bucket{text: text, objects: map[string][]byte{}, attrs: map[string]store.Attributes{}},
 	}
+	return l.process(f)
 }
 
 // expectEnd checks what has to be true when all is over, whatever happened.
@@ -309,10 +278,10 @@ const long = 4 * time.Minute
 
 func TestTheWindowsAreAllOfThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLife(t)
+		l := newLife(t, crashtest.None)
 		l.run(true, long)
 		l.expectEnd()
-		if diff := cmp.Diff(windows, l.steps); diff != "" {
+		if diff := cmp.Diff(windows, l.Steps()); diff != "" {
 			t.Errorf("a clean run takes other steps than the table has (-table +run):\n%s", diff)
 		}
 	})
@@ -322,50 +291,37 @@ func TestTheWindowsAreAllOfThem(t *testing.T) {
 // goes on and in one that dies. The one after it recovers, ships, and all is
 // well: one object, its bytes, and nothing left.
 func TestEachWindowBothWays(t *testing.T) {
-	for at, name := range windows {
-		for _, outcome := range outcomes {
-			for _, then := range []sequel{goesOn, dies} {
-				t.Run(fmt.Sprintf("%d %s/%s/%s", at, name, outcome, then), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						l := newLife(t)
-						l.failAt, l.outcome, l.sequel = at, outcome, then
-						l.run(true, long)
-						if !l.failed || l.steps[at] != name {
-							t.Fatalf("the step did not fail; steps: %v", l.steps)
-						}
-						if then == dies {
-							next := &life{T: t, root: l.root, bucket: l.bucket, failAt: -1}
-							next.run(false, long)
-						}
-						l.expectEnd()
-					})
-				})
+	crashtest.Each(t, windows, func(t *testing.T, f crashtest.Fault) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLife(t, f)
+			l.run(true, long)
+			if !l.Failed() || l.Steps()[f.At] != windows[f.At] {
+				t.Fatalf("the step did not fail; steps: %v", l.Steps())
 			}
-		}
-	}
+			if f.Dies {
+				l.process(crashtest.None).run(false, long)
+			}
+			l.expectEnd()
+		})
+	})
 }
 
 // TestEachWindowOfTheRecovery kills the process after a crash too, before each
 // of its steps. (What a death after a step leaves, one before the next does.)
 func TestEachWindowOfTheRecovery(t *testing.T) {
-	for at, name := range windows {
-		t.Run(fmt.Sprintf("%d %s", at, name), func(t *testing.T) {
-			for second, more := 0, true; more; second++ {
-				synctest.Test(t, func(t *testing.T) {
-					l := newLife(t)
-					l.failAt, l.outcome, l.sequel = at, "not done", dies
-					l.run(true, long)
-					next := &life{T: t, root: l.root, bucket: l.bucket, failAt: second, outcome: "not done", sequel: dies}
-					next.run(false, long)
-					last := &life{T: t, root: l.root, bucket: l.bucket, failAt: -1}
-					last.run(false, long)
-					l.expectEnd()
-					more = next.failed // there may be another step
-					if t.Failed() {
-						t.Logf("after that, step %d of %v", second, next.steps)
-					}
-				})
+	crashtest.EachRecovery(t, windows, func(t *testing.T, first, second crashtest.Fault) (more bool) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLife(t, first)
+			l.run(true, long)
+			next := l.process(second)
+			next.run(false, long)
+			l.process(crashtest.None).run(false, long)
+			l.expectEnd()
+			more = next.Failed()
+			if t.Failed() {
+				t.Logf("after that, step %d of %v", second.At, next.Steps())
 			}
 		})
-	}
+		return more
+	})
 }

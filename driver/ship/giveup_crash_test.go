@@ -20,6 +20,7 @@ import (
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/durable/crashtest"
 )
 
 // givingUp are the steps by which a pending segment is given up for room, of a
@@ -66,8 +67,8 @@ func (l *life) openFull() *spool.Spool {
 
 // giveUp seals a segment, packs it where state says so, and makes room at the
 // cost of it, with the life's fault. Then SHIP runs, in this process or, where
-// it died, in the next.
-func (l *life) giveUp(state spool.State) {
+// it died, in the next. It returns the steps until then.
+func (l *life) giveUp(state spool.State) (steps []string) {
 	l.Helper()
 	l.givesUp = true
 	sp := l.openFull()
@@ -91,13 +92,13 @@ func (l *life) giveUp(state spool.State) {
 			l.Fatal(err)
 		}
 	}
-	stop := durable.Intercept(l.step)
+	stop := durable.Intercept(l.Step)
 	given, err := makeRoom(sp, 1<<20, false, true) // so small a text frees nothing, which is an error
-	if l.failAt < 0 && len(given) != 1 {
+	if l.Fault == crashtest.None && len(given) != 1 {
 		l.Errorf("made room by %v, %v", given, err)
 	}
-	steps := len(l.steps)
-	if l.sequel == dies {
+	steps = l.Steps()
+	if l.Fault.Dies {
 		stop()
 		if err := sp.Close(); err != nil {
 			l.Fatal(err)
@@ -120,7 +121,7 @@ func (l *life) giveUp(state spool.State) {
 	if err := sp.Close(); err != nil {
 		l.Fatal(err)
 	}
-	l.steps = l.steps[:steps]
+	return steps
 }
 
 // expectOneOf checks that the text, or the line that stands for it, is the one
@@ -154,31 +155,26 @@ func (l *life) expectOneOf() (whole bool) {
 func TestEachWindowOfGivingUp(t *testing.T) {
 	for state, steps := range givingUp {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLife(t)
-			l.giveUp(state)
+			l := newLife(t, crashtest.None)
+			taken := l.giveUp(state)
 			if l.expectOneOf() {
 				t.Error("it was not given up")
 			}
-			if diff := cmp.Diff(steps, l.steps); diff != "" {
+			if diff := cmp.Diff(steps, taken); diff != "" {
 				t.Errorf("a clean run takes other steps than the table has (-table +run):\n%s", diff)
 			}
 		})
-		for at, name := range steps {
-			for _, outcome := range outcomes {
-				for _, then := range []sequel{goesOn, dies} {
-					t.Run(fmt.Sprintf("%d/%d %s/%s/%s", state, at, name, outcome, then), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							l := newLife(t)
-							l.failAt, l.outcome, l.sequel = at, outcome, then
-							l.giveUp(state)
-							if !l.failed {
-								t.Fatalf("the step did not fail; steps: %v", l.steps)
-							}
-							l.expectOneOf()
-						})
-					})
-				}
-			}
-		}
+		t.Run(fmt.Sprint(state), func(t *testing.T) {
+			crashtest.Each(t, steps, func(t *testing.T, f crashtest.Fault) {
+				synctest.Test(t, func(t *testing.T) {
+					l := newLife(t, f)
+					l.giveUp(state)
+					if !l.Failed() {
+						t.Fatalf("the step did not fail; steps: %v", l.Steps())
+					}
+					l.expectOneOf()
+				})
+			})
+		})
 	}
 }

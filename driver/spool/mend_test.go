@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/durable/crashtest"
 )
 
 // vandal is a spool whose active file others change, and what must be in it.
@@ -162,58 +163,45 @@ func TestMend_TheFileThatWasMovedAwayStaysAsItWas(t *testing.T) {
 // TestMend_EachWindow fails each step of saving the text, done or not; then the
 // writer goes on, or the process dies and the next one recovers.
 func TestMend_EachWindow(t *testing.T) {
-	steps := mendSteps(t, -1, false, func(*vandal) {})
+	steps := mendWith(t, crashtest.None, func(*vandal) {})
 	if len(steps) < 8 {
 		t.Fatalf("%q", steps)
 	}
-	for i, step := range steps {
-		for _, done := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d %s, done %v, goes on", i, step, done), func(t *testing.T) {
-				mendSteps(t, i, done, func(v *vandal) {
-					v.lines(1)
-					seal(t, v.w, Stop)
-					if got := v.text(); got != v.want.String() {
-						t.Errorf("%s\nwant\n%s", got, v.want.String())
-					}
-				})
-			})
-			t.Run(fmt.Sprintf("%d %s, done %v, dies", i, step, done), func(t *testing.T) {
-				mendSteps(t, i, done, func(v *vandal) {
-					// The file is gone with the process: what was copied is there, once.
-					v.must(v.s.Close())
-					s := openSpool(t, v.path)
-					v.s = s
-					v.must(s.Recover(func(string) bool { return false }))
-					if got := v.text(); got != "" && got != v.want.String() {
-						t.Errorf("%s\nwant nothing, or\n%s", got, v.want.String())
-					}
-				})
-			})
-		}
-	}
+	crashtest.Each(t, steps, func(t *testing.T, f crashtest.Fault) {
+		mendWith(t, f, func(v *vandal) {
+			if f.Dies {
+				// The file is gone with the process: what was copied is there, once.
+				v.must(v.s.Close())
+				v.s = openSpool(t, v.path)
+				v.must(v.s.Recover(func(string) bool { return false }))
+				if got := v.text(); got != "" && got != v.want.String() {
+					t.Errorf("%s\nwant nothing, or\n%s", got, v.want.String())
+				}
+				return
+			}
+			v.lines(1)
+			seal(t, v.w, Stop)
+			if got := v.text(); got != v.want.String() {
+				t.Errorf("%s\nwant\n%s", got, v.want.String())
+			}
+		})
+	})
 }
 
-func mendSteps(t *testing.T, failAt int, done bool, then func(*vandal)) (steps []string) {
+// mendWith takes the active file away and has the writer save its text, with a
+// fault. It returns the steps.
+func mendWith(t *testing.T, f crashtest.Fault, then func(*vandal)) []string {
 	v := newVandal(t)
 	v.must(os.RemoveAll(filepath.Dir(v.active)))
-	failure := errors.New("the disk failed")
-	stop := durable.Intercept(func(s durable.Step, do func() error) error {
-		steps = append(steps, s.Op+" "+s.Name)
-		if len(steps)-1 != failAt {
-			return do()
-		}
-		if done {
-			_ = do()
-		}
-		return failure
-	})
+	p := &crashtest.Process{Fault: f}
+	stop := durable.Intercept(p.Step)
 	err := v.w.Check(true)
 	stop()
-	if failAt >= 0 && !errors.Is(err, failure) {
+	if f != crashtest.None && !errors.Is(err, crashtest.ErrPower) {
 		t.Fatalf("%v", err)
 	}
 	then(v)
-	return steps
+	return p.Steps()
 }
 
 // TestMend_Truncated truncates the active file as logrotate's copytruncate does.

@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/durable/crashtest"
 )
 
 // windows are the steps from the first start to an event that is told. Between
@@ -33,29 +33,12 @@ var windows = []string{
 	"rename told", "fsync directory",
 }
 
-var outcomes = []string{"not done", "done but errored"}
-
-var errPower = errors.New("power cut")
-
-type sequel string
-
-const (
-	goesOn sequel = "and the process goes on"
-	dies   sequel = "and the process dies"
-)
-
 // life is one process's work on an outbox, with a fault at one step.
 type life struct {
 	*testing.T
 	*box
+	*crashtest.Process
 	ear *ear
-
-	mu      sync.Mutex
-	steps   []string // owned by mu
-	failAt  int      // index of the step that fails; -1: none
-	outcome string
-	sequel  sequel
-	failed  bool // owned by mu
 }
 
 func role(s durable.Step) string {
@@ -74,27 +57,9 @@ func role(s durable.Step) string {
 	return s.Op + " " + base
 }
 
-func (l *life) step(s durable.Step, do func() error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failed && l.sequel == dies {
-		return errPower // nothing is done any more
-	}
-	at := len(l.steps)
-	l.steps = append(l.steps, role(s))
-	if at != l.failAt {
-		return do()
-	}
-	l.failed = true
-	if l.outcome == "done but errored" {
-		do()
-	}
-	return errPower
-}
-
 // send is the network's step.
 func (l *life) send(_ context.Context, m *message) error {
-	return l.step(durable.Step{Op: "send", Name: "message"}, func() error {
+	return l.Step(durable.Step{Op: "send", Name: "message"}, func() error {
 		l.ear.mu.Lock()
 		defer l.ear.mu.Unlock()
 		l.ear.heard = append(l.ear.heard, *m)
@@ -102,21 +67,15 @@ func (l *life) send(_ context.Context, m *message) error {
 	})
 }
 
-func (l *life) dead() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.failed && l.sequel == dies
-}
-
 // run lives for an hour and a half: the events are added, as often as it takes,
 // and told.
 func (l *life) run(events ...*incident.Event) {
 	l.Helper()
 	l.box.targets[0].sender = l
-	defer durable.Intercept(l.step)()
+	defer durable.Intercept(l.Step)()
 	try := func(f func() error) bool {
 		for {
-			if err := f(); err == nil || l.dead() {
+			if err := f(); err == nil || l.Dead() {
 				return err == nil
 			}
 			time.Sleep(time.Second)
@@ -137,14 +96,15 @@ func (l *life) run(events ...*incident.Event) {
 	l.Close()
 }
 
-func newLife(t *testing.T, folds bool) *life {
+func newLife(t *testing.T, folds bool, f crashtest.Fault) *life {
 	e := &ear{}
-	return &life{T: t, box: newBox(t, e.target("queue", folds, both...)), ear: e, failAt: -1, sequel: goesOn}
+	l := &life{T: t, box: newBox(t, e.target("queue", folds, both...)), ear: e}
+	return l.next(f)
 }
 
-// next is the process after it.
-func (l *life) next() *life {
-	return &life{T: l.T, box: l.box, ear: l.ear, failAt: -1}
+// next begins a process with a fault: another life on the same outbox.
+func (l *life) next(f crashtest.Fault) *life {
+	return &life{T: l.T, box: l.box, ear: l.ear, Process: &crashtest.Process{Fault: f, Name: role}}
 }
 
 // expectTold fails unless each event was told, none more than so often, and all
@@ -159,7 +119,7 @@ func (l *life) expectTold(times int, events ...*incident.Event) {
 			}
 		}
 		if n < 1 || n > times {
-			l.Errorf("%s was told %d times, want 1 to %d; steps: %v", e.ID, n, times, l.steps)
+			l.Errorf("%s was told %d times, want 1 to %d; steps: %v", e.ID, n, times, l.Steps())
 		}
 	}
 	l.expectMarked(len(events))
@@ -180,11 +140,11 @@ func (l *life) expectMarked(n int) {
 
 func TestTheWindowsAreAllOfThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLife(t, true)
+		l := newLife(t, true, crashtest.None)
 		e := event(1, incident.TypeShipped, "a")
 		l.run(e)
 		l.expectTold(1, e)
-		if diff := cmp.Diff(windows, l.steps); diff != "" {
+		if diff := cmp.Diff(windows, l.Steps()); diff != "" {
 			t.Errorf("a clean run takes other steps than the table has (-table +run):\n%s", diff)
 		}
 	})
@@ -195,69 +155,59 @@ func TestTheWindowsAreAllOfThem(t *testing.T) {
 // whoever adds does, and tells it where it was not. Another after that tells
 // nothing.
 func TestEachWindowBothWays(t *testing.T) {
-	for at, name := range windows {
-		for _, outcome := range outcomes {
-			for _, then := range []sequel{goesOn, dies} {
-				for _, folds := range []bool{true, false} {
-					t.Run(fmt.Sprintf("%d %s/%s/%s/folds=%v", at, name, outcome, then, folds), func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							l := newLife(t, folds)
-							l.failAt, l.outcome, l.sequel = at, outcome, then
-							e := event(1, incident.TypeShipped, "a")
-							l.run(e)
-							if !l.failed || l.steps[at] != name {
-								t.Fatalf("the step did not fail; steps: %v", l.steps)
-							}
-							l.next().run(e)
-							l.next().run(e)
-							times := 1
-							if name == "send message" && outcome == "done but errored" || name == "rename told" && outcome == "not done" && then == dies {
-								times = 2 // at least once
-							}
-							l.expectTold(times, e)
-						})
-					})
-				}
-			}
-		}
+	for _, folds := range []bool{true, false} {
+		t.Run(fmt.Sprintf("folds=%v", folds), func(t *testing.T) {
+			crashtest.Each(t, windows, func(t *testing.T, f crashtest.Fault) {
+				synctest.Test(t, func(t *testing.T) {
+					l := newLife(t, folds, f)
+					e := event(1, incident.TypeShipped, "a")
+					l.run(e)
+					name := windows[f.At]
+					if !l.Failed() || l.Steps()[f.At] != name {
+						t.Fatalf("the step did not fail; steps: %v", l.Steps())
+					}
+					l.next(crashtest.None).run(e)
+					l.next(crashtest.None).run(e)
+					times := 1
+					if name == "send message" && f.Done || name == "rename told" && !f.Done && f.Dies {
+						times = 2 // at least once
+					}
+					l.expectTold(times, e)
+				})
+			})
+		})
 	}
 }
 
 // TestEachWindowOfTheRecovery kills the process after a crash too, before each
 // of its steps.
 func TestEachWindowOfTheRecovery(t *testing.T) {
-	for at, name := range windows {
-		t.Run(fmt.Sprintf("%d %s", at, name), func(t *testing.T) {
-			for second, more := 0, true; more; second++ {
-				synctest.Test(t, func(t *testing.T) {
-					l := newLife(t, true)
-					l.failAt, l.outcome, l.sequel = at, "not done", dies
-					e := event(1, incident.TypeShipped, "a")
-					l.run(e)
-					next := l.next()
-					next.failAt, next.outcome, next.sequel = second, "not done", dies
-					next.run(e)
-					l.next().run(e)
-					l.expectTold(3, e)
-					more = next.failed // there may be another step
-				})
-			}
+	crashtest.EachRecovery(t, windows, func(t *testing.T, first, second crashtest.Fault) (more bool) {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLife(t, true, first)
+			e := event(1, incident.TypeShipped, "a")
+			l.run(e)
+			next := l.next(second)
+			next.run(e)
+			l.next(crashtest.None).run(e)
+			l.expectTold(3, e)
+			more = next.Failed()
 		})
-	}
+		return more
+	})
 }
 
 // TestAMessageOfManyIsToldOnceThoughItsMarkingIsCutOff kills the process between
 // the marks of one message: what is not marked is a repeat then, and waits.
 func TestAMessageOfManyIsToldOnceThoughItsMarkingIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLife(t, true)
+		l := newLife(t, true, crashtest.Fault{At: 20, Dies: true})
 		events := []*incident.Event{event(1, incident.TypeShipped, "a"), event(2, incident.TypeShipped, "a"), event(3, incident.TypeShipped, "a")}
-		l.failAt, l.outcome, l.sequel = 20, "not done", dies
 		l.run(events...)
-		if l.steps[20] != "rename told" || l.steps[19] != "rename told" || len(l.ear.all()) != 1 {
-			t.Fatalf("steps: %v", l.steps)
+		if steps := l.Steps(); steps[20] != "rename told" || steps[19] != "rename told" || len(l.ear.all()) != 1 {
+			t.Fatalf("steps: %v", l.Steps())
 		}
-		next := l.next()
+		next := l.next(crashtest.None)
 		next.run(events...)
 		heard := l.ear.all()
 		if len(heard) != 2 || !strings.Contains(heard[0].subject, "3 incidents") || !strings.Contains(heard[1].subject, "2 incidents") || heard[1].at.Sub(heard[0].at) < window {
@@ -278,7 +228,7 @@ func TestADiskThatTakesNoMarkCostsNoSecondMessage(t *testing.T) {
 		refuses.Store(true)
 		stop := durable.Intercept(func(s durable.Step, do func() error) error {
 			if refuses.Load() && role(s) == "rename told" {
-				return errPower
+				return crashtest.ErrPower
 			}
 			return do()
 		})
