@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/store"
 )
 
@@ -63,7 +64,7 @@ const (
 	remedyResolve = "The host name cannot be found: check AWS_ENDPOINT_URL_S3, AWS_REGION and this machine's " +
 		"DNS; with a bucket in the host name, set LOGFAST_S3_PATH_STYLE=true"
 	remedyRefused = "No server listens there: check whether the store runs, and its address: " +
-		"AWS_ENDPOINT_URL_S3=https://HOST:PORT"
+		settings.Endpoint + "=https://HOST:PORT"
 	remedyBroken = "logfast tries again. If the connection always breaks, the server may speak https at this " +
 		"port: write https:// in AWS_ENDPOINT_URL_S3 then"
 	remedyProxy = "The proxy cannot be used: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
