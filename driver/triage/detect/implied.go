@@ -106,7 +106,8 @@ var (
 		"raised an exception", "Exception occurred while handling uri: ")
 	errorPhrases = texts(", error id: ", "Uncaught server error", "Error handling request", "nternal server error, for (",
 		"ErrorPipeline: Request Failed. ", "Error processing request. URL ", `Server Error: \/`,
-		"Unexpected error occurred: ", "Unknown error: ", "Error servicing request: ", "Error while serving http", "Error in ASGI Framework",
+		"Unexpected error occurred: ", "Unknown error: ",
+		"Error servicing request: ", "Error while serving http", "Error in ASGI Framework",
 		"Rack app error ", ": app error: ", "Debug: internal, implementation, error", "[request error] [unhandled] [")
 )
 

@@ -76,7 +76,8 @@ func parentOf(in parent, key []byte) parent {
 		return response
 	case "req", "request", "httpreq":
 		return incoming
-	case "err", "error", "exception", "cause", "$metadata", "responsemetadata", "body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
+	case "err", "error", "exception", "cause", "$metadata", "responsemetadata",
+		"body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
 		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task", "peer", "grpc", "rpc", "db", "payment",
 		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session":
 		return foreign

@@ -124,9 +124,10 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		}
 		switch {
 		case w.how != none, w.timed && w.bar: // "| 500 | 1.2ms | match | GET"
-		case (string(word) == "for" || string(word) == "to" && w.answers) && w.fresh && skipGap(b, w.from) == from: // "sent 500 for GET"
-			w.told = true
-		case w.early != 0 && w.fresh && (string(word) == "after" || string(word) == "in") && w.answers && durationAt(b, skipSpace(b, w.i)):
+		case (string(word) == "for" || string(word) == "to" && w.answers) && w.fresh && skipGap(b, w.from) == from:
+			w.told = true // "sent 500 for GET"
+		case (string(word) == "after" || string(word) == "in") && w.answers && w.fresh &&
+			durationAt(b, skipSpace(b, w.i)):
 			w.i = wordEnd(b, skipSpace(b, w.i)) // "returning 500 after 2ms for GET"
 			w.from = w.i
 		case string(word) == "https" || string(word) == "http": // "500 https "GET /path""
@@ -306,8 +307,7 @@ func (w *walker) follows(status int) bool {
 		return true
 	}
 	switch next = trim(next); string(next) {
-	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status",
-		"en", "nach", "dans", "em":
+	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status", "en", "nach", "dans", "em":
 		return true
 	}
 	return upper(next[0])
@@ -317,7 +317,8 @@ func (w *walker) follows(status int) bool {
 func afterReason(b []byte, i, status int) int {
 	at := skipSpace(b, i)
 	for _, phrase := range [...]string{
-		"internal server error", "not implemented", "bad gateway", "service unavailable", "gateway timeout", "gateway time-out", "server error",
+		"internal server error", "not implemented", "bad gateway", "service unavailable", "gateway timeout",
+		"gateway time-out", "server error",
 	} {
 		end := at + len(phrase)
 		if at > i && fold(b[at:], phrase) && reason(status, b[at:end]) && (end == len(b) || !alnum(b[end])) {

@@ -17,7 +17,8 @@ func isIntroducer(word []byte) bool {
 // isHedge reports whether a word tells what a request would do, not what it did.
 func isHedge(word []byte) bool {
 	switch string(word) {
-	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "returns", "expect", "expects", "expected", "unexpected", "mocked", "stubbed":
+	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "returns",
+		"expect", "expects", "expected", "unexpected", "mocked", "stubbed":
 		return true
 	}
 	return false
@@ -35,7 +36,8 @@ func isAnswer(word []byte) bool {
 // isAnswering reports whether a word says that a program answers just now.
 func isAnswering(word []byte) bool {
 	switch string(word) {
-	case "returning", "Returning", "sending", "Sending", "responding", "Responding", "replying", "Replying", "answering", "Answering":
+	case "returning", "Returning", "sending", "Sending", "responding", "Responding", "replying", "Replying",
+		"answering", "Answering":
 		return true
 	}
 	return false
@@ -135,7 +137,8 @@ var (
 	)
 	perhapsClient = newWordSet(
 		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry",
-		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "health_check", "poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
+		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "health_check",
+		"poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
 	)
 	// clientRoles are perhapsClient too, but not as the name of what logs: "[proxy]", "proxy.go:31:".
 	clientRoles = newWordSet("proxy", "backend")

@@ -14,7 +14,7 @@ var flags = []struct {
 }{
 	{"sshpass", "p", "p", ""}, {"mysql", "", "p", ""}, {"mariadb", "", "p", ""}, {"mongo", "p", "", ""}, {"login",
 		"p", "", ""},
-	{"skopeo", "p", "", ""}, {"crane", "p", "", ""},
+	{"skopeo", "p", "", ""}, {"openssl", "kK", "", ""}, {"crane", "p", "", ""},
 	{"redis-cli", "a", "a", ""}, {"valkey-cli", "a", "a", ""}, {"ldap", "w", "w", ""}, {"kadmin", "w", "w", ""},
 	{"7z", "", "p", ""}, {"7za", "", "p", ""}, {"unrar", "", "p", ""}, {"rar ", "", "p", ""}, {"zip", "P", "P",
 		""},
@@ -164,6 +164,162 @@ func (s *scanner) secondArgument(at int) {
 	}
 	if v := s.blanks(p); v > p && v < len(s.text) {
 		s.argument(v)
+	}
+}
+
+// rabbit takes the password of rabbitmqctl change_password NAME X.
+func (s *scanner) rabbit(at int) { s.secondArgument(at + len("rabbitmqctl ")) }
+
+// hello takes the password of Redis' HELLO 3 AUTH NAME X.
+func (s *scanner) hello(at int) { s.secondArgument(at + len("hello 3 ")) }
+
+// netUse takes the word behind the user of Windows' net use \\SERVER /user:NAME X.
+func (s *scanner) netUse(at int) {
+	before := s.text[max(0, at-maxCommand):at]
+	if i := bytes.LastIndexByte(before, '\n'); i >= 0 {
+		before = before[i:]
+	}
+	s.work += len(before)
+	if !bytes.Contains(bytes.ToLower(before), []byte("net use ")) {
+		return
+	}
+	p := at + 1
+	for n := 0; n < 64 && p < len(s.text) && !spaceClass[s.text[p]]; n++ {
+		p++
+	}
+	if v := s.blanks(p); v > p && v < len(s.text) && s.text[v] != '/' {
+		s.argument(v)
+	}
+}
+
+// isYour takes the number of "553311 is your verification code".
+func (s *scanner) isYour(at int) {
+	from := at
+	for at-from < 9 && digitClass[s.at(from-1)] {
+		from--
+	}
+	if at-from < 4 || at-from > 8 || alnumClass[s.at(from-1)] {
+		return
+	}
+	p := at + len(" is your ")
+	for range 4 {
+		end := s.run(p, &letterClass, 16)
+		switch strings.ToLower(string(s.text[p:end])) {
+		case "code", "otp", "pin", "passcode", "password":
+			s.mark(from, at)
+			return
+		}
+		p = s.blanks(end)
+	}
+}
+
+// link takes what a path that is a secret itself ends in: /reset/X, /api/webhook/X.
+func (s *scanner) link(at int) {
+	v := at + 1
+	for s.text[v] != '/' {
+		v++
+	}
+	v++
+	end := v
+	for end-v < maxRandom && end < len(s.text) && tokenClass[s.text[end]] && s.text[end] != '/' {
+		end++
+	}
+	s.work += end - v
+	if end-v >= 20 && looksRandom(s.text[v:end]) {
+		s.take(v, end)
+	}
+}
+
+// htpasswd takes the last word of htpasswd -b FILE NAME PASSWORD, or -nb NAME PASSWORD.
+func (s *scanner) htpasswd(at int) {
+	p := s.blanks(at + len("htpasswd"))
+	batch, printed := false, false
+	for s.at(p) == '-' {
+		end := s.run(p, &nameClass, 16)
+		batch = batch || bytes.IndexByte(s.text[p:end], 'b') > 0
+		printed = printed || bytes.IndexByte(s.text[p:end], 'n') > 0
+		p = s.blanks(end)
+	}
+	if !batch {
+		return
+	}
+	words := 2
+	if printed {
+		words = 1
+	}
+	for range words {
+		for n := 0; n < 128 && p < len(s.text) && !spaceClass[s.text[p]]; n++ {
+			p++
+		}
+		p = s.blanks(p)
+	}
+	if p < len(s.text) {
+		s.argument(p)
+	}
+}
+
+// thirdInCall takes the third argument of a call in PHP, and of its traces:
+// PDO->__construct('mysql:host=db', 'bob', 'X').
+func (s *scanner) thirdInCall(at int) {
+	p := bytes.IndexByte(s.text[at:min(len(s.text), at+24)], '(')
+	if p < 0 {
+		return
+	}
+	p += at + 1
+	for n := 0; ; n++ {
+		p = s.blanks(p)
+		quote := s.at(p)
+		if quote != '\'' && quote != '"' {
+			quote = 0
+		}
+		end := p
+		if quote != 0 {
+			if end = s.closing(p+1, quote, 0); n == 2 {
+				s.mark(p+1, end)
+				return
+			}
+			end++
+		} else {
+			for end-p < 64 && end < len(s.text) && strings.IndexByte(",)\n", s.text[end]) < 0 {
+				end++
+			}
+		}
+		s.work += end - p
+		if n == 2 || s.at(end) != ',' {
+			return
+		}
+		p = end + 1
+	}
+}
+
+// wireLogin takes the password of a command of FTP, POP3 or IMAP that ends its line:
+// "> PASS X", "a1 LOGIN bob X".
+func (s *scanner) wireLogin(at int) {
+	words := 1
+	v := at + len(" login ")
+	switch {
+	case s.exact(at, " LOGIN "):
+		tag := s.wordBefore(at)
+		if len(tag) < 2 || len(tag) > 8 || tag[0] < 'a' || tag[0] > 'z' || !digitsOnly([]byte(tag[1:])) {
+			return
+		}
+		words = 2
+	case s.exact(at, "> PASS "):
+		v = at + len("> PASS ")
+	case s.exact(at, "C: PASS "):
+		v = at + len("C: PASS ")
+	default:
+		return
+	}
+	end := v
+	for ; words > 0; words-- {
+		v = s.blanks(end)
+		for end = v; end-v < 128 && end < len(s.text) && !spaceClass[s.text[end]]; {
+			end++
+		}
+	}
+	if end > v && s.blanks(end) == s.lineEnd(v) && !trivialValue(s.text[v:end]) {
+		s.mark(v, end)
 	}
 }
 

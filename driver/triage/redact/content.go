@@ -56,6 +56,9 @@ func (s *scanner) content(v int, k *key) {
 		s.accept(v, v+end, k, true)
 		return
 	}
+	if s.at(v) == ' ' && k.sep == element && bytes.Index(s.text[v:min(len(s.text), v+maxSentence)], []byte("</")) < 0 {
+		return // "AUTH <password> called without …"
+	}
 	for spaceClass[s.at(v)] {
 		v++
 	}

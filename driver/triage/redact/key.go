@@ -260,9 +260,17 @@ func (s *scanner) sign(k *key, q int) int {
 	case s.at(q) == '=' && s.at(q+1) != '~':
 		k.sep = equals
 		q++
+	case s.exact(q, ":: ") && q == k.to && (k.kind == phrase || k.kind == secret): // LDIF's base64
+		k.sep = colon
+		q += 2
 	case s.exact(q, "::"), s.exact(q, "://"):
 		return 0
 	case s.at(q) == ':':
+		if end := s.run(q+1, &letterClass, 24); end > q+1 && s.exact(end, " = ") { // Jwt:Key = X
+			k.sep = equals
+			q = end + len(" =")
+			break
+		}
 		k.sep = colon
 		q++
 	case s.exact(q, "："), s.exact(q, "＝"):
@@ -291,7 +299,17 @@ func (s *scanner) nested(k *key, p, q int) int {
 			return v
 		}
 	}
-	if s.at(p) == ',' && s.exact(s.blanks(p+1), `<<"`) { // Erlang
+	if k.quoted && s.exact(p, ";s:") { // PHP's serialize: s:8:"password";s:6:"X";
+		if end := s.run(p+len(";s:"), &digitClass, 8); s.at(end) == ':' && s.at(end+1) == '"' {
+			k.sep = tuple
+			return end + 1
+		}
+	}
+	if s.at(p) == ',' && s.at(k.from-1) == '{' && s.at(s.blanks(p+1)) == '"' { // Erlang
+		k.sep = tuple
+		return s.blanks(p + 1)
+	}
+	if s.at(p) == ',' && s.exact(s.blanks(p+1), `<<"`) {
 		k.sep = tuple
 		return s.blanks(p+1) + len("<<")
 	}
@@ -308,7 +326,8 @@ func (s *scanner) nested(k *key, p, q int) int {
 	}
 	// name: KEY, value: VALUE
 	w := p
-	for w-p < 48 && w < len(s.text) && strings.IndexByte(" \t\r\n,;\"'\\}{/", s.text[w]) >= 0 {
+	for w-p < 48 && w < len(s.text) && (strings.IndexByte(" \t\r\n,;\"'\\}{/", s.text[w]) >= 0 ||
+		s.text[w] == 'n' && s.text[w-1] == '\\' && s.at(w+1) == ' ') {
 		w++
 	}
 	s.work += w - p
@@ -434,6 +453,12 @@ func (s *scanner) spoken(k *key, q int) int {
 			end += s.letterAt(end)
 		}
 		word := strings.ToLower(string(s.text[p:end]))
+		if n > 0 && k.kind == phrase && s.at(p) == '\'' {
+			if v := s.afterAccount(p); v > 0 { // SET PASSWORD FOR 'bob'@'%' = 'X'
+				k.sep = equals
+				return v
+			}
+		}
 		if isWords[word] || word == "to" && n > 0 || word == "=" {
 			v := end
 			if s.at(v) == ':' {
@@ -455,8 +480,61 @@ func (s *scanner) spoken(k *key, q int) int {
 		}
 		p = s.blanks(end)
 	}
+	if v := s.announced(k, q); v > 0 {
+		k.sep, k.spaced = is, true
+		return v
+	}
 	k.sep = beside
 	return q
+}
+
+// afterAccount returns the place behind 'name'@'host' = that begins at p, 0 for none.
+func (s *scanner) afterAccount(p int) int {
+	for range 2 {
+		end := p + 1
+		for end-p < maxName && end < len(s.text) && s.text[end] != '\'' {
+			end++
+		}
+		p = end + 1
+		if s.at(p) != '@' || s.at(p+1) != '\'' {
+			break
+		}
+		p++
+	}
+	s.work += maxName
+	if p = s.blanks(p); s.at(p) != '=' {
+		return 0
+	}
+	return s.blanks(p + 1)
+}
+
+// announced returns where a value begins that a sentence about a password ends in:
+// "use this password to proceed to installation: 8d3a2c1f0a6f5b1c".
+func (s *scanner) announced(k *key, q int) int {
+	if k.kind != phrase {
+		return 0
+	}
+	p := q
+	for p-q < 48 && (letterClass[s.at(p)] || s.at(p) == ' ') {
+		p++
+	}
+	s.work += p - q
+	if s.at(p) != ':' {
+		return 0
+	}
+	v := s.blanks(p + 1)
+	for n := s.newline(v); n > 0 && v-p < 8; n = s.newline(v) {
+		v = s.blanks(v + n)
+	}
+	end := v
+	for end-v < maxName && end < len(s.text) && !spaceClass[s.text[end]] {
+		end++
+	}
+	s.work += end - v
+	if v == p+1 || !looksRandom(s.text[v:end]) {
+		return 0
+	}
+	return v
 }
 
 // isWords are "is" in some languages.

@@ -296,7 +296,8 @@ func kindOf(w, before string) kind {
 		}
 		return roots[i].kind
 	}
-	if len(w) > 4 && strings.HasSuffix(w, "pass") && !glued[w] || len(w) > 3 && strings.HasSuffix(w, "pw") {
+	if len(w) > 4 && strings.HasSuffix(w, "pass") && !glued[w] ||
+		len(w) > 3 && (strings.HasSuffix(w, "pw") || strings.HasSuffix(w, "psk")) {
 		return phrase
 	}
 	return none

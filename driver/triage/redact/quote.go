@@ -27,11 +27,22 @@ func (s *scanner) quotedValue(v, q int, k *key) {
 		if !s.accept(q+1, end, k, true) {
 			return
 		}
+		s.replacement(end+q-v+1, k)
 	}
 	if k.sep != tuple && k.sep != pair {
 		return
 	}
 	s.named = max(s.named, min(end, s.named))
+}
+
+// replacement takes what a value in quotes that ends before i changes to: "old" => "new".
+func (s *scanner) replacement(i int, k *key) {
+	if k.quoted || !s.exact(i, " => ") && !s.exact(i, " -> ") {
+		return
+	}
+	if q := i + len(" => "); s.at(q) == '"' {
+		s.accept(q+1, s.closing(q+1, '"', 0), k, true)
+	}
 }
 
 // closing returns the end of a text in quotes, which begins at i, behind a quote that has
@@ -117,6 +128,9 @@ func harmless(v []byte, k *key) bool {
 		return true
 	case v[0] != '{':
 		return false
+	}
+	if bytes.Contains(v, []byte("in: header")) || bytes.Contains(v, []byte(`"in":"header"`)) {
+		return true // OpenAPI's securitySchemes
 	}
 	return k.kind == secret && numbersOnly(v) || bytes.Contains(v, []byte(`"type"`)) && bytes.Contains(v, []byte(`"string"`))
 }

@@ -29,6 +29,13 @@ func (s *scanner) plain(v int, k *key) {
 	if trivialValue(w[:min(len(w), 64)]) && len(w) < 64 {
 		return
 	}
+	if s.text[v] == '!' && k.sep == colon && (s.exact(end, " |") || s.exact(end, " >")) { // !vault |
+		s.block(end + 1)
+		return
+	}
+	if k.sep == colon && k.spaced && s.isStatus(v, end) {
+		return
+	}
 	if k.kind == number {
 		end = s.grouped(v, end)
 	}
@@ -65,10 +72,44 @@ func (s *scanner) isCode(v, end int, k *key) bool {
 	if name == v {
 		return false
 	}
-	if s.at(name) == '=' && s.at(k.to) == '=' {
-		return true
+	if s.at(name) == '=' && s.at(k.to) == '=' || s.at(k.to) == ' ' && isExpression(s.text[v:end]) ||
+		s.at(k.to) == ' ' && bytes.Equal(s.text[v:name], s.text[k.to-min(name-v, k.to-k.from):k.to]) {
+		return true // this.token = token
 	}
 	return s.at(name) == '(' && name < end && s.at(k.to) == ' '
+}
+
+// isExpression reports whether a value is a program's: request.headers.authorization,
+// os.environ["DB_PASSWORD"].
+func isExpression(w []byte) bool {
+	if open := bytes.IndexAny(w, "[("); open > 0 && bytes.IndexByte(w[:open], '.') > 0 {
+		return identifiers(w)
+	}
+	for _, object := range [...]string{
+		"req.", "request.", "process.env.", "os.environ", "self.", "this.", "config.", "settings.", "params",
+		"ENV[", "event.",
+	} {
+		if bytes.HasPrefix(w, []byte(object)) {
+			return identifiers(w)
+		}
+	}
+	return false
+}
+
+func identifiers(w []byte) bool {
+	for _, c := range w {
+		if !letterClass[c] && strings.IndexByte("._[]\"'();,", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isStatus reports whether an answer's status stands for a value: "cannot fetch token: 401
+// Unauthorized".
+func (s *scanner) isStatus(v, end int) bool {
+	return end == v+3 && (s.text[v] == '4' || s.text[v] == '5') && digitClass[s.text[v+1]] && digitClass[s.text[v+2]] &&
+		s.at(end) == ' ' && 'A' <= s.at(end+1) && s.at(end+1) <= 'Z' && letterClass[s.at(end+2)]
 }
 
 // prosaic reports whether a word could be one of a sentence: small letters alone.

@@ -48,6 +48,9 @@ func (s *scanner) value(v int, k *key) {
 		if s.exact(v, Mark) {
 			break
 		}
+		if s.exact(v, "{{") && s.isTemplate(v) {
+			return
+		}
 		s.bracketed(v, k)
 		return
 	case '|', '>':
@@ -68,6 +71,20 @@ func (s *scanner) value(v int, k *key) {
 	default:
 		s.plain(v, k)
 	}
+}
+
+// isTemplate reports whether {{ name }} or {{ name | filter }} begins at v.
+func (s *scanner) isTemplate(v int) bool {
+	end := bytes.Index(s.text[v:min(len(s.text), v+maxName)], []byte("}}"))
+	if end < 0 {
+		return false
+	}
+	for _, c := range s.text[v+2 : v+end] {
+		if !letterClass[c] && strings.IndexByte(" ._-|$()'\"", c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // accept takes what stands between two places if it fits the key's kind.

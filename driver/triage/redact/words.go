@@ -10,7 +10,7 @@ var trivialWords = wordSet(`null nil none undefined true false ja nein oui non s
 	empty unset missing present provided redacted filtered masked hidden omitted removed censored unknown
 	string str text varchar bytes bytea int integer bool boolean object any char number float required
 	optional n/a na default ok failed passed expired invalid valid basic oidc oauth oauth2 ldap saml digest
-	negotiate`)
+	negotiate same-origin include omit &str string? option<string> optional[str] secretstr securestring char[]`)
 
 // stateWords begin a sentence about a secret that does not say it: "password: must
 // have 8 letters".
@@ -59,6 +59,9 @@ var (
 // as null, or what another redactor has left.
 func trivialValue(v []byte) bool {
 	v = unquote(v)
+	if bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")) {
+		return true
+	}
 	for len(v) > 0 && closerClass[v[len(v)-1]] {
 		v = v[:len(v)-1]
 	}
