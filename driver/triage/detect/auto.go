@@ -77,7 +77,7 @@ func plain(line []byte, nesting int) Match {
 			return m
 		}
 		if w.i >= len(line) {
-			return Match{}
+			return symfonyJSON(line)
 		}
 		w.prev = prose
 		return w.walk()

@@ -87,6 +87,18 @@ func implied(line, head []byte) (Match, bool) {
 	return Match{}, false
 }
 
+// symfonyJSON decides an object of Monolog's for an exception that Symfony answers with 500.
+func symfonyJSON(line []byte) Match {
+	for _, word := range symfonyKeys {
+		if !bytes.Contains(line, word) {
+			return Match{}
+		}
+	}
+	return Match{Status: firstStatus, Rule: "symfony"}
+}
+
+var symfonyKeys = texts(`"message":"Uncaught PHP Exception `, `"level_name":"CRITICAL"`, `"channel":"request"`)
+
 // mayBePhrase is the part of mayReport for phrases without a status in them.
 func mayBePhrase(head []byte) bool {
 	if bytes.Contains(head, []byte(": /")) || bytes.HasSuffix(head, []byte("Connection id ")) {

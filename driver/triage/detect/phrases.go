@@ -128,6 +128,8 @@ func (w *walker) leading(status int) (Match, bool) {
 			w.req, w.how = request{method: method[:end], target: b[from:wordEnd(b, from)]}, bare
 			return w.decide(status, "ktor"), true
 		}
+	case bytes.HasPrefix(rest[i:], []byte("] s3.")): // [500 Internal Server Error] s3.PutObject host/bucket/key
+		return w.decide(status, "minio"), true
 	case rest[i] == '(' && digit(rest[i+1]) && bytes.Contains(rest[i:], []byte("s, ")) && bytes.Contains(rest[i:], []byte("/s)")):
 		return w.decide(status, "mojolicious"), true
 	}

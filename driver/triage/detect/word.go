@@ -52,7 +52,7 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 			if m, ok := w.routed(status, from); ok {
 				return m, true
 			}
-			if (w.early == 0 || !w.fresh) && !w.counted() && !isNumbered(wordBefore(b[:from])) {
+			if (w.early == 0 || !w.fresh) && !w.counted() && !numbered(b[:from]) {
 				w.early, w.fresh, w.timed = status, true, false
 				w.answers = answering(b[:from])
 				if end := afterReason(b, w.i, status); end > w.i {
@@ -197,10 +197,24 @@ func nearest(b []byte) (int, bool) {
 	if n < 3 || n == len(b) || n > 3 && b[n-4] != ' ' && b[n-4] != '[' && b[n-4] != '(' && b[n-4] != '|' && b[n-4] != '\t' {
 		return 0, false
 	}
-	if isNumbered(wordBefore(b[:n-3])) {
+	if numbered(b[:n-3]) {
 		return 0, false // Dream's "REQ 500 GET /path"
 	}
 	return number(b[n-3 : n])
+}
+
+// numbered reports whether a number behind this text names or counts something: "PID",
+// "a limit of", but not "a status of".
+func numbered(before []byte) bool {
+	word := wordBefore(before)
+	if string(word) != "of" {
+		return isNumbered(word)
+	}
+	switch string(wordBefore(before[:bytes.LastIndex(before, word)])) {
+	case "status", "code":
+		return false
+	}
+	return true
 }
 
 // wordBefore returns the last word of b, without what is around it.
