@@ -248,7 +248,7 @@ func (s *scanner) iban(i int) {
 	if !up(s.text[i]) || !up(s.text[i+1]) || alnumClass[s.at(i-1)] || s.at(i-1) == '_' {
 		return
 	}
-	rem, n, end := 0, 0, i
+	rem, n, end, valid := 0, 0, i, i
 	var head [4]byte
 	for p := i; p < len(s.text) && n < 34; p++ {
 		c := s.text[p]
@@ -264,18 +264,18 @@ func (s *scanner) iban(i int) {
 			rem = ibanStep(rem, c)
 		}
 		n++
-		end = p + 1
+		if end = p + 1; n >= 15 && !alnumClass[s.at(end)] { // a word in capitals may follow: "… 3201 EUR"
+			check := rem
+			for _, c := range head {
+				check = ibanStep(check, c)
+			}
+			if check == 1 {
+				valid = end
+			}
+		}
 	}
 	s.work += end - i
-	if n < 15 || alnumClass[s.at(end)] {
-		return
-	}
-	for _, c := range head {
-		rem = ibanStep(rem, c)
-	}
-	if rem == 1 {
-		s.mark(i, end)
-	}
+	s.mark(i, valid)
 }
 
 func ibanStep(rem int, c byte) int {

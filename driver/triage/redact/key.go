@@ -470,6 +470,9 @@ func (s *scanner) spoken(k *key, q int) int {
 			}
 			return 0
 		}
+		if n > 0 && innocent[word] && !linkWords[word] && s.at(end) == ':' {
+			return 0 // password hash algorithm: argon2id
+		}
 		if n > 0 && (s.at(end) == ':' && s.at(end+1) == ' ' || s.at(end) == '=') && end > p {
 			v := s.blanks(end + 1)
 			k.sep, k.spaced = is, false

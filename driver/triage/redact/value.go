@@ -48,7 +48,7 @@ func (s *scanner) value(v int, k *key) {
 		if s.exact(v, Mark) {
 			break
 		}
-		if s.exact(v, "{{") && s.isTemplate(v) {
+		if s.exact(v, "{{") && s.isTemplate(v, "}}") || s.exact(v, "((") && s.isTemplate(v, "))") {
 			return
 		}
 		s.bracketed(v, k)
@@ -73,9 +73,9 @@ func (s *scanner) value(v int, k *key) {
 	}
 }
 
-// isTemplate reports whether {{ name }} or {{ name | filter }} begins at v.
-func (s *scanner) isTemplate(v int) bool {
-	end := bytes.Index(s.text[v:min(len(s.text), v+maxName)], []byte("}}"))
+// isTemplate reports whether {{ name }}, {{ name | filter }} or ((name)) begins at v.
+func (s *scanner) isTemplate(v int, closing string) bool {
+	end := bytes.Index(s.text[v:min(len(s.text), v+maxName)], []byte(closing))
 	if end < 0 {
 		return false
 	}

@@ -59,7 +59,8 @@ var (
 // as null, or what another redactor has left.
 func trivialValue(v []byte) bool {
 	v = unquote(v)
-	if bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")) {
+	if bytes.HasPrefix(v, []byte("{{")) && bytes.HasSuffix(v, []byte("}}")) ||
+		bytes.HasPrefix(v, []byte("((")) && bytes.HasSuffix(v, []byte("))")) {
 		return true
 	}
 	for len(v) > 0 && closerClass[v[len(v)-1]] {
