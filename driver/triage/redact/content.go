@@ -56,7 +56,8 @@ func (s *scanner) content(v int, k *key) {
 		s.accept(v, v+end, k, true)
 		return
 	}
-	if s.at(v) == ' ' && k.sep == element && bytes.Index(s.text[v:min(len(s.text), v+maxSentence)], []byte("</")) < 0 {
+	if s.at(v) == ' ' && k.sep == element &&
+		!bytes.Contains(s.text[v:min(len(s.text), v+maxSentence)], []byte("</")) {
 		return // "AUTH <password> called without …"
 	}
 	for spaceClass[s.at(v)] {
