@@ -17,7 +17,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/driver/settings"
@@ -41,13 +41,13 @@ type Config struct {
 	Key      *spool.KeyTemplate
 	Host     string
 	UID, GID int // -1: as the process
-	Defaults capture.Options
+	Defaults options.Options
 	Labels   []string // of a container, to be kept
 	Routes   *incident.Routes
-	Daily    capture.Daily
+	Daily    options.Daily
 	Keep     time.Duration
 	MaxDisk  int64 // bytes that the spool's files may have; 0: no bound
-	OnFull   capture.OnFull
+	OnFull   options.OnFull
 	Notify   []*notify.Target // who is told of incidents
 	LogLevel slog.Level
 	Metrics  string        // host:port of metrics and health; empty: on the control socket alone
@@ -128,25 +128,25 @@ func (c *Config) readHost(r *reader) {
 func (c *Config) readDefaults(r *reader) {
 	o := &c.Defaults
 	o.Format = read(r, settings.Format, record.ParseFormat)
-	o.Scope = read(r, settings.Scope, capture.ParseScope)
+	o.Scope = read(r, settings.Scope, options.ParseScope)
 	before := len(r.problems)
 	policy := fasttrack.Policy{
-		Quiet:    read(r, settings.Quiet, capture.ParseDuration),
-		MaxDelay: read(r, settings.MaxDelay, capture.ParseDuration),
+		Quiet:    read(r, settings.Quiet, options.ParseDuration),
+		MaxDelay: read(r, settings.MaxDelay, options.ParseDuration),
 	}
 	if len(r.problems) == before {
 		o.Policy = policy
-		r.checkPair(settings.Quiet, r.Of(settings.Quiet), settings.MaxDelay, r.Of(settings.MaxDelay), capture.ValidatePolicy(policy))
+		r.checkPair(settings.Quiet, r.Of(settings.Quiet), settings.MaxDelay, r.Of(settings.MaxDelay), options.ValidatePolicy(policy))
 	}
 	o.MaxSize = read(r, settings.MaxSize, parseMaxSize)
-	o.Fsync = read(r, settings.Fsync, capture.ParseFsync)
+	o.Fsync = read(r, settings.Fsync, options.ParseFsync)
 	o.Detect.Mode = read(r, settings.Detect, detect.ParseMode)
 	o.Detect.Status = read(r, settings.Status, detect.ParseStatuses)
 	o.Detect.Pattern = read(r, settings.Pattern, detect.ParsePattern)
 	o.Detect.ExcludePath = read(r, settings.Exclude, detect.ParseExclude)
 	o.Detect.Signals = read(r, settings.Signals, detect.ParseSignals)
 	o.Redact = read(r, settings.Redact, incident.ParseRedact)
-	o.ReadArchive = read(r, settings.Archive, capture.ParseBool)
+	o.ReadArchive = read(r, settings.Archive, options.ParseBool)
 }
 
 // readDisk reads what is about the files on this host.
@@ -161,11 +161,11 @@ func (c *Config) readDisk(r *reader) {
 	}
 	var err error
 	at, zone := r.Of(settings.RotateAt), r.Of(settings.RotateZone)
-	c.Daily, err = capture.ParseDaily(at, zone)
+	c.Daily, err = options.ParseDaily(at, zone)
 	r.checkPair(settings.RotateAt, at, settings.RotateZone, zone, err)
 	c.Keep = read(r, settings.Keep, parseDays)
 	c.MaxDisk = read(r, settings.MaxDisk, parseMaxDisk)
-	c.OnFull = read(r, settings.OnFull, capture.ParseOnFull)
+	c.OnFull = read(r, settings.OnFull, options.ParseOnFull)
 }
 
 // readOwn reads what is about logfast's own log, metrics and incidents.
@@ -173,7 +173,7 @@ func (c *Config) readOwn(r *reader) {
 	c.LogLevel = read(r, settings.LogLevel, parseLevel)
 	c.Metrics = read(r, settings.Metrics, parseAddress)
 	c.Stall = read(r, settings.Stall, parseStall)
-	c.Labels = read(r, settings.Labels, capture.ParseLabels)
+	c.Labels = read(r, settings.Labels, options.ParseLabels)
 }
 
 // unknownHost is this host where its name cannot be found out.
@@ -218,7 +218,7 @@ const (
 )
 
 func parseStall(s string) (time.Duration, error) {
-	d, err := capture.ParseDuration(s)
+	d, err := options.ParseDuration(s)
 	if err == nil && (d < minStall || d > maxStall) {
 		err = fmt.Errorf("allowed are %v to %v", minStall, maxStall)
 	}
@@ -226,9 +226,9 @@ func parseStall(s string) (time.Duration, error) {
 }
 
 func parseMaxSize(s string) (int64, error) {
-	n, err := capture.ParseSize(s)
+	n, err := options.ParseSize(s)
 	if err == nil {
-		err = capture.ValidateMaxSize(n)
+		err = options.ValidateMaxSize(n)
 	}
 	return n, err
 }
@@ -387,14 +387,14 @@ func parseDays(s string) (time.Duration, error) {
 }
 
 // minMaxDisk is the smallest budget, in bytes: eight times the smallest segment.
-const minMaxDisk = 8 * capture.MinMaxSize
+const minMaxDisk = 8 * options.MinMaxSize
 
 // parseMaxDisk reads a size, or 0 for no bound.
 func parseMaxDisk(s string) (int64, error) {
 	if s == "0" {
 		return 0, nil
 	}
-	n, err := capture.ParseSize(s)
+	n, err := options.ParseSize(s)
 	if err == nil && n < minMaxDisk {
 		err = fmt.Errorf("allowed are %dKiB and more, and 0 for no bound", minMaxDisk>>10)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/store/s3"
@@ -24,13 +24,13 @@ func TestTheDefaultsAreSound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := capture.Options{
-		Format: record.CRI, Scope: capture.ScopeContainer, MaxSize: 100e6, Fsync: capture.FsyncInterval,
+	want := options.Options{
+		Format: record.CRI, Scope: options.ScopeContainer, MaxSize: 100e6, Fsync: options.FsyncInterval,
 		Detect: detect.Options{Mode: detect.ModeAuto, Status: detect.AllStatuses},
 		Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},
 	}
 	if c.Defaults != want || c.Dir != "/var/log/logfast/archive" || c.Spool != "/var/log/logfast" ||
-		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.MaxDisk != 10e9 || c.OnFull != capture.OnFullDrop || c.UID != -1 {
+		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.MaxDisk != 10e9 || c.OnFull != options.OnFullDrop || c.UID != -1 {
 		t.Fatalf("%+v", c)
 	}
 	// Docker passes a variable that is set to nothing.
@@ -254,7 +254,7 @@ func TestOptionsPageHasEveryOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(settings.Variables(), capture.OptionNames()) {
+	for _, name := range slices.Concat(settings.Variables(), options.Names()) {
 		if !strings.Contains(string(b), "| `"+name+"` |") {
 			t.Errorf("docs/options.md has no row for %s", name)
 		}

@@ -13,8 +13,8 @@ import (
 // older returns what fetches a container's older lines from the store, nil
 // where its options do not say read-archive=true.
 func (a *able) older(ctx context.Context, req request) func(before time.Time) ([]logs.Archived, error) {
-	of, options, err := a.capture.Describe(req.Info)
-	if err != nil || !options.ReadArchive {
+	of, opts, err := a.capture.Describe(req.Info)
+	if err != nil || !opts.ReadArchive {
 		return nil // what was wrong when it was started is wrong now
 	}
 	return func(before time.Time) ([]logs.Archived, error) {

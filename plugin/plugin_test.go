@@ -18,7 +18,7 @@ import (
 	"github.com/docker/docker/daemon/logger"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/internal/durable"
@@ -361,7 +361,7 @@ func TestInfoIsDockers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got capture.Info
+	var got options.Info
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/docker/go-plugins-helpers/sdk"
 
-	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/driver/read/logs"
 	"github.com/logfast/logfast/driver/spool"
@@ -25,10 +25,10 @@ import (
 
 // capture is what the protocol asks of CAPTURE.
 type captured interface {
-	Start(fifo string, info capture.Info) error
+	Start(fifo string, info options.Info) error
 	Stop(fifo string)
 	Settle(ctx context.Context, containerID string)
-	Describe(info capture.Info) (spool.Stream, capture.Options, error)
+	Describe(info options.Info) (spool.Stream, options.Options, error)
 }
 
 // server answers Docker's log driver protocol (moby daemon/logger/plugin.go).
@@ -109,7 +109,7 @@ const readTimeout = 30 * time.Second
 
 type request struct {
 	File   string
-	Info   capture.Info
+	Info   options.Info
 	Config readConfig
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/docker/docker/daemon/logger"
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/driver/triage/incident"
@@ -96,7 +96,7 @@ func soundSettings(t *testing.T, environ []string) *effective {
 	s := readSettings(environ)
 	d := &s.Defaults
 	_, err := detect.New(d.Detect)
-	if _, redact := incident.NewRedactor(d.Redact); err != nil || redact != nil || capture.ValidatePolicy(d.Policy) != nil || capture.ValidateMaxSize(d.MaxSize) != nil ||
+	if _, redact := incident.NewRedactor(d.Redact); err != nil || redact != nil || options.ValidatePolicy(d.Policy) != nil || options.ValidateMaxSize(d.MaxSize) != nil ||
 		d.Scope == "" || d.Fsync == "" || s.OnFull == "" || s.Key == nil || s.Host == "" || !filepath.IsAbs(s.Spool) || s.Stall < minStall || s.Keep <= 0 || s.MaxDisk <= 0 {
 		t.Errorf("%q: not sound: %+v", environ, s.Config)
 	}

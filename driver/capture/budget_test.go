@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -58,7 +59,7 @@ func TestRoom_NothingThatFitsPackedIsDropped(t *testing.T) {
 		"text that does not":                      {2, 5_000, func(n int) string { return hexNoise(n, 1000) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHostIn(t, t.TempDir(), func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = OnFullDrop, budget })
+			h := newHostIn(t, t.TempDir(), func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = options.OnFullDrop, budget })
 			h.cfg.Sealed = func() {}
 			var all []*container
 			for i := range tt.containers {
@@ -94,7 +95,7 @@ func repeated(n int) string { return fmt.Sprint(n, strings.Repeat(" GET /cart 20
 // another one's few lines, uploaded or not, and with an error or not, stay.
 func TestRoom_AQuietContainerSurvivesALoudOne(t *testing.T) {
 	const budget = 2 << 20
-	h := newHostIn(t, t.TempDir(), func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = OnFullDrop, budget })
+	h := newHostIn(t, t.TempDir(), func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = options.OnFullDrop, budget })
 	h.cfg.Sealed = func() {}
 	old := h.start("old", nil)
 	old.line(0, "uploaded")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/logfast/logfast/bench/lines"
 	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
@@ -89,7 +90,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 		d := newDocker(b)
 		defer unix.Close(d.fd)
 		captured, spool := newCapture(b)
-		info := capture.Info{ContainerID: strings.Repeat("ab", 32), ContainerName: "/web", ContainerImageName: "image"}
+		info := options.Info{ContainerID: strings.Repeat("ab", 32), ContainerName: "/web", ContainerImageName: "image"}
 		if err := captured.Start(d.path, info); err != nil {
 			b.Fatal(err)
 		}
@@ -182,8 +183,8 @@ func newCapture(b *testing.B) (*capture.Driver, string) {
 	}
 	d, err := capture.New(capture.Config{
 		Spool: spool, Host: "web-1",
-		Defaults: capture.Options{
-			Scope: capture.ScopeContainer, MaxSize: capture.MaxMaxSize, Fsync: capture.FsyncInterval,
+		Defaults: options.Options{
+			Scope: options.ScopeContainer, MaxSize: options.MaxMaxSize, Fsync: options.FsyncInterval,
 			Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},
 		},
 		Sealed: func() {},

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
@@ -52,7 +53,7 @@ func TestSnapshotCountsWhatWasCaptured(t *testing.T) {
 	}
 	check("stream", web.Counts)
 	check("total", s.Total)
-	if len(s.Events) != 1 || s.Events[0].Scope != scopeName(&Options{Scope: ScopeContainer}, &web.Stream) || !s.Events[0].Due.After(time.Now()) {
+	if len(s.Events) != 1 || s.Events[0].Scope != (&options.Options{Scope: options.ScopeContainer}).ScopeName(&web.Stream) || !s.Events[0].Due.After(time.Now()) {
 		t.Errorf("events %+v", s.Events)
 	}
 	c.Stop(c.fifo)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
@@ -24,16 +25,16 @@ import (
 // Soon must be set.
 type Config struct {
 	Spool    *spool.Spool
-	Host     string   // this host's name, for syslog records and keys
-	Defaults Options  // of a container without options
-	Labels   []string // which of a container's labels are kept, for incidents
-	Daily    Daily    // when every segment is sealed
+	Host     string          // this host's name, for syslog records and keys
+	Defaults options.Options // of a container without options
+	Labels   []string        // which of a container's labels are kept, for incidents
+	Daily    options.Daily   // when every segment is sealed
 
 	// Routes are the patterns of routes for early notices; nil: none.
 	Routes *incident.Routes
 
-	OnFull OnFull // what gives way when the spool is full
-	Sealed func() // called after a segment was sealed, or an incident closed; must not wait
+	OnFull options.OnFull // what gives way when the spool is full
+	Sealed func()         // called after a segment was sealed, or an incident closed; must not wait
 	Log    *slog.Logger
 
 	// BootFile is the file with the kernel's boot id; "" is Linux's own.
@@ -119,7 +120,7 @@ func New(cfg Config) (*Driver, error) {
 		return nil, errors.Join(err, pool.close(), registry.close())
 	}
 	d := &Driver{
-		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.next,
+		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.Next,
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, guardEvery: guardEvery,
 		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*entry{},
 	}
@@ -138,7 +139,7 @@ const stopWait = 5 * time.Second
 // wrong. Starting a FIFO that is being read changes nothing. A container may
 // have several streams, as when Docker reads a stopped one's logs while it
 // starts; they share its segment.
-func (d *Driver) Start(fifoPath string, info Info) error {
+func (d *Driver) Start(fifoPath string, info options.Info) error {
 	if fifoPath == "" || info.ContainerID == "" {
 		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a failure: start the container again")
 	}
@@ -208,8 +209,8 @@ func (d *Driver) claim(path string) (release func()) {
 
 // Describe returns the stream that a container is, and its options. The error
 // says which option is wrong.
-func (d *Driver) Describe(info Info) (spool.Stream, Options, error) {
-	return parseInfo(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
+func (d *Driver) Describe(info options.Info) (spool.Stream, options.Options, error) {
+	return options.Parse(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
 }
 
 // launchLocked begins to read a stream and reports whether it did: not once the

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
@@ -75,8 +76,8 @@ func newHostIn(t *testing.T, dir string, change func(*Config, *spool.Options)) *
 	h := &host{T: t, dir: dir, sealed: make(chan struct{}, 1000)}
 	cfg := Config{
 		Host: "web-1",
-		Defaults: Options{
-			Scope: ScopeContainer, MaxSize: 1 << 20, Fsync: FsyncInterval,
+		Defaults: options.Options{
+			Scope: options.ScopeContainer, MaxSize: 1 << 20, Fsync: options.FsyncInterval,
 			Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour},
 		},
 		Sealed: func() { h.sealed <- struct{}{} },
@@ -114,7 +115,7 @@ type container struct {
 	fifo string
 	w    *os.File
 	enc  logdriver.LogEntryEncoder
-	info Info
+	info options.Info
 }
 
 // container makes a FIFO as dockerd does, without starting the stream.
@@ -130,7 +131,7 @@ func (h *host) container(name string, config map[string]string) *container {
 	}
 	h.Cleanup(func() { w.Close() })
 	id := fmt.Sprintf("%x%064d", name, 0)[:64]
-	return &container{host: h, fifo: path, w: w, enc: logdriver.NewLogEntryEncoder(w), info: Info{
+	return &container{host: h, fifo: path, w: w, enc: logdriver.NewLogEntryEncoder(w), info: options.Info{
 		Config: config, ContainerID: id, ContainerName: "/" + name, ContainerImageName: "image:1",
 	}}
 }
@@ -688,10 +689,10 @@ func TestStartRefuses(t *testing.T) {
 	if err := h.Start(c.fifo, c.info); err == nil || len(err.Error()) > 2000 {
 		t.Errorf("the error about 100,000 options: %.100v", err)
 	}
-	if err := h.Start("", Info{}); err == nil {
+	if err := h.Start("", options.Info{}); err == nil {
 		t.Error("an empty request was taken")
 	}
-	if err := h.Start("/no/such/fifo", Info{ContainerID: "x"}); err == nil {
+	if err := h.Start("/no/such/fifo", options.Info{ContainerID: "x"}); err == nil {
 		t.Error("a FIFO that is not there was taken")
 	}
 	if got := h.find(func(*stream) bool { return true }); got != nil {
@@ -705,64 +706,6 @@ func TestDockersOwnOptionsAreLeftToDocker(t *testing.T) {
 	h.Stop(c.fifo)
 }
 
-func TestAppAndGroup(t *testing.T) {
-	for name, tt := range map[string]struct {
-		info       Info
-		app, group string
-	}{
-		"plain":   {Info{ContainerName: "/web"}, "web", ""},
-		"compose": {Info{ContainerName: "/shop-web-2", ContainerLabels: map[string]string{composeProject: "shop", composeService: "web"}}, "shop-web", "shop"},
-		"swarm":   {Info{ContainerName: "/x", ContainerLabels: map[string]string{swarmStack: "shop", swarmService: "shop_web"}}, "shop_web", "shop"},
-		"options": {Info{ContainerName: "/x", Config: map[string]string{"tag": "{{.ImageName}}/{{.Name}}", "group": "g"}, ContainerImageName: "nginx:1", ContainerLabels: map[string]string{composeProject: "p"}}, "nginx:1/x", "g"},
-		"label":   {Info{ContainerName: "/x", Config: map[string]string{"tag": `{{if .Name}}{{index .ContainerLabels "team" | upper}}{{else}}-{{end}}/{{slice .ID 0 4}}`}, ContainerID: "0123456789abcdef", ContainerLabels: map[string]string{"team": "blue"}}, "BLUE/0123", ""},
-		"long":    {Info{ContainerName: "/" + strings.Repeat("x", 9999), ContainerLabels: map[string]string{composeProject: strings.Repeat("p", 9999)}}, strings.Repeat("x", 512), strings.Repeat("p", 512)},
-		"ids":     {Info{Config: map[string]string{"tag": "{{.ID}} {{.FullID}} {{.ImageID}} {{.ImageFullID}} {{.DaemonName}}"}, ContainerID: "0123456789abcdef", ContainerImageID: "sha256:fedcba9876543210", DaemonName: "docker"}, "0123456789ab 0123456789abcdef fedcba987654 sha256:fedcba9876543210 docker", ""},
-	} {
-		stream, _, err := parseInfo("h", Options{MaxSize: MinMaxSize, Policy: fasttrack.Policy{Quiet: MinQuiet, MaxDelay: MinQuiet}}, nil, tt.info)
-		if err != nil || stream.App != tt.app || stream.Group != tt.group {
-			t.Errorf("%s: app %q, group %q, %v", name, stream.App, stream.Group, err)
-		}
-	}
-}
-
-func TestDaily(t *testing.T) {
-	berlin := "Europe/Berlin"
-	for _, tt := range []struct{ at, zone, now, want string }{
-		{"00:00", "UTC", "2026-11-23T19:03:01Z", "2026-11-24T00:00:00Z"},
-		{"00:00", "", "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"},
-		{"04:30", berlin, "2026-11-23T19:03:01Z", "2026-11-24T03:30:00Z"},
-		{"04:30", berlin, "2026-11-24T03:29:59Z", "2026-11-24T03:30:00Z"},
-		{"04:30", berlin, "2026-07-01T00:00:00Z", "2026-07-01T02:30:00Z"},
-		{"02:30", berlin, "2027-03-28T00:00:00Z", "2027-03-28T01:30:00Z"}, // the clock skips 02:30
-		{"23:59", "UTC", "2026-12-31T23:59:30Z", "2027-01-01T23:59:00Z"},
-	} {
-		d, err := ParseDaily(tt.at, tt.zone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		now, _ := time.Parse(time.RFC3339, tt.now)
-		if got := d.next(now).UTC().Format(time.RFC3339); got != tt.want {
-			t.Errorf("%s %s after %s: %s, want %s", tt.at, tt.zone, tt.now, got, tt.want)
-		}
-	}
-	if got := (Daily{}).next(t0); !got.Equal(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)) {
-		t.Errorf("the zero Daily: %v", got)
-	}
-	for at, zone := range map[string]string{"24:00": "UTC", "noon": "UTC", "": "UTC", "01:00": "Mars/Olympus", "02:00": "Local"} {
-		if _, err := ParseDaily(at, zone); err == nil {
-			t.Errorf("%q %q was taken", at, zone)
-		}
-	}
-}
-
-func TestParseSize(t *testing.T) {
-	for in, want := range map[string]int64{"100MB": 100e6, "100m": 100e6, "64KiB": 64 << 10, "2GiB": 2 << 30, "70000": 70000} {
-		if got, err := ParseSize(in); err != nil || got != want {
-			t.Errorf("%s: %d, %v", in, got, err)
-		}
-	}
-}
-
 // BenchmarkCapture moves frames of 130-byte lines from a real FIFO to a file.
 func BenchmarkCapture(b *testing.B) {
 	key, _ := spool.ParseKeyTemplate(spool.DefaultKey)
@@ -773,7 +716,7 @@ func BenchmarkCapture(b *testing.B) {
 	defer spool.Close()
 	d, err := New(Config{
 		Spool: spool, Sealed: func() {}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Defaults: Options{Scope: ScopeContainer, MaxSize: MaxMaxSize, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
+		Defaults: options.Options{Scope: options.ScopeContainer, MaxSize: options.MaxMaxSize, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -795,7 +738,7 @@ func BenchmarkCapture(b *testing.B) {
 	}
 	const lines = 300 // fit into the pipe
 	frames := bytes.Repeat(frame.Bytes(), lines)
-	if err := d.Start(path, Info{ContainerID: "bench", ContainerName: "/bench"}); err != nil {
+	if err := d.Start(path, options.Info{ContainerID: "bench", ContainerName: "/bench"}); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(lines * 130)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
@@ -114,13 +115,13 @@ func (v *events) close() error { return v.dir.Close() }
 // note takes an error of a container into account, in whose directory the active
 // segment belongs to the event current, and returns the event that it belongs to
 // now. It is called while the segment's writer is locked, and never waits.
-func (v *events) note(o *Options, desc *spool.Stream, current string, first *firstError) string {
+func (v *events) note(o *options.Options, desc *spool.Stream, current string, first *firstError) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
 	e := v.known[current]
 	if e == nil {
-		scope := scopeName(o, desc)
+		scope := o.ScopeName(desc)
 		if e = v.open[scope]; e == nil {
 			at := now.UTC()
 			if first.time != 0 {
@@ -141,8 +142,8 @@ func (v *events) note(o *Options, desc *spool.Stream, current string, first *fir
 }
 
 // add makes an event known. The caller holds mu.
-func (v *events) add(scope Scope, name string, first time.Time) *event {
-	e := newEvent(&incident.Record{ID: incident.NewID(first), Host: v.host, Scope: string(cmp.Or(scope, ScopeContainer)), Name: name, First: first, Last: first})
+func (v *events) add(scope options.Scope, name string, first time.Time) *event {
+	e := newEvent(&incident.Record{ID: incident.NewID(first), Host: v.host, Scope: string(cmp.Or(scope, options.ScopeContainer)), Name: name, First: first, Last: first})
 	v.know(e)
 	return e
 }
@@ -182,8 +183,8 @@ func (v *events) Sealing(seg spool.Segment, m *spool.Meta) error {
 		if e = v.eventOf(seg.Dir, &m.Stream); e == nil && m.Errors > 0 {
 			// A crash has forgotten its event: it has a new one, that is over, and
 			// that other segments of its scope join.
-			scope := Scope(m.Stream.Scope)
-			e = v.add(scope, scopeName(&Options{Scope: scope}, &m.Stream), m.First.UTC())
+			scope := options.Scope(m.Stream.Scope)
+			e = v.add(scope, (&options.Options{Scope: scope}).ScopeName(&m.Stream), m.First.UTC())
 			e.Last = m.Last.UTC()
 			v.over(e, incident.ClosedRecover)
 		}
@@ -204,7 +205,7 @@ func (v *events) eventOf(dir string, of *spool.Stream) *event {
 	if e := v.holding[dir]; e != nil {
 		return e // its writer has ended, or died, and another one seals it
 	}
-	scopes := scopesOf(of)
+	scopes := options.ScopesOf(of)
 	for _, name := range slices.Backward(scopes[:]) { // the narrowest first
 		var best *event
 		for _, e := range v.named[name] {
@@ -388,7 +389,7 @@ func (v *events) load(s *spool.Spool) error {
 			// it takes every segment whose event is not known either.
 			errs = append(errs, err)
 			at, _ := incident.TimeOf(entry.ID)
-			r = &incident.Record{ID: entry.ID, Host: v.host, Scope: string(ScopeHost), Name: string(ScopeHost), First: at, Last: at}
+			r = &incident.Record{ID: entry.ID, Host: v.host, Scope: string(options.ScopeHost), Name: string(options.ScopeHost), First: at, Last: at}
 		}
 		r.Closed, r.At, r.Members = "", time.Time{}, nil
 		left[r.ID] = newEvent(r)
@@ -419,8 +420,8 @@ func (v *events) recovered(streams []entry) {
 	policies := map[string]fasttrack.Policy{}
 	for _, own := range []bool{false, true} { // the policy of those whose errors count in the scope is better
 		for _, s := range streams {
-			for _, name := range scopesOf(&s.Stream) {
-				if !own || name == scopeName(&s.Options, &s.Stream) {
+			for _, name := range options.ScopesOf(&s.Stream) {
+				if !own || name == s.Options.ScopeName(&s.Stream) {
 					policies[name] = s.Options.Policy
 				}
 			}

@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/driver/spool"
@@ -140,10 +141,10 @@ func (o *outage) live(write, resumed bool) {
 				o.opened[e.Data.ID] = true
 			}
 		}},
-		syncer: newSyncer(), daily: Daily{}.next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),
+		syncer: newSyncer(), daily: options.Daily{}.Next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),
 	}
 	d.events = openEvents(&Config{Spool: sp, Host: "h", Log: log}, d.wakeUp)
-	opts := Options{Scope: ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
+	opts := options.Options{Scope: options.ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []entry
 	for _, name := range []string{"web", "api"} {
 		s := &stream{driver: d, path: name, desc: outageStream(name), opts: opts, writer: sp.Writer(outageStream(name))}

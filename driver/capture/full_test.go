@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -15,7 +16,7 @@ import (
 // TestActiveSegmentsDoNotFillTheSpoolForGood has more containers than the
 // budget has room for their active segments, and none ends.
 func TestActiveSegmentsDoNotFillTheSpoolForGood(t *testing.T) {
-	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
+	for _, onFull := range []options.OnFull{options.OnFullDrop, options.OnFullBlock} {
 		t.Run(string(onFull), func(t *testing.T) {
 			h := newHostIn(t, t.TempDir(), func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = onFull, 1<<20 })
 			var c *container

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -37,7 +38,7 @@ func removeAll(dir string) error {
 // disk: no line is lost, the container does not wait, and a process that is killed
 // later is followed by one that takes the stream up.
 func TestGuard_TheSpoolIsEmptiedUnderARunningContainer(t *testing.T) {
-	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
+	for _, onFull := range []options.OnFull{options.OnFullDrop, options.OnFullBlock} {
 		for how, remove := range map[string]func(string) error{"visible": removeVisible, "all": removeAll} {
 			t.Run(fmt.Sprint(onFull, ", ", how), func(t *testing.T) {
 				var log strings.Builder
@@ -132,7 +133,7 @@ func TestGuard_TheRegistryIsMadeAnew(t *testing.T) {
 // container does not wait for ever.
 func TestGuard_TheSpoolsDirectoryIsGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
-	h := newHostIn(t, dir, func(c *Config, _ *spool.Options) { c.OnFull = OnFullDrop })
+	h := newHostIn(t, dir, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullDrop })
 	h.dropAfter = 10 * time.Millisecond
 	c := h.start("web", nil)
 	c.line(0, "one")

@@ -26,12 +26,12 @@ func TestHostileNames(t *testing.T) {
 		"web.log-20261123T190301.123456Z-000042-error", "x.uploaded.gz", ".stream.json", "archive", "\xff\xfe", "con\\..\\x",
 	} {
 		h := newHost(t)
-		c := h.container("web", map[string]string{"group": name[:min(len(name), maxName)], "tag": "{{.ImageName}}", "fast-track-scope": "group"})
+		c := h.container("web", map[string]string{"group": name[:min(len(name), 512)], "tag": "{{.ImageName}}", "fast-track-scope": "group"})
 		if name == "" {
 			c.info.Config = nil
 		}
 		c.info.ContainerName, c.info.ContainerImageName = "/"+name, name
-		c.info.ContainerLabels = map[string]string{composeProject: name, composeService: name}
+		c.info.ContainerLabels = map[string]string{"com.docker.compose.project": name, "com.docker.compose.service": name}
 		if err := h.Start(c.fifo, c.info); err != nil {
 			t.Fatalf("%.40q: %v", name, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -58,7 +59,7 @@ func useInodes(t *testing.T, dir string) (free func()) {
 // TestInodes_NothingIsDroppedForLines uses up the inodes and has a container write many
 // segments' worth of lines: no new file is needed for them, so nothing may be lost.
 func TestInodes_NothingIsDroppedForLines(t *testing.T) {
-	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
+	for _, onFull := range []options.OnFull{options.OnFullDrop, options.OnFullBlock} {
 		t.Run(string(onFull), func(t *testing.T) {
 			h := newHostWithFewInodes(t, 200, func(c *Config, _ *spool.Options) { c.OnFull = onFull })
 			h.dropAfter = 0
@@ -84,7 +85,7 @@ func TestInodes_NothingIsDroppedForLines(t *testing.T) {
 
 // TestInodes_APostponedSealIsMade frees the inodes again.
 func TestInodes_APostponedSealIsMade(t *testing.T) {
-	h := newHostWithFewInodes(t, 100, func(c *Config, _ *spool.Options) { c.OnFull = OnFullBlock })
+	h := newHostWithFewInodes(t, 100, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullBlock })
 	c := h.start("web", map[string]string{"max-size": "64KiB", "fsync": "never"})
 	c.line(0, fmt.Sprint(0, " ", padding))
 	h.eventually("the line is there", func() bool { return c.text() != "" })
@@ -107,7 +108,7 @@ func TestInodes_APostponedSealIsMade(t *testing.T) {
 
 // TestInodes_UploadedCopiesGoForANewContainer has copies, and no inode for the container.
 func TestInodes_UploadedCopiesGoForANewContainer(t *testing.T) {
-	h := newHostWithFewInodes(t, 100, func(c *Config, _ *spool.Options) { c.OnFull = OnFullBlock })
+	h := newHostWithFewInodes(t, 100, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullBlock })
 	old := h.uploadedCopies("old", 10)
 	useInodes(t, h.dir)
 	c := h.start("web", nil)
@@ -150,7 +151,7 @@ func (h *host) uploadedCopies(name string, count int) *container {
 // TestInodes_DroppingFreesThem has pending segments of one container and no inode for another
 // one: with drop, neighbours go, and one line stands for them.
 func TestInodes_DroppingFreesThem(t *testing.T) {
-	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
+	for _, onFull := range []options.OnFull{options.OnFullDrop, options.OnFullBlock} {
 		t.Run(string(onFull), func(t *testing.T) {
 			h := newHostWithFewInodes(t, 200, func(c *Config, _ *spool.Options) { c.OnFull = onFull })
 			old := h.container("old", map[string]string{"fsync": "never"})
@@ -169,7 +170,7 @@ func TestInodes_DroppingFreesThem(t *testing.T) {
 			useInodes(t, h.dir)
 			c := h.start("web", nil)
 			c.line(0, "hello")
-			if onFull == OnFullDrop {
+			if onFull == options.OnFullDrop {
 				h.eventually("the line is there", func() bool { return strings.Contains(c.text(), "hello") })
 			} else {
 				c.awaitTrouble()
@@ -178,7 +179,7 @@ func TestInodes_DroppingFreesThem(t *testing.T) {
 			if there+lost != count {
 				t.Errorf("%d lines are there and %d are lost, of %d", there, lost, count)
 			}
-			if drops := onFull == OnFullDrop; drops != (lost > 0) || there == 0 {
+			if drops := onFull == options.OnFullDrop; drops != (lost > 0) || there == 0 {
 				t.Errorf("%d lines are lost, %d are there", lost, there)
 			}
 			if n := len(lostLine.FindAllString(old.text(), -1)); lost > 0 && n >= lost {
@@ -191,7 +192,7 @@ func TestInodes_DroppingFreesThem(t *testing.T) {
 // TestRoom_AFullDiskStartsContainers fills a disk on which an uploaded copy is, and one on
 // which nothing can be deleted.
 func TestRoom_AFullDiskStartsContainers(t *testing.T) {
-	for _, onFull := range []OnFull{OnFullDrop, OnFullBlock} {
+	for _, onFull := range []options.OnFull{options.OnFullDrop, options.OnFullBlock} {
 		for _, copies := range []int{0, 3} {
 			t.Run(fmt.Sprint(onFull, " copies=", copies), func(t *testing.T) {
 				h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = onFull })
@@ -235,7 +236,7 @@ func TestRoom_AFullDiskStartsContainers(t *testing.T) {
 // TestRegister_AKillAfterALateRegistrationDoublesNothing registers a stream after its first
 // batch, and has the next life take it up.
 func TestRegister_AKillAfterALateRegistrationDoublesNothing(t *testing.T) {
-	h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = OnFullBlock })
+	h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullBlock })
 	warm := h.start("web", nil) // so that the next line needs no new file
 	warm.line(0, "0 warm")
 	h.eventually("the line is there", func() bool { return warm.text() != "" })

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -105,7 +106,7 @@ func newScopes() scopes {
 
 // add lists a stream that is read from now on.
 func (c *scopes) add(s *stream) {
-	for _, name := range scopesOf(&s.desc) {
+	for _, name := range options.ScopesOf(&s.desc) {
 		if c.streams[name] == nil {
 			c.streams[name] = map[*stream]bool{}
 		}
@@ -115,7 +116,7 @@ func (c *scopes) add(s *stream) {
 
 // remove forgets a stream that add has listed.
 func (c *scopes) remove(s *stream) {
-	for _, name := range scopesOf(&s.desc) {
+	for _, name := range options.ScopesOf(&s.desc) {
 		delete(c.streams[name], s)
 		if len(c.streams[name]) == 0 {
 			delete(c.streams, name)
@@ -126,7 +127,7 @@ func (c *scopes) remove(s *stream) {
 // expect notes n more streams, or with a negative n fewer, that are registered and
 // not read yet.
 func (c *scopes) expect(of *spool.Stream, n int) {
-	for _, name := range scopesOf(of) {
+	for _, name := range options.ScopesOf(of) {
 		if c.pending[name] += n; c.pending[name] == 0 {
 			delete(c.pending, name)
 		}

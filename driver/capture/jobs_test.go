@@ -50,9 +50,9 @@ func TestDriver_AHungDiskCallHoldsItsContainerAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t)
-			options := map[string]string{"fast-track-scope": "host"}
-			bad := h.start("hung", options)
-			others := []*container{h.start("a", options), h.start("z", options)}
+			config := map[string]string{"fast-track-scope": "host"}
+			bad := h.start("hung", config)
+			others := []*container{h.start("a", config), h.start("z", config)}
 			for _, c := range append(others, bad) {
 				c.line(0, strings.Repeat("x", 8<<10)) // worth a seal for room
 				c.line(0, serverError)
@@ -69,7 +69,7 @@ func TestDriver_AHungDiskCallHoldsItsContainerAlone(t *testing.T) {
 			if got := len(h.Snapshot().Streams); got != 3 {
 				t.Errorf("%d streams in the snapshot", got)
 			}
-			late := h.start("late", options)
+			late := h.start("late", config)
 			for i, c := range append(others, late) {
 				c.line(1, fmt.Sprintf("more %d", i))
 				h.Stop(c.fifo)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -38,7 +39,7 @@ func (d *Driver) Recover() error {
 	d.mu.Lock()
 	for i := range entries {
 		e := &entries[i]
-		if wrong := e.sound(&d.cfg.Defaults); wrong != nil {
+		if wrong := e.Options.Repair(&e.Stream, &d.cfg.Defaults); wrong != nil {
 			d.cfg.Log.Error("options of a running container are not understood; it is read all the same", "container", e.Stream.Name, "err", errors.Join(wrong...))
 		}
 		dir := e.Stream.Dir()
@@ -245,7 +246,7 @@ func (d *Driver) unexpectLocked(desc *spool.Stream) {
 // endScopesLocked ends the events of the scopes of a stream that are empty by now:
 // there is nothing left to wait for in them. The caller holds mu.
 func (d *Driver) endScopesLocked(desc *spool.Stream) {
-	for _, name := range scopesOf(desc) {
+	for _, name := range options.ScopesOf(desc) {
 		if d.scopes.empty(name) {
 			d.events.ended(name)
 		}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
@@ -44,11 +45,11 @@ const (
 
 // entry is a registered stream. It holds nothing secret.
 type entry struct {
-	FIFO    string       `json:"fifo"`
-	Boot    string       `json:"boot,omitempty"` // the kernel's boot id; an earlier version kept none
-	Stream  spool.Stream `json:"stream"`
-	Options Options      `json:"options"`
-	Unknown bool         `json:"unknown,omitempty"` // see unknownName
+	FIFO    string          `json:"fifo"`
+	Boot    string          `json:"boot,omitempty"` // the kernel's boot id; an earlier version kept none
+	Stream  spool.Stream    `json:"stream"`
+	Options options.Options `json:"options"`
+	Unknown bool            `json:"unknown,omitempty"` // see unknownName
 }
 
 // bootFile is where Linux tells one boot from another.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
@@ -26,7 +27,7 @@ func sizeLimit(maxSize, budget int64) int64 {
 // makeRoom makes room in the spool, and says what that cost. It waits for the disk and for
 // packing, not for the store.
 func (d *Driver) makeRoom(n spool.Need) error {
-	n.Drop = d.cfg.OnFull == OnFullDrop
+	n.Drop = d.cfg.OnFull == options.OnFullDrop
 	made, err := d.cfg.Spool.MakeRoom(n)
 	for _, g := range made.Dropped {
 		d.countGivenUp(g)

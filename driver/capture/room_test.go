@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -73,7 +74,7 @@ var padding = strings.Repeat("x", kilobyte)
 func TestAFullDiskGivesUpTheOldest(t *testing.T) {
 	for name, budget := range map[string]int64{"by the budget": 2 << 20, "by the disk": 0} {
 		t.Run(name, func(t *testing.T) {
-			h := newSmallHost(t, 4<<20, func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = OnFullDrop, budget })
+			h := newSmallHost(t, 4<<20, func(c *Config, o *spool.Options) { c.OnFull, o.MaxDisk = options.OnFullDrop, budget })
 			c := h.start("web", map[string]string{"max-size": "256KiB", "fsync": "never"})
 			const lines = 10_000 // 10 MB
 			for i := range lines {
@@ -90,7 +91,7 @@ func TestAFullDiskGivesUpTheOldest(t *testing.T) {
 
 // TestOnFullBlockLosesNothing shows block: what has no room waits in the FIFO.
 func TestOnFullBlockLosesNothing(t *testing.T) {
-	h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = OnFullBlock })
+	h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullBlock })
 	c := h.start("web", map[string]string{"fsync": "never"})
 	c.write(0, linesBefore)
 	filler := filepath.Join(h.dir, "filler")
@@ -132,7 +133,7 @@ func TestADiskThatFailsLosesNothing(t *testing.T) {
 					run(t, "umount", dir)
 				}
 			})
-			drop := func(c *Config, _ *spool.Options) { c.OnFull = OnFullDrop }
+			drop := func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullDrop }
 			h := newHostIn(t, dir, drop)
 			c := h.start("web", map[string]string{"fsync": "always"}) // a broken disk forgets what was not synced
 			c.write(0, linesBefore)
@@ -211,7 +212,7 @@ func (c *container) wantAll() {
 func TestDropDoesNotHoldAContainerForEver(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprint("killed=", killed), func(t *testing.T) {
-			h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = OnFullDrop })
+			h := newSmallHost(t, 2<<20, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullDrop })
 			h.dropAfter = 0
 			c := h.start("web", map[string]string{"fsync": "never"})
 			c.write(0, linesBefore)
@@ -224,7 +225,7 @@ func TestDropDoesNotHoldAContainerForEver(t *testing.T) {
 			h.eventually("all of them are discarded", func() bool { n, err := s.fifo.Len(); return n == 0 && err == nil })
 			if killed {
 				h.stop() // as far as the spool can tell; the stream stays registered
-				c.host = newHostIn(t, h.dir, func(c *Config, _ *spool.Options) { c.OnFull = OnFullDrop })
+				c.host = newHostIn(t, h.dir, func(c *Config, _ *spool.Options) { c.OnFull = options.OnFullDrop })
 				t.Cleanup(c.stop)
 				if err := c.Recover(); err != nil {
 					t.Log(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
@@ -22,12 +23,12 @@ import (
 // goroutine owns every field that is not said to be another's.
 type stream struct {
 	driver *Driver
-	entry  entry        // in the registry; never changes
-	path   string       // of the FIFO; never changes
-	dir    string       // of desc; never changes
-	desc   spool.Stream // never changes
-	opts   Options      // never changes
-	since  time.Time    // when this process took it up; never changes
+	entry  entry           // in the registry; never changes
+	path   string          // of the FIFO; never changes
+	dir    string          // of desc; never changes
+	desc   spool.Stream    // never changes
+	opts   options.Options // never changes
+	since  time.Time       // when this process took it up; never changes
 
 	unknown  bool            // its container is not known, see unknownName; never changes
 	detector detect.Detector // of opts; never changes
@@ -375,7 +376,7 @@ func (s *stream) batch() (int, error) {
 		// detected by its end alone then.
 		s.joiner = [2]detect.Joiner{}
 		s.broken.report(s, err)
-		if s.driver.cfg.OnFull == OnFullDrop && !passes(err) && s.broken.lasts(s.driver.dropAfter) {
+		if s.driver.cfg.OnFull == options.OnFullDrop && !passes(err) && s.broken.lasts(s.driver.dropAfter) {
 			s.writer.Abandon() // if its file is gone, and the disk takes no copy
 			return s.discard(w, err)
 		}
@@ -564,7 +565,7 @@ func (s *stream) write(b *spool.Batch, frames []byte) error {
 		return nil
 	}
 	b.Lines = int64(bytes.Count(b.Text, newline))
-	b.Sync = s.opts.Fsync == FsyncAlways
+	b.Sync = s.opts.Fsync == options.FsyncAlways
 	b.Event = s.event
 	if err := s.append(b); err != nil {
 		return err
@@ -576,7 +577,7 @@ func (s *stream) write(b *spool.Batch, frames []byte) error {
 	if b.Errors > 0 {
 		s.driver.wakeUp()
 	}
-	if s.opts.Fsync == FsyncInterval {
+	if s.opts.Fsync == options.FsyncInterval {
 		s.driver.syncer.dirty(s, b.Errors > 0)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
 )
@@ -112,8 +113,8 @@ func (d *Driver) adopt(path string) error {
 		return nil // Docker has started it meanwhile
 	}
 	opts := d.cfg.Defaults
-	if opts.Scope == ScopeGroup {
-		opts.Scope = ScopeContainer // its group is not known
+	if opts.Scope == options.ScopeGroup {
+		opts.Scope = options.ScopeContainer // its group is not known
 	}
 	desc := spool.Stream{
 		ID: unknownID(path), Name: unknownName, Host: d.cfg.Host, App: unknownName,

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -37,7 +38,7 @@ func (c *container) dockersFIFO(fifos string) *container {
 // unknownText is what is kept of the container whose FIFO is unknown.
 func (h *host) unknownText() string {
 	h.Helper()
-	c := container{host: h, info: Info{ContainerID: "ab12ab12ab12"}}
+	c := container{host: h, info: options.Info{ContainerID: "ab12ab12ab12"}}
 	return c.text()
 }
 

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture"
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/driver/spool"
@@ -230,7 +231,7 @@ func run(t *testing.T, archive, host string) {
 	shipper := ship.New(ship.Config{Spool: spool, Store: store, Keep: time.Hour, Log: log})
 	captured, err := capture.New(capture.Config{
 		Spool: spool, Host: host, Sealed: shipper.Wake, Log: log,
-		Defaults: capture.Options{Scope: capture.ScopeContainer, MaxSize: 1 << 20, Fsync: capture.FsyncInterval, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
+		Defaults: options.Options{Scope: options.ScopeContainer, MaxSize: 1 << 20, Fsync: options.FsyncInterval, Policy: fasttrack.Policy{Quiet: time.Hour, MaxDelay: time.Hour}},
 	})
 	check(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -248,7 +249,7 @@ func run(t *testing.T, archive, host string) {
 		check(t, unix.Mkfifo(fifo, 0o600))
 		end, err := os.OpenFile(fifo, os.O_RDWR, 0)
 		check(t, err)
-		check(t, captured.Start(fifo, capture.Info{ContainerID: fmt.Sprintf("%064x", i+1), ContainerName: "/c" + fmt.Sprint(i), Config: map[string]string{"tag": w.app}}))
+		check(t, captured.Start(fifo, options.Info{ContainerID: fmt.Sprintf("%064x", i+1), ContainerName: "/c" + fmt.Sprint(i), Config: map[string]string{"tag": w.app}}))
 		first, err := time.Parse(time.DateOnly, w.dt)
 		check(t, err)
 		var b []byte

@@ -1,28 +1,28 @@
-package capture
+package options
 
 import (
 	"fmt"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/driver/triage/incident"
 )
 
-// sound puts the default in the place of each option of a registered stream that
-// this version does not take: the container runs, so its lines have to be read. It
-// returns what was wrong. Entries of other versions may hold anything.
-func (e *entry) sound(defaults *Options) (wrong []error) {
+// Repair replaces each option of a registered stream that this version does not
+// accept with its default: the container runs, so its lines have to be read. It
+// returns what was wrong. What another version has registered may hold anything.
+func (o *Options) Repair(of *spool.Stream, defaults *Options) (wrong []error) {
 	replaced := func(option string, err error) bool {
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("option %s: %w; the default is used until the container starts again", option, err))
 		}
 		return err != nil
 	}
-	o := &e.Options
-	format, err := record.ParseFormat(e.Stream.Format)
+	format, err := record.ParseFormat(of.Format)
 	if replaced("format", err) {
-		format, e.Stream.Format = record.CRI, record.CRI.String()
+		format, of.Format = record.CRI, record.CRI.String()
 	}
 	o.Format = format
 	if _, err := ParseScope(string(o.Scope)); replaced("fast-track-scope", err) {
@@ -49,10 +49,10 @@ func (e *entry) sound(defaults *Options) (wrong []error) {
 		o.Detect.ExcludePath = defaults.Detect.ExcludePath
 	}
 	// An expression that hides secrets has no default: without it, nothing is quoted.
-	if _, err := incident.ParseRedact(e.Stream.Redact); err != nil {
+	if _, err := incident.ParseRedact(of.Redact); err != nil {
 		wrong = append(wrong, fmt.Errorf("option redact: %w; incidents quote nothing of this container until it starts again", err))
 	}
-	e.Stream.Detect, e.Stream.Scope = triage.Options(o.Detect), string(o.Scope)
-	e.Stream.Name, e.Stream.App, e.Stream.Group, e.Stream.Image = clip(e.Stream.Name), clip(e.Stream.App), clip(e.Stream.Group), clip(e.Stream.Image)
+	of.Detect, of.Scope = triage.Options(o.Detect), string(o.Scope)
+	of.Name, of.App, of.Group, of.Image = clip(of.Name), clip(of.App), clip(of.Group), clip(of.Image)
 	return wrong
 }

@@ -1,4 +1,4 @@
-package capture
+package options
 
 import (
 	"testing"
@@ -28,11 +28,11 @@ func followDaily(t *testing.T, d Daily) {
 	from, to := time.Date(2007, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2039, 1, 1, 0, 0, 0, 0, time.UTC)
 	seen := map[string]bool{} // dates of the zone with an occurrence
 	for now := from; now.Before(to); {
-		at := d.next(now)
+		at := d.Next(now)
 		if !at.After(now) {
 			t.Fatalf("after %v: %v, which is not later", now, at)
 		}
-		if again := d.next(at.Add(-time.Nanosecond)); !again.Equal(at) {
+		if again := d.Next(at.Add(-time.Nanosecond)); !again.Equal(at) {
 			t.Fatalf("%v, and %v a moment before it", at, again)
 		}
 		date := at.In(d.Zone).Format(time.DateOnly)
@@ -79,8 +79,38 @@ func TestDaily_TimeThatDoesNotExist(t *testing.T) {
 			t.Fatal(err)
 		}
 		now, _ := time.Parse(time.RFC3339, tt.now)
-		if got := d.next(now).In(d.Zone).Format(time.RFC3339); got != tt.want {
+		if got := d.Next(now).In(d.Zone).Format(time.RFC3339); got != tt.want {
 			t.Errorf("%s after %s: %s, want %s", tt.zone, tt.now, got, tt.want)
+		}
+	}
+}
+
+func TestDaily(t *testing.T) {
+	berlin := "Europe/Berlin"
+	for _, tt := range []struct{ at, zone, now, want string }{
+		{"00:00", "UTC", "2026-11-23T19:03:01Z", "2026-11-24T00:00:00Z"},
+		{"00:00", "", "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z"},
+		{"04:30", berlin, "2026-11-23T19:03:01Z", "2026-11-24T03:30:00Z"},
+		{"04:30", berlin, "2026-11-24T03:29:59Z", "2026-11-24T03:30:00Z"},
+		{"04:30", berlin, "2026-07-01T00:00:00Z", "2026-07-01T02:30:00Z"},
+		{"02:30", berlin, "2027-03-28T00:00:00Z", "2027-03-28T01:30:00Z"}, // the clock skips 02:30
+		{"23:59", "UTC", "2026-12-31T23:59:30Z", "2027-01-01T23:59:00Z"},
+	} {
+		d, err := ParseDaily(tt.at, tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, _ := time.Parse(time.RFC3339, tt.now)
+		if got := d.Next(now).UTC().Format(time.RFC3339); got != tt.want {
+			t.Errorf("%s %s after %s: %s, want %s", tt.at, tt.zone, tt.now, got, tt.want)
+		}
+	}
+	if got := (Daily{}).Next(time.Date(2026, 11, 23, 19, 3, 1, 0, time.UTC)); !got.Equal(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("the zero Daily: %v", got)
+	}
+	for at, zone := range map[string]string{"24:00": "UTC", "noon": "UTC", "": "UTC", "01:00": "Mars/Olympus", "02:00": "Local"} {
+		if _, err := ParseDaily(at, zone); err == nil {
+			t.Errorf("%q %q was taken", at, zone)
 		}
 	}
 }

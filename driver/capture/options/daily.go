@@ -1,4 +1,4 @@
-package capture
+package options
 
 import (
 	"fmt"
@@ -25,11 +25,11 @@ func ParseDaily(at, zone string) (Daily, error) {
 	return Daily{Hour: t.Hour(), Minute: t.Minute(), Zone: loc}, nil
 }
 
-// next returns the first occurrence after now. If the zone's clock skips the time
+// Next returns the first occurrence after now. If the zone's clock skips the time
 // on a day, the occurrence is as long after midnight as on any other day: 02:30
 // becomes 03:30, and a midnight that does not exist becomes 01:00. If the clock
 // shows the time twice on a day, only one of the two counts.
-func (d Daily) next(now time.Time) time.Time {
+func (d Daily) Next(now time.Time) time.Time {
 	zone := d.Zone
 	if zone == nil {
 		zone = time.UTC

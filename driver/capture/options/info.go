@@ -1,0 +1,104 @@
+package options
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Info is what logfast reads of Docker's description of a container. Its
+// environment, where secrets are, is not among it. The names are those of
+// moby's daemon/logger.Info, which is sent as JSON.
+type Info struct {
+	Config             map[string]string // the --log-opt settings
+	ContainerID        string
+	ContainerName      string // with a slash in front
+	ContainerImageID   string
+	ContainerImageName string
+	ContainerLabels    map[string]string
+	ContainerCreated   time.Time
+	DaemonName         string
+}
+
+// The methods are what a tag's template may use, as in Docker's own drivers.
+
+// ID is the container's id, 12 digits.
+func (i Info) ID() string { return i.ContainerID[:min(12, len(i.ContainerID))] }
+
+// FullID is the container's id.
+func (i Info) FullID() string { return i.ContainerID }
+
+// Name is the container's name.
+func (i Info) Name() string { return strings.TrimPrefix(i.ContainerName, "/") }
+
+// ImageID is the image's id, 12 digits.
+func (i Info) ImageID() string {
+	id := strings.TrimPrefix(i.ContainerImageID, "sha256:")
+	return id[:min(12, len(id))]
+}
+
+// ImageFullID is the image's id.
+func (i Info) ImageFullID() string { return i.ContainerImageID }
+
+// ImageName is the image's name.
+func (i Info) ImageName() string { return i.ContainerImageName }
+
+// Labels that tell a container's app and group where no option does.
+const (
+	composeProject = "com.docker.compose.project"
+	composeService = "com.docker.compose.service"
+	swarmStack     = "com.docker.stack.namespace"
+	swarmService   = "com.docker.swarm.service.name"
+)
+
+func (i Info) group() string {
+	if g := i.Config["group"]; g != "" {
+		return g
+	}
+	if g := i.ContainerLabels[composeProject]; g != "" {
+		return clip(g)
+	}
+	return clip(i.ContainerLabels[swarmStack])
+}
+
+func (i Info) app() (string, error) {
+	if tag := i.Config["tag"]; tag != "" {
+		return i.render(tag)
+	}
+	if service := i.ContainerLabels[composeService]; service != "" {
+		return clip(i.ContainerLabels[composeProject] + "-" + service), nil
+	}
+	if service := i.ContainerLabels[swarmService]; service != "" {
+		return clip(service), nil
+	}
+	return clip(i.Name()), nil
+}
+
+// clip bounds a name that the container brings along, which is no reason to refuse
+// the container.
+func clip(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxName)], "") }
+
+// checkName bounds a name that an option sets.
+func checkName(s string) error {
+	if len(s) > maxName {
+		return fmt.Errorf("it has %d bytes; allowed are %d", len(s), maxName)
+	}
+	return nil
+}
+
+// labels returns those of the container's labels that are asked for, nil where
+// it has none of them.
+func (i Info) labels(names []string) map[string]string {
+	var labels map[string]string
+	for _, name := range names {
+		value, ok := i.ContainerLabels[name]
+		if !ok {
+			continue
+		}
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[name] = strings.ToValidUTF8(value[:min(len(value), maxLabel)], "")
+	}
+	return labels
+}
