@@ -13,6 +13,7 @@ import (
 
 	"github.com/docker/docker/api/types/plugins/logdriver"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/triage/detect"
 )
 
@@ -91,7 +92,7 @@ func TestDetect_APanicCostsNoLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStream(h.Driver, &entry{FIFO: c.fifo, Stream: desc, Options: opts}, h.registry.add)
+	s, err := newStream(h.Driver, &journal.Entry{FIFO: c.fifo, Stream: desc, Options: opts}, h.journal.Add)
 	if err != nil {
 		t.Fatal(err)
 	}

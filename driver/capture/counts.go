@@ -173,7 +173,7 @@ func (d *Driver) Snapshot() Snapshot {
 	}
 	for _, stream := range streams {
 		at := StreamSnapshot{
-			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown, Unregistered: !stream.cursor.registered(),
+			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown, Unregistered: !stream.cursor.Registered(),
 		}
 		stream.counts.addTo(&at.Counts)
 		if t := stream.broken.latest.Load(); t != nil {

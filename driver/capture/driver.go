@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
-	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
 )
@@ -70,7 +70,7 @@ type Driver struct {
 	poller   *fifo.Poller
 	pool     *pool
 	lane     *lane
-	registry *registry
+	journal  *journal.Journal
 	events   *events
 	syncer   *syncer
 	daily    func(now time.Time) time.Time // the next daily time; a test has its own
@@ -101,31 +101,30 @@ type Driver struct {
 	left    []*leftover              // whose last segment could not be sealed at their end, owned by mu
 	unknown unknowns                 // says of each field who owns it
 
-	unregistered map[*stream]*entry // streams that the disk had no room to register, owned by mu
-	registering  bool               // a job registers them, owned by mu
+	unregistered map[*stream]*journal.Entry // streams that the disk had no room to register, owned by mu
+	registering  bool                       // a job registers them, owned by mu
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
 func New(cfg Config) (*Driver, error) {
-	registry, err := openRegistry(cfg.Spool, cfg.BootFile)
+	j, err := journal.Open(cfg.Spool, cfg.BootFile)
 	if err != nil {
 		return nil, err
 	}
 	pool, err := newPool()
 	if err != nil {
-		return nil, errors.Join(err, registry.close())
+		return nil, errors.Join(err, j.Close())
 	}
 	poller, err := fifo.NewPoller()
 	if err != nil {
-		return nil, errors.Join(err, pool.close(), registry.close())
+		return nil, errors.Join(err, pool.close(), j.Close())
 	}
 	d := &Driver{
-		cfg: cfg, poller: poller, pool: pool, lane: newLane(), registry: registry, syncer: newSyncer(), daily: cfg.Daily.Next,
+		cfg: cfg, poller: poller, pool: pool, lane: newLane(), journal: j, syncer: newSyncer(), daily: cfg.Daily.Next,
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, guardEvery: guardEvery,
-		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*entry{},
+		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*journal.Entry{},
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
-	registry.lost = func(dir string, l *record.Lost) { d.losses.note(dir, l.Reason, l.Lines, l.Bytes, time.Now()) }
 	cfg.Spool.SetRoomMaker(d.makeRoom)
 	d.events = openEvents(&cfg, d.wakeUp)
 	return d, nil
@@ -164,7 +163,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 	case known != nil:
 		return nil
 	}
-	e := &entry{FIFO: fifoPath, Stream: desc, Options: opts}
+	e := &journal.Entry{FIFO: fifoPath, Stream: desc, Options: opts}
 	s, err := newStream(d, e, d.register)
 	if err != nil {
 		return explain(err)
@@ -176,7 +175,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 	d.mu.Unlock()
 	if !launched {
 		d.endRegistration(s)
-		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.registry.remove(fifoPath))
+		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.journal.Remove(fifoPath))
 	}
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
 	return nil
@@ -281,7 +280,7 @@ func (d *Driver) Close() error {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
 	d.events.tell(d.soon, d.cfg.Opened)
-	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.registry.close(), d.events.close())...)
+	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.journal.Close(), d.events.close())...)
 }
 
 // end stops a stream and waits, not for ever, until it is drained and sealed.
@@ -345,7 +344,7 @@ func (d *Driver) saveLosses() {
 const touchEvery = 12 * time.Hour
 
 func (d *Driver) touch() {
-	if err := d.registry.touch(time.Now()); err != nil {
+	if err := d.journal.Touch(time.Now()); err != nil {
 		d.cfg.Log.Warn("the times of the registry's files are not refreshed: something that cleans by age could take them", "err", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
@@ -416,7 +417,7 @@ func (v *events) load(s *spool.Spool) error {
 // recovered decides, after a recovery, which of the events that were left open
 // go on, because streams of their scope do, and closes the others. Of two events of
 // one scope the later one goes on: the earlier was over when the process ended.
-func (v *events) recovered(streams []entry) {
+func (v *events) recovered(streams []journal.Entry) {
 	policies := map[string]fasttrack.Policy{}
 	for _, own := range []bool{false, true} { // the policy of those whose errors count in the scope is better
 		for _, s := range streams {

@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/ship"
@@ -145,10 +146,10 @@ func (o *outage) live(write, resumed bool) {
 	}
 	d.events = openEvents(&Config{Spool: sp, Host: "h", Log: log}, d.wakeUp)
 	opts := options.Options{Scope: options.ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
-	var entries []entry
+	var entries []journal.Entry
 	for _, name := range []string{"web", "api"} {
 		s := &stream{driver: d, path: name, desc: outageStream(name), opts: opts, writer: sp.Writer(outageStream(name))}
-		entries = append(entries, entry{FIFO: name, Stream: s.desc, Options: opts})
+		entries = append(entries, journal.Entry{FIFO: name, Stream: s.desc, Options: opts})
 		s.dir = s.desc.Dir()
 		d.streams[name] = s
 		d.scopes.add(s)

@@ -62,7 +62,7 @@ func (d *Driver) lookAtSpool() {
 
 // registryMoved reports whether the registry's directory was made anew.
 func (d *Driver) registryMoved() bool {
-	made, err := d.registry.made()
+	made, err := d.journal.Made()
 	if err != nil {
 		d.cfg.Log.Error("the registry of streams cannot be opened; will try again", "err", err)
 		return false
@@ -75,7 +75,7 @@ func (d *Driver) registryMoved() bool {
 // keepRegistered makes the files by which the next process knows the stream anew
 // if they are gone.
 func (d *Driver) keepRegistered(s *stream) {
-	renewed, err := d.registry.ensure(&s.entry, s.cursor)
+	renewed, err := d.journal.Ensure(&s.entry, s.cursor)
 	switch {
 	case err != nil:
 		d.cfg.Log.Error("a kill would lose a running stream: it cannot be registered; will try again", "container", s.desc.Name, "err", err)

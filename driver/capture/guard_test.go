@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
@@ -75,7 +76,7 @@ func TestGuard_TheSpoolIsEmptiedUnderARunningContainer(t *testing.T) {
 				}
 				write(6, 7)
 				next := h.killed()
-				if streams, err := next.registry.load(); len(streams) != 1 || err != nil {
+				if streams, err := next.journal.Load(nil); len(streams) != 1 || err != nil {
 					t.Errorf("the next process knows the streams %+v, %v", streams, err)
 				}
 				if got := next.recovered(c); got != want.String() {
@@ -115,8 +116,8 @@ func TestGuard_TheRegistryIsMadeAnew(t *testing.T) {
 			s := c.doomed()
 			h.streams[c.fifo] = s
 			c.line(0, "one")
-			name := filepath.Join(h.dir, registryDir, entryName(c.fifo))
-			if err := remove(filepath.Dir(name), name+entrySuffix, name+cursorSuffix); err != nil {
+			name := filepath.Join(h.dir, journal.Dir, journal.Name(c.fifo))
+			if err := remove(filepath.Dir(name), name+journal.EntrySuffix, name+journal.CursorSuffix); err != nil {
 				t.Fatal(err)
 			}
 			h.look(true)

@@ -1,8 +1,6 @@
 package capture
 
 import (
-	"bytes"
-	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,9 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/store"
-	"github.com/logfast/logfast/internal/durable"
 )
 
 // TestHostileNames gives a container names that try to leave the spool, to hide
@@ -136,53 +132,4 @@ func TestTheSpoolsOwnDirectoriesAreItsOwn(t *testing.T) {
 	if err := unix.Stat(dir, &st); err != nil || st.Mode&0o777 != 0o750 || st.Uid != 0 {
 		t.Errorf("mode %o, owner %d, %v", st.Mode&0o777, st.Uid, err)
 	}
-}
-
-// FuzzRegistry reads whatever a disk may have made of a registered stream.
-func FuzzRegistry(f *testing.F) {
-	good, err := json.Marshal(entry{FIFO: "/run/docker/logging/abc", Stream: spool.Stream{ID: "1", Name: "web", Format: "cri"}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good, make([]byte, cursorSize))
-	f.Add(good[:len(good)/2], []byte("short"))
-	f.Add([]byte(`{"fifo":"../../x","stream":{"id":"1","name":"../..","format":"raw"}}`), []byte{})
-	f.Add([]byte("null"), bytes.Repeat([]byte{0xff}, cursorSize+9))
-	f.Fuzz(func(t *testing.T, data, cursor []byte) {
-		root, err := os.OpenRoot(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer root.Close()
-		dir, err := durable.OpenLasting(root, registryDir, 0o700)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer dir.Close()
-		r := &registry{root: dir}
-		name := entryName("/nowhere/fifo")
-		if err := root.WriteFile(registryDir+"/"+name+entrySuffix, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := root.WriteFile(registryDir+"/"+name+cursorSuffix, cursor, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		e, err := r.read(name + entrySuffix)
-		if err == nil && (e.FIFO == "" || strings.ContainsAny(e.Stream.Dir(), "/\x00\n") || strings.HasPrefix(e.Stream.Dir(), ".")) {
-			t.Errorf("read %+v", e)
-		}
-		c, err := r.cursor("/nowhere/fifo")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.close()
-		if i, ok, err := c.get(); ok && err == nil {
-			if err := c.set(i); err != nil {
-				t.Fatal(err)
-			}
-			if again, ok, err := c.get(); again != i || !ok || err != nil {
-				t.Errorf("%+v, then %+v, %v, %v", i, again, ok, err)
-			}
-		}
-	})
 }

@@ -221,11 +221,11 @@ func TestRoom_AFullDiskStartsContainers(t *testing.T) {
 				}
 				h.eventually("the line is there", func() bool { return strings.Contains(c.text(), "hello") })
 				h.eventually("the stream is registered", func() bool { return !h.Snapshot().Streams[0].Unregistered })
-				if live, err := h.registry.load(); err != nil || len(live) != 1 || live[0].FIFO != c.fifo {
+				if live, err := h.journal.Load(nil); err != nil || len(live) != 1 || live[0].FIFO != c.fifo {
 					t.Errorf("registered are %v, %v", live, err)
 				}
 				h.Stop(c.fifo)
-				if live, err := h.registry.load(); err != nil || len(live) != 0 {
+				if live, err := h.journal.Load(nil); err != nil || len(live) != 0 {
 					t.Errorf("still registered are %v, %v", live, err)
 				}
 			})

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -124,7 +125,7 @@ func TestSyncer_AHungSyncHoldsItsStreamAlone(t *testing.T) {
 func TestDriver_AHungRegistrationHoldsItsContainerAlone(t *testing.T) {
 	h := newHost(t)
 	bad, other := h.container("hung", nil), h.start("a", nil)
-	hung, release := hang(t, entryName(bad.fifo))
+	hung, release := hang(t, journal.Name(bad.fifo))
 	started := make(chan error, 1)
 	go func() { started <- h.Start(bad.fifo, bad.info) }()
 	<-hung

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
@@ -59,7 +60,7 @@ func recoverImage(t *testing.T, img image) map[spool.Segment]*spool.Meta {
 	if left, _ := filepath.Glob(filepath.Join(img.spool, "*", "*.log")); len(left) > 0 {
 		t.Errorf("still active: %v", left)
 	}
-	if left, _ := os.ReadDir(filepath.Join(img.spool, registryDir)); len(left) > 0 {
+	if left, _ := os.ReadDir(filepath.Join(img.spool, journal.Dir)); len(left) > 0 {
 		t.Errorf("still registered: %v", left)
 	}
 	h.eventually("the incidents are closed", func() bool {
@@ -281,15 +282,15 @@ func TestPowerCut_StaleCursor(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := k.openRegistry()
-				c, err := r.cursor(k.fifo)
+				r := k.openJournal()
+				c, err := r.Known(&journal.Entry{FIFO: k.fifo})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := c.set(intent{began: t0.AddDate(0, 0, -1).UnixNano(), offset: 40, text: 20, frames: 30, sum: 1}); err != nil {
+				if err := c.Set(journal.Intent{Began: t0.AddDate(0, 0, -1).UnixNano(), Offset: 40, Text: 20, Frames: 30, Sum: 1}); err != nil {
 					t.Fatal(err)
 				}
-				c.close()
+				c.Close()
 				if boot == "none" {
 					k.rewriteEntry(func(e map[string]any) { delete(e, "boot") })
 				}
@@ -299,19 +300,19 @@ func TestPowerCut_StaleCursor(t *testing.T) {
 	}
 }
 
-func (k *crash) openRegistry() *registry {
+func (k *crash) openJournal() *journal.Journal {
 	k.Helper()
-	root, err := os.OpenRoot(k.file(registryDir))
+	root, err := os.OpenRoot(k.file(journal.Dir))
 	if err != nil {
 		k.Fatal(err)
 	}
 	k.Cleanup(func() { root.Close() })
-	return &registry{root: root}
+	return journal.New(root, nil, "")
 }
 
 func (k *crash) rewriteEntry(change func(map[string]any)) {
 	k.Helper()
-	name := k.file(registryDir, entryName(k.fifo)+entrySuffix)
+	name := k.file(journal.Dir, journal.Name(k.fifo)+journal.EntrySuffix)
 	data, err := os.ReadFile(name)
 	e := map[string]any{}
 	if err == nil {
@@ -334,7 +335,7 @@ func (k *crash) rewriteEntry(change func(map[string]any)) {
 func TestPowerCut_FilesOfNULs(t *testing.T) {
 	for _, format := range formats {
 		for what, pattern := range map[string]string{
-			"description": "web-*/.stream.json", "registry": registryDir + "/*.json", "cursor": registryDir + "/*.cursor", "incident": incident.StateDir + "/*.open",
+			"description": "web-*/.stream.json", "registry": journal.Dir + "/*.json", "cursor": journal.Dir + "/*.cursor", "incident": incident.StateDir + "/*.open",
 		} {
 			for how, content := range map[string][]byte{"empty": nil, "NUL": make([]byte, 600)} {
 				t.Run(fmt.Sprint(format, " ", what, " ", how), func(t *testing.T) {
@@ -384,7 +385,7 @@ func TestPowerCut_Images(t *testing.T) {
 			if err := os.WriteFile(k.img.boot, []byte("33333333-0000-0000-0000-000000000000\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			entries, _ := filepath.Glob(k.file(registryDir, "*"+entrySuffix))
+			entries, _ := filepath.Glob(k.file(journal.Dir, "*"+journal.EntrySuffix))
 			for _, name := range entries {
 				k.moveFIFO(name)
 			}
@@ -406,21 +407,21 @@ func TestPowerCut_Images(t *testing.T) {
 func (k *crash) moveFIFO(name string) {
 	k.Helper()
 	data, err := os.ReadFile(name)
-	var e entry
+	var e journal.Entry
 	if err != nil || json.Unmarshal(data, &e) != nil || e.FIFO == "" {
 		return // it is damaged, and stays so
 	}
 	fifo := filepath.Join(k.TempDir(), filepath.Base(e.FIFO))
 	data = bytes.ReplaceAll(data, []byte(e.FIFO), []byte(fifo))
-	base := k.file(registryDir, entryName(fifo))
-	was := strings.TrimSuffix(name, entrySuffix)
+	base := k.file(journal.Dir, journal.Name(fifo))
+	was := strings.TrimSuffix(name, journal.EntrySuffix)
 	if err := unix.Mkfifo(fifo, 0o700); err != nil {
 		k.Fatal(err)
 	}
-	if err := os.WriteFile(base+entrySuffix, data, 0o600); err != nil {
+	if err := os.WriteFile(base+journal.EntrySuffix, data, 0o600); err != nil {
 		k.Fatal(err)
 	}
-	_ = os.Rename(was+cursorSuffix, base+cursorSuffix) // there may be none
+	_ = os.Rename(was+journal.CursorSuffix, base+journal.CursorSuffix) // there may be none
 	if err := os.Remove(name); err != nil {
 		k.Fatal(err)
 	}

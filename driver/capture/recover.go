@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
+	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -16,7 +18,7 @@ import (
 // that are still to be reattached. They share a segment: all of them find out what
 // of theirs is in it before one of them writes.
 type pending struct {
-	entries []entry                 // owned by the reattachment
+	entries []journal.Entry         // owned by the reattachment
 	opened  map[string]*fifo.Reader // by path; they keep what is in the FIFO; owned by the reattachment
 
 	stopped map[string]bool // FIFOs that Docker has closed meanwhile, owned by Driver.mu
@@ -33,7 +35,7 @@ type pending struct {
 // so that one that ends at once closes no incident of the others.
 func (d *Driver) Recover() error {
 	errs := []error{d.losses.load()} // before the registry's own losses are added
-	entries, err := d.registry.load()
+	entries, err := d.journal.Load(d.discardedBefore)
 	errs = append(errs, err, d.events.load(d.cfg.Spool))
 	live := map[string]*pending{} // by directory
 	d.mu.Lock()
@@ -63,6 +65,12 @@ func (d *Driver) Recover() error {
 	return errors.Join(errs...)
 }
 
+// discardedBefore counts lines that a stream of an earlier process has discarded and
+// could not mark. Its container has ended since.
+func (d *Driver) discardedBefore(dir string, l *record.Lost) {
+	d.losses.note(dir, l.Reason, l.Lines, l.Bytes, time.Now())
+}
+
 // reattachPending tries again to reattach those that want says, in jobs. It returns
 // what is closed when these have ended.
 func (d *Driver) reattachPending(want func(*pending) bool) (done []<-chan struct{}) {
@@ -90,12 +98,12 @@ func (d *Driver) reattachPending(want func(*pending) bool) (done []<-chan struct
 
 // has reports whether one of the streams reads the FIFO at this path.
 func (p *pending) has(path string) bool {
-	return slices.ContainsFunc(p.entries, func(e entry) bool { return e.FIFO == path })
+	return slices.ContainsFunc(p.entries, func(e journal.Entry) bool { return e.FIFO == path })
 }
 
 // writes reports whether the streams write into this directory.
 func (p *pending) writes(dir string) bool {
-	return slices.ContainsFunc(p.entries, func(e entry) bool { return e.Stream.Dir() == dir })
+	return slices.ContainsFunc(p.entries, func(e journal.Entry) bool { return e.Stream.Dir() == dir })
 }
 
 // reattach opens the FIFOs of a container, finds out what of theirs is in its
@@ -124,7 +132,7 @@ func (d *Driver) reattach(p *pending) error {
 		p.entries = nil
 	}
 	for i, e := range gone {
-		p.entries = slices.DeleteFunc(p.entries, func(other entry) bool { return other.FIFO == e.FIFO })
+		p.entries = slices.DeleteFunc(p.entries, func(other journal.Entry) bool { return other.FIFO == e.FIFO })
 		// Another stream of the container, if there is one, seals their segment.
 		d.leaveLocked(e.Stream, i == len(gone)-1 && len(streams) == 0 && len(p.entries) == 0)
 	}
@@ -149,14 +157,14 @@ func (d *Driver) reattach(p *pending) error {
 // gone besides: dockerd has removed it since. A FIFO that is open already stays so
 // when another one cannot be opened, or a cursor: then Docker may end the
 // container, and what it has written last is still there.
-func (d *Driver) reopen(p *pending) (streams []*stream, gone []entry, err error) {
+func (d *Driver) reopen(p *pending) (streams []*stream, gone []journal.Entry, err error) {
 	for _, e := range p.entries {
 		if p.opened[e.FIFO] != nil {
 			continue
 		}
 		r, openErr := fifo.Open(d.poller, e.FIFO)
 		if _, there := os.Lstat(e.FIFO); openErr != nil && errors.Is(there, os.ErrNotExist) {
-			if removeErr := d.registry.remove(e.FIFO); removeErr != nil {
+			if removeErr := d.journal.Remove(e.FIFO); removeErr != nil {
 				d.cfg.Log.Error("a stream that has ended is still registered", "container", e.Stream.Name, "err", removeErr)
 			}
 			gone = append(gone, e)
@@ -176,7 +184,7 @@ func (d *Driver) reopen(p *pending) (streams []*stream, gone []entry, err error)
 		if r == nil {
 			continue // gone
 		}
-		s, openErr := openStream(d, &e, r, d.registry.known)
+		s, openErr := openStream(d, &e, r, d.journal.Known)
 		if openErr != nil {
 			err = errors.Join(err, fmt.Errorf("reattach the stream of %s: %w", e.Stream.Name, openErr))
 			continue
@@ -185,7 +193,7 @@ func (d *Driver) reopen(p *pending) (streams []*stream, gone []entry, err error)
 	}
 	if err != nil {
 		for _, s := range streams {
-			err = errors.Join(err, s.cursor.close())
+			err = errors.Join(err, s.cursor.Close())
 		}
 		return nil, gone, err
 	}

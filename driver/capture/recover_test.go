@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/internal/durable"
@@ -124,7 +125,7 @@ func TestRecover_AContainerEndsWhilePending(t *testing.T) {
 			}
 			c.line(1, "two, and longer")
 			next := h.killed()
-			cursor := filepath.Join(next.dir, registryDir, entryName(c.fifo)+cursorSuffix)
+			cursor := filepath.Join(next.dir, journal.Dir, journal.Name(c.fifo)+journal.CursorSuffix)
 			var obstacle, hidden string
 			if tt.unopened { // something else is in its place, and then nothing
 				hidden = c.fifo + ".hidden"
@@ -166,7 +167,7 @@ func TestRecover_AContainerEndsWhilePending(t *testing.T) {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 			next.eventually("the stream is forgotten", func() bool { return len(next.Snapshot().Streams) == 0 })
-			left, err := filepath.Glob(filepath.Join(next.dir, registryDir, "*"))
+			left, err := filepath.Glob(filepath.Join(next.dir, journal.Dir, "*"))
 			if err != nil || len(left) > 0 {
 				t.Errorf("still registered: %v, %v", left, err)
 			}

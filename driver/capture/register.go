@@ -7,29 +7,30 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/spool"
 )
 
 // register registers a new stream. On a disk that has no room for that, though uploaded copies
 // were deleted, the stream gets a cursor without a file, so that its container starts, and Run
 // registers it later.
-func (d *Driver) register(e *entry) (*cursor, error) {
-	var c *cursor
+func (d *Driver) register(e *journal.Entry) (*journal.Cursor, error) {
+	var c *journal.Cursor
 	err := d.cfg.Spool.WithRoom(spool.Need{Quick: true}, func() (err error) {
-		c, err = d.registry.add(e)
+		c, err = d.journal.Add(e)
 		return err
 	})
 	if spool.Full(err) {
 		d.cfg.Log.Error("the disk has no room to register a container's stream; its lines are captured, but if logfast is killed before there is room, it will not find the stream again; will try again",
 			"container", e.Stream.Name, "err", err)
-		return &cursor{}, nil
+		return &journal.Cursor{}, nil
 	}
 	return c, err
 }
 
 // registerLater notes that a stream is not registered.
-func (d *Driver) registerLater(s *stream, e *entry) {
-	if s.cursor.registered() {
+func (d *Driver) registerLater(s *stream, e *journal.Entry) {
+	if s.cursor.Registered() {
 		return
 	}
 	d.mu.Lock()
@@ -57,15 +58,15 @@ func (d *Driver) startRegistering() {
 // registerPending registers the streams that could not be registered when they started.
 func (d *Driver) registerPending() {
 	d.mu.Lock()
-	pending := make(map[*stream]*entry, len(d.unregistered))
+	pending := make(map[*stream]*journal.Entry, len(d.unregistered))
 	for s, e := range d.unregistered {
 		pending[s] = e
 	}
 	d.mu.Unlock()
 	for s, e := range pending {
-		var c *cursor
+		var c *journal.Cursor
 		err := d.cfg.Spool.WithRoom(spool.Need{Grow: true}, func() (err error) {
-			c, err = d.registry.add(e)
+			c, err = d.journal.Add(e)
 			return err
 		})
 		if err != nil {
@@ -81,19 +82,19 @@ func (d *Driver) registerPending() {
 // attach gives a stream that was registered its cursor's file. A stream that has ended
 // meanwhile is forgotten again.
 //
-//	ended before registry.add   removed here
+//	ended before journal.Add   removed here
 //	ended since                 removed by finish
-func (d *Driver) attach(s *stream, c *cursor) error {
+func (d *Driver) attach(s *stream, c *journal.Cursor) error {
 	d.mu.Lock()
 	_, pending := d.unregistered[s]
 	d.mu.Unlock()
 	if !pending {
-		return errors.Join(c.close(), d.registry.remove(s.path))
+		return errors.Join(c.Close(), d.journal.Remove(s.path))
 	}
-	if err := s.cursor.attach(c); errors.Is(err, os.ErrClosed) {
-		return c.close()
+	if err := s.cursor.Attach(c); errors.Is(err, os.ErrClosed) {
+		return c.Close()
 	} else if err != nil {
-		return errors.Join(err, c.close())
+		return errors.Join(err, c.Close())
 	}
 	d.cfg.Log.Info("stream registered", "container", s.desc.Name)
 	d.mu.Lock()

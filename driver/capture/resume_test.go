@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
@@ -24,7 +25,7 @@ func (c *container) doomed() *stream {
 	if err != nil {
 		c.Fatal(err)
 	}
-	s, err := newStream(c.Driver, &entry{FIFO: c.fifo, Stream: desc, Options: opts}, c.registry.add)
+	s, err := newStream(c.Driver, &journal.Entry{FIFO: c.fifo, Stream: desc, Options: opts}, c.journal.Add)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func (h *host) again(containers ...*container) (streams []*stream) {
 		if err != nil {
 			h.Fatal(err)
 		}
-		s, err := newStream(h.Driver, &entry{FIFO: c.fifo, Stream: desc, Options: opts}, h.registry.known)
+		s, err := newStream(h.Driver, &journal.Entry{FIFO: c.fifo, Stream: desc, Options: opts}, h.journal.Known)
 		if err != nil {
 			h.Fatal(err)
 		}
@@ -180,7 +181,7 @@ func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
 				c.line(0, "one")
 			}
 			h = h.killed()
-			cursor := filepath.Join(h.dir, registryDir, entryName(c.fifo)+cursorSuffix)
+			cursor := filepath.Join(h.dir, journal.Dir, journal.Name(c.fifo)+journal.CursorSuffix)
 			if err := errors.Join(os.Remove(cursor), os.Mkdir(cursor, 0o700)); err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +227,7 @@ func TestAStreamWhoseFIFOHasGoneIsForgotten(t *testing.T) {
 	c := h.container("web", nil)
 	c.doomed()
 	h = h.killed()
-	entries, err := h.registry.load()
+	entries, err := h.journal.Load(nil)
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d streams are registered: %v", len(entries), err)
 	}
@@ -238,7 +239,7 @@ func TestAStreamWhoseFIFOHasGoneIsForgotten(t *testing.T) {
 	if err := h.reattach(p); err != nil {
 		t.Error(err)
 	}
-	left, err := os.ReadDir(filepath.Join(h.dir, registryDir))
+	left, err := os.ReadDir(filepath.Join(h.dir, journal.Dir))
 	if err != nil || len(left) > 0 || len(h.pending) > 0 {
 		t.Errorf("%v; registered are %v, pending %v", err, left, h.pending)
 	}
@@ -250,7 +251,7 @@ func TestWhatADeadStreamDiscardedIsCounted(t *testing.T) {
 	h := newStillHost(t)
 	c := h.container("web", nil)
 	s := c.doomed()
-	if err := s.cursor.setMissing(&record.Lost{Reason: notAFrame, Lines: 7, Bytes: 700}); err != nil {
+	if err := s.cursor.SetMissing(&record.Lost{Reason: notAFrame, Lines: 7, Bytes: 700}); err != nil {
 		t.Fatal(err)
 	}
 	h = h.killed()
@@ -289,7 +290,7 @@ func TestLinesAreRecognisedWhereTheCursorIsLost(t *testing.T) {
 			if _, err := s.batch(); err != nil {
 				t.Fatal(err)
 			}
-			cursor := filepath.Join(".streams", entryName(c.fifo)+cursorSuffix)
+			cursor := filepath.Join(".streams", journal.Name(c.fifo)+journal.CursorSuffix)
 			old, err := os.ReadFile(filepath.Join(h.dir, cursor))
 			if err != nil {
 				t.Fatal(err)

@@ -220,7 +220,7 @@ func (s *stream) discard(w *workspace, because error) (int, error) {
 		lost.From, lost.To = time.Now(), time.Now()
 	}
 	// Best effort on a disk that refuses; the counts are in memory as well.
-	if err := s.cursor.setMissing(&lost); err != nil {
+	if err := s.cursor.SetMissing(&lost); err != nil {
 		s.broken.report(s, err)
 	}
 	s.missing = &missing{lost}
@@ -238,7 +238,7 @@ func (s *stream) marked() {
 	s.driver.cfg.Log.Error("lines were discarded while the disk took none; a line in their place says so", "container", s.desc.Name,
 		"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
 	s.missing = nil
-	if err := s.cursor.setMissing(&record.Lost{}); err != nil {
+	if err := s.cursor.SetMissing(&record.Lost{}); err != nil {
 		s.driver.cfg.Log.Error("after a kill the same loss would be told again", "container", s.desc.Name, "err", err)
 	}
 }

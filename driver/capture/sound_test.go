@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/spool"
 )
 
@@ -33,7 +34,7 @@ func TestReattach_OptionsThatAreNotUnderstood(t *testing.T) {
 			c.line(1, "before")
 			h.eventually("the line is read", func() bool { return strings.Contains(c.text(), "before") })
 			h.stop()
-			file := filepath.Join(dir, registryDir, entryName(c.fifo)+entrySuffix)
+			file := filepath.Join(dir, journal.Dir, journal.Name(c.fifo)+journal.EntrySuffix)
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)

@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"errors"
-	"hash/crc32"
 	"io"
 	"os"
 	"runtime/debug"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
@@ -23,7 +23,7 @@ import (
 // goroutine owns every field that is not said to be another's.
 type stream struct {
 	driver *Driver
-	entry  entry           // in the registry; never changes
+	entry  journal.Entry   // in the registry; never changes
 	path   string          // of the FIFO; never changes
 	dir    string          // of desc; never changes
 	desc   spool.Stream    // never changes
@@ -42,7 +42,7 @@ type stream struct {
 	seen    int              // bytes at the FIFO's head that are no whole frame yet
 	taken   int              // bytes at the FIFO's head that are written but not consumed
 	latest  int64            // time of the record decoded last, nanoseconds since 1970
-	cursor  *cursor
+	cursor  *journal.Cursor
 	broken  trouble
 	missing *missing // lines that were discarded and have no mark yet; nil: none
 	moved   meter    // has its own lock
@@ -67,7 +67,7 @@ type stream struct {
 
 // newStream opens the FIFO and registers the stream, with the registry's add or,
 // where it is registered already, known. The stream's writer is left to the caller.
-func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*stream, error) {
+func newStream(d *Driver, e *journal.Entry, register func(*journal.Entry) (*journal.Cursor, error)) (*stream, error) {
 	r, err := fifo.Open(d.poller, e.FIFO)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func newStream(d *Driver, e *entry, register func(*entry) (*cursor, error)) (*st
 }
 
 // openStream is newStream with a FIFO that is open, and stays so on an error.
-func openStream(d *Driver, e *entry, r *fifo.Reader, register func(*entry) (*cursor, error)) (*stream, error) {
+func openStream(d *Driver, e *journal.Entry, r *fifo.Reader, register func(*journal.Entry) (*journal.Cursor, error)) (*stream, error) {
 	path, desc, opts := e.FIFO, e.Stream, e.Options
 	detector, err := detect.New(opts.Detect)
 	if err != nil {
@@ -106,12 +106,12 @@ func openStream(d *Driver, e *entry, r *fifo.Reader, register func(*entry) (*cur
 //	killed before consuming                 the text stays, the frames go
 //	killed after consuming                  the frames at the head are others
 func (s *stream) resume() error {
-	if lost, err := s.cursor.missing(); err != nil {
+	if lost, err := s.cursor.Missing(); err != nil {
 		s.driver.cfg.Log.Error("resume: lines were lost, and it is not known how many", "container", s.desc.Name, "err", err)
 	} else if lost != nil {
 		s.missing = &missing{*lost}
 	}
-	last, ok, err := s.cursor.get()
+	last, ok, err := s.cursor.Get()
 	if err != nil {
 		s.driver.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
 	}
@@ -127,13 +127,13 @@ func (s *stream) resume() error {
 		if err := s.fifo.Consume(w.peeked, done); err != nil {
 			return err
 		}
-		head, last = head[done:], intent{began: last.began}
+		head, last = head[done:], journal.Intent{Began: last.Began}
 	}
-	began := last.began
-	if !ok || int64(len(head)) < last.frames || crc32.Checksum(head[:last.frames], castagnoli) != last.sum {
-		last = intent{}
+	began := last.Began
+	if !ok || !last.At(head) {
+		last = journal.Intent{}
 	}
-	written, err := s.writer.Resume(began, last.offset, last.text)
+	written, err := s.writer.Resume(began, last.Offset, last.Text)
 	if err != nil {
 		return err
 	}
@@ -141,14 +141,14 @@ func (s *stream) resume() error {
 	case !written:
 		// What is in doubt is known now. Killed before this, it is found out
 		// again; later, another stream's text may stand where the batch was to be.
-		if last.offset == 0 {
+		if last.Offset == 0 {
 			began = 0
 		}
-		if err := s.cursor.set(intent{began: began, offset: last.offset}); err != nil {
+		if err := s.cursor.Set(journal.Intent{Began: began, Offset: last.Offset}); err != nil {
 			return err
 		}
-	case last.frames > 0:
-		if err := s.fifo.Consume(w.peeked, int(last.frames)); err != nil {
+	case last.Frames > 0:
+		if err := s.fifo.Consume(w.peeked, int(last.Frames)); err != nil {
 			return err
 		}
 	}
@@ -167,11 +167,11 @@ func (s *stream) event(current string) string {
 // of the active segment's text already, where the cursor cannot know that: the
 // file is longer than all that it tells of. So it is after a disk has failed that
 // kept the text and lost the cursor. Records bear nanoseconds, but raw ones none.
-func (s *stream) recognise(w *workspace, head []byte, last intent) (int, error) {
+func (s *stream) recognise(w *workspace, head []byte, last journal.Intent) (int, error) {
 	if s.opts.Format == record.Raw || len(head) == 0 {
 		return 0, nil
 	}
-	tail, err := s.writer.Tail(keepText, last.offset+last.text)
+	tail, err := s.writer.Tail(keepText, last.Offset+last.Text)
 	if tail == nil || err != nil {
 		return 0, err
 	}
@@ -201,7 +201,7 @@ func (s *stream) recognise(w *workspace, head []byte, last intent) (int, error) 
 // abandon closes what a stream has that will not run, but for the FIFO.
 func (s *stream) abandon() error {
 	_, err := s.writer.Close()
-	return errors.Join(err, s.cursor.close())
+	return errors.Join(err, s.cursor.Close())
 }
 
 // interrupt makes run drain the FIFO and return. It may be called repeatedly.
@@ -257,9 +257,9 @@ func (s *stream) finish() {
 			"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
 	}
 	s.driver.endRegistration(s)
-	err = errors.Join(s.moved.close(s.fifo), s.cursor.close())
+	err = errors.Join(s.moved.close(s.fifo), s.cursor.Close())
 	if !s.detach.Load() {
-		err = errors.Join(err, s.driver.registry.remove(s.path))
+		err = errors.Join(err, s.driver.journal.Remove(s.path))
 	}
 	if err != nil {
 		s.driver.cfg.Log.Error("close stream", "container", s.desc.Name, "err", err)
@@ -544,22 +544,22 @@ func (s *stream) flush(w *workspace, frames []byte) error {
 // write appends the batch to the active segment, and notes first which bytes
 // of the FIFO it is made of.
 func (s *stream) write(b *spool.Batch, frames []byte) error {
-	var noted intent
+	var noted journal.Intent
 	b.Before = func(began, offset int64) error {
-		noted = intent{
-			began: began, offset: offset, text: int64(len(b.Text)),
-			frames: int64(len(frames)), sum: crc32.Checksum(frames, castagnoli),
+		noted = journal.Intent{
+			Began: began, Offset: offset, Text: int64(len(b.Text)),
+			Frames: int64(len(frames)), Sum: journal.Sum(frames),
 		}
-		return s.cursor.set(noted)
+		return s.cursor.Set(noted)
 	}
 	b.Failed = func() error {
 		// A segment that is sealed without the batch must not be taken for one
 		// that was sealed with it.
-		void := intent{began: noted.began, offset: noted.offset}
-		if noted.offset == 0 {
-			void.began = 0
+		void := journal.Intent{Began: noted.Began, Offset: noted.Offset}
+		if noted.Offset == 0 {
+			void.Began = 0
 		}
-		if err := s.cursor.set(void); !errors.Is(err, os.ErrClosed) {
+		if err := s.cursor.Set(void); !errors.Is(err, os.ErrClosed) {
 			return err
 		}
 		return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
@@ -120,7 +121,7 @@ func (d *Driver) adopt(path string) error {
 		ID: unknownID(path), Name: unknownName, Host: d.cfg.Host, App: unknownName,
 		Format: opts.Format.String(), Scope: string(opts.Scope), Detect: triage.Options(opts.Detect), Redact: opts.Redact,
 	}
-	s, err := newStream(d, &entry{FIFO: path, Stream: desc, Options: opts, Unknown: true}, d.registry.add)
+	s, err := newStream(d, &journal.Entry{FIFO: path, Stream: desc, Options: opts, Unknown: true}, d.journal.Add)
 	if err != nil {
 		return err
 	}

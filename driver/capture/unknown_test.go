@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 )
@@ -73,7 +74,7 @@ func TestUnknown_ARunningContainerIsRead(t *testing.T) {
 	if got := h.unknownText(); got != lineOne+lineTwo {
 		t.Errorf("%q", got)
 	}
-	if left, err := filepath.Glob(filepath.Join(h.dir, registryDir, "*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(h.dir, journal.Dir, "*")); err != nil || len(left) > 0 {
 		t.Errorf("still registered: %v, %v", left, err)
 	}
 }
@@ -112,7 +113,7 @@ func TestUnknown_AStartingContainerIsNotTaken(t *testing.T) {
 	if got := h.unknownText() + c.text(); got != lineOne+lineTwo {
 		t.Errorf("%q", got)
 	}
-	if left, err := filepath.Glob(filepath.Join(h.dir, registryDir, "*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(h.dir, journal.Dir, "*")); err != nil || len(left) > 0 {
 		t.Errorf("still registered: %v, %v", left, err)
 	}
 }
@@ -124,7 +125,7 @@ func TestUnknown_ADamagedRegistration(t *testing.T) {
 	h := newStillHost(t)
 	c := h.container("web", nil).dockersFIFO(fifos)
 	c.line(0, "one")
-	if err := os.WriteFile(filepath.Join(h.dir, registryDir, entryName(c.fifo)+entrySuffix), []byte("{"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(h.dir, journal.Dir, journal.Name(c.fifo)+journal.EntrySuffix), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	h.stop()
@@ -144,17 +145,17 @@ func TestRegistry_FilesStayYoung(t *testing.T) {
 	h := newStillHost(t)
 	h.start("web", nil)
 	old := time.Now().Add(-90 * 24 * time.Hour)
-	files, err := filepath.Glob(filepath.Join(h.dir, registryDir, "*"))
+	files, err := filepath.Glob(filepath.Join(h.dir, journal.Dir, "*"))
 	if err != nil || len(files) != 2 {
 		t.Fatalf("%v, %v", files, err)
 	}
-	for _, name := range append(files, filepath.Join(h.dir, registryDir)) {
+	for _, name := range append(files, filepath.Join(h.dir, journal.Dir)) {
 		if err := os.Chtimes(name, old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h.touch()
-	for _, name := range append(files, filepath.Join(h.dir, registryDir)) {
+	for _, name := range append(files, filepath.Join(h.dir, journal.Dir)) {
 		if fi, err := os.Stat(name); err != nil || time.Since(fi.ModTime()) > time.Hour {
 			t.Errorf("%s is of %v, %v", name, fi.ModTime(), err)
 		}
