@@ -148,7 +148,7 @@ func (d *Driver) Snapshot() Snapshot {
 	d.takeDamages()
 	d.mu.Lock()
 	streams := make([]*stream, 0, len(d.streams))
-	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.snapshot(), Unsealed: len(d.left)}
+	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.Snapshot(), Unsealed: len(d.left)}
 	for _, p := range d.pending {
 		for _, e := range p.entries {
 			at := StreamSnapshot{Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending}

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/events"
 	"github.com/logfast/logfast/driver/capture/fifo"
 	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
@@ -71,7 +72,7 @@ type Driver struct {
 	pool     *pool
 	lane     *lane
 	journal  *journal.Journal
-	events   *events
+	events   *events.Events
 	syncer   *syncer
 	daily    func(now time.Time) time.Time // the next daily time; a test has its own
 	wake     chan struct{}                 // the fast track's next time may have changed
@@ -126,7 +127,9 @@ func New(cfg Config) (*Driver, error) {
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
 	cfg.Spool.SetRoomMaker(d.makeRoom)
-	d.events = openEvents(&cfg, d.wakeUp)
+	d.events = events.Open(events.Config{
+		Spool: cfg.Spool, Host: cfg.Host, Log: cfg.Log, Routes: cfg.Routes, WakeUp: d.wakeUp,
+	})
 	return d, nil
 }
 
@@ -260,9 +263,9 @@ func (d *Driver) Close() error {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
 	d.mu.Lock()
-	for _, scope := range d.events.scopes() {
+	for _, scope := range d.events.Scopes() {
 		if d.scopes.empty(scope) { // else the next process goes on with the incident
-			d.events.ended(scope)
+			d.events.Ended(scope)
 		}
 	}
 	unread := d.pending
@@ -279,8 +282,8 @@ func (d *Driver) Close() error {
 	if left := d.jobs.wait(); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
-	d.events.tell(d.soon, d.cfg.Opened)
-	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.journal.Close(), d.events.close())...)
+	d.events.Notify(d.soon, d.cfg.Opened)
+	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.journal.Close(), d.events.Close())...)
 }
 
 // end stops a stream and waits, not for ever, until it is drained and sealed.
@@ -369,7 +372,7 @@ func (d *Driver) Run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-d.notice:
-				d.events.tell(d.soon, d.cfg.Opened)
+				d.events.Notify(d.soon, d.cfg.Opened)
 			}
 		}
 	})
@@ -415,7 +418,7 @@ func (d *Driver) pause(daily time.Time) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	pause := min(time.Until(daily), recheck)
-	if next, some := d.events.next(); some {
+	if next, some := d.events.Next(); some {
 		pause = min(pause, time.Until(next))
 	}
 	if len(d.left) > 0 {

@@ -420,7 +420,7 @@ func TestAnErrorThatTheEndCutsShort(t *testing.T) {
 				}
 			}
 			h.eventually("the end of the fast track for a container that has ended", func() bool {
-				_, open := h.events.next()
+				_, open := h.events.Next()
 				return !open
 			})
 		})

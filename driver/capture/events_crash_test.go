@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/events"
 	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
@@ -144,7 +145,7 @@ func (o *outage) live(write, resumed bool) {
 		}},
 		syncer: newSyncer(), daily: options.Daily{}.Next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),
 	}
-	d.events = openEvents(&Config{Spool: sp, Host: "h", Log: log}, d.wakeUp)
+	d.events = events.Open(events.Config{Spool: sp, Host: "h", Log: log, WakeUp: d.wakeUp})
 	opts := options.Options{Scope: options.ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []journal.Entry
 	for _, name := range []string{"web", "api"} {
@@ -161,10 +162,10 @@ func (o *outage) live(write, resumed bool) {
 		if !resumed {
 			entries = nil
 		}
-		if err := errors.Join(d.events.load(sp), sp.Recover(lives)); err != nil && !errors.Is(err, errPower) {
+		if err := errors.Join(d.events.Load(), sp.Recover(lives)); err != nil && !errors.Is(err, errPower) {
 			o.Error(err)
 		}
-		d.events.recovered(entries)
+		d.events.Recovered(entries)
 		for _, s := range d.streams {
 			if resumed && !o.dead() {
 				if _, err := s.writer.Resume(0, 0, 0); err != nil {
@@ -192,7 +193,7 @@ func (o *outage) live(write, resumed bool) {
 	cancel()
 	wg.Wait()
 	d.jobs.wait()
-	if err := errors.Join(d.events.close(), state.Close()); err != nil {
+	if err := errors.Join(d.events.Close(), state.Close()); err != nil {
 		o.Error(err)
 	}
 }
@@ -208,7 +209,7 @@ func (o *outage) write(d *Driver, name string) {
 		if o.dead() {
 			return
 		}
-		s.first.set(&record.Record{Time: now.UnixNano()}, []byte(text), &detect.Match{Status: 502, Rule: "classic"})
+		s.first.Set(&record.Record{Time: now.UnixNano()}, []byte(text), &detect.Match{Status: 502, Rule: "classic"})
 		_, err := s.writer.Append(&spool.Batch{Text: []byte(text), First: now.UnixNano(), Last: now.UnixNano(), Lines: 1, Errors: 1, Event: s.event}, 1<<20)
 		if err == nil {
 			d.wakeUp()

@@ -174,9 +174,9 @@ func TestDriver_ClosingIsLinear(t *testing.T) {
 			}
 			return do()
 		})()
-		before := h.events.looks
+		before := h.events.Looks()
 		h.stop()
-		return done.Load(), h.events.looks - before
+		return done.Load(), h.events.Looks() - before
 	}
 	const n = 50
 	steps, looks := work(n)

@@ -36,7 +36,7 @@ type pending struct {
 func (d *Driver) Recover() error {
 	errs := []error{d.losses.load()} // before the registry's own losses are added
 	entries, err := d.journal.Load(d.discardedBefore)
-	errs = append(errs, err, d.events.load(d.cfg.Spool))
+	errs = append(errs, err, d.events.Load())
 	live := map[string]*pending{} // by directory
 	d.mu.Lock()
 	for i := range entries {
@@ -54,7 +54,7 @@ func (d *Driver) Recover() error {
 	}
 	d.mu.Unlock()
 	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] != nil }))
-	d.events.recovered(entries)
+	d.events.Recovered(entries)
 	for _, p := range live {
 		d.mu.Lock()
 		p.busy = make(chan struct{})
@@ -256,7 +256,7 @@ func (d *Driver) unexpectLocked(desc *spool.Stream) {
 func (d *Driver) endScopesLocked(desc *spool.Stream) {
 	for _, name := range options.ScopesOf(desc) {
 		if d.scopes.empty(name) {
-			d.events.ended(name)
+			d.events.Ended(name)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/events"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
 )
@@ -123,12 +124,12 @@ func (d *Driver) soon(scope string, by time.Time) {
 // sealDue seals the scopes whose fast track is over, and closes their incidents, in
 // a job. What cannot be sealed or closed now is tried again.
 func (d *Driver) sealDue(now time.Time) {
-	if due := d.events.due(now); len(due) > 0 {
+	if due := d.events.Due(now); len(due) > 0 {
 		d.jobs.start(func() { each(len(due), func(i int) { d.closeEvent(due[i]) }) })
 	}
 }
 
-func (d *Driver) closeEvent(e *event) {
+func (d *Driver) closeEvent(e *events.Event) {
 	var failed atomic.Bool
 	if e.Closed == incident.ClosedQuiet || e.Closed == incident.ClosedMaxDelay {
 		streams := d.inScope(e.Name)
@@ -138,7 +139,7 @@ func (d *Driver) closeEvent(e *event) {
 			}
 		})
 	}
-	if d.events.finish(e, !failed.Load(), time.Now()) {
+	if d.events.Finish(e, !failed.Load(), time.Now()) {
 		d.cfg.Sealed()
 	}
 }

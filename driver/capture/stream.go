@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/logfast/logfast/driver/capture/events"
 	"github.com/logfast/logfast/driver/capture/fifo"
 	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
@@ -51,9 +52,9 @@ type stream struct {
 	sealAgain     time.Time // when a seal that was postponed is due again
 	saidPostponed time.Time // when that was logged last
 
-	saidLost  time.Time  // when losses were logged last
-	saidPanic time.Time  // when a panic of the detector was logged last
-	first     firstError // of the batch, where that has errors
+	saidLost  time.Time         // when losses were logged last
+	saidPanic time.Time         // when a panic of the detector was logged last
+	first     events.FirstError // of the batch, where that has errors
 
 	dirty  atomic.Bool   // is in the syncer's list, or being synced
 	hurry  atomic.Bool   // an error came since its last sync began
@@ -152,7 +153,7 @@ func (s *stream) resume() error {
 			return err
 		}
 	}
-	s.first.time = 0
+	s.first.Forget()
 	s.writer.Rejoin(s.event) // its event was open, or nobody knew of it
 	s.driver.wakeUp()
 	return nil
@@ -160,7 +161,7 @@ func (s *stream) resume() error {
 
 // event notes an error in the fast track, as a spool.Batch wants it.
 func (s *stream) event(current string) string {
-	return s.driver.events.note(&s.opts, &s.desc, current, &s.first)
+	return s.driver.events.Note(&s.opts, &s.desc, current, &s.first)
 }
 
 // recognise returns how many bytes at the FIFO's head, whole frames, are the end
@@ -242,7 +243,7 @@ func (s *stream) finish() {
 	for i := range s.joiner { // a last line without a newline
 		line := s.joiner[i].Rest()
 		if m, found, _ := s.detect(line); found {
-			s.first.set(&record.Record{Time: s.latest, Stream: record.Stream(i)}, line, &m)
+			s.first.Set(&record.Record{Time: s.latest, Stream: record.Stream(i)}, line, &m)
 			s.writer.AddError(s.event)
 			s.counts.errors.Add(1)
 		}
@@ -479,7 +480,7 @@ func (s *stream) move(w *workspace, data []byte) error {
 			}
 			if found {
 				if w.batch.Errors++; w.batch.Errors == 1 {
-					s.first.set(&rec, line, &m)
+					s.first.Set(&rec, line, &m)
 				}
 				w.batch.LastError = max(w.batch.LastError, rec.Time)
 			}
