@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -177,6 +178,9 @@ func (c *container) files() map[string]string {
 	got := map[string]string{}
 	for _, path := range dirs {
 		b, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it was sealed since, or deleted
+		}
 		if err != nil {
 			c.Fatal(err)
 		}
