@@ -58,14 +58,18 @@ type Config struct {
 
 // Driver keeps one stream for each running container.
 //
-// Its locks, and those of the spool's writers, are taken in this order:
+// Lock order, of this package, of events and of the spool's writers:
 //
-//	a claim of one FIFO → Driver.mu → events.mu
-//	Spool.making → Writer.mu → Spool.mu, and event.marking → events.mu
+//	a claim of one FIFO → Driver.mu → {Events.mu, jobs.mu}
+//	registrar.mu → jobs.mu
+//	Spool.making → Writer.mu → Spool.mu
+//	Spool.making → Writer.mu → Event.marking → Events.mu
 //
-// A claim, Spool.making, Writer.mu and event.marking are held while a disk is
-// waited for. Driver.mu, events.mu and Spool.mu never are: what takes nothing else,
-// such as Snapshot, waits for no disk. Jobs wait in place of Run, of Start and of Stop.
+// A claim, Spool.making, Writer.mu, Event.marking, Cursor.mu and meter.mu are held
+// while a disk or a FIFO is waited for. All other locks are held for steps in memory
+// only: what takes nothing else, such as Snapshot, waits for no disk. A lock that is
+// not in the list is held while no other one is taken. Jobs wait for the disk in place
+// of Run, Start and Stop.
 type Driver struct {
 	cfg      Config
 	poller   *fifo.Poller
@@ -90,20 +94,20 @@ type Driver struct {
 
 	dropAfter time.Duration // see the constant; a test has its own
 
-	jobs   jobs   // has its own lock
-	losses losses // has its own lock
+	// These have locks of their own.
+	jobs      jobs
+	losses    losses
+	claims    claims
+	registrar registrar
+	unknown   unknowns
 
+	// mu guards which streams there are: those that are read and those that will be.
 	mu      sync.Mutex
-	streams map[string]*stream       // by FIFO path, owned by mu
-	scopes  scopes                   // of streams and pending, owned by mu
-	claims  map[string]chan struct{} // FIFOs that are being opened or closed, see claim, owned by mu
-	closed  bool                     // owned by mu
-	pending []*pending               // to be reattached, owned by mu
-	left    []*leftover              // whose last segment could not be sealed at their end, owned by mu
-	unknown unknowns                 // says of each field who owns it
-
-	unregistered map[*stream]*journal.Entry // streams that the disk had no room to register, owned by mu
-	registering  bool                       // a job registers them, owned by mu
+	streams map[string]*stream // by FIFO path
+	scopes  scopes             // of streams and pending
+	closed  bool
+	pending []*pending  // to be reattached
+	left    []*leftover // whose last segment could not be sealed at their end
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -123,7 +127,10 @@ func New(cfg Config) (*Driver, error) {
 	d := &Driver{
 		cfg: cfg, poller: poller, pool: pool, lane: newLane(), journal: j, syncer: newSyncer(), daily: cfg.Daily.Next,
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, guardEvery: guardEvery,
-		streams: map[string]*stream{}, scopes: newScopes(), claims: map[string]chan struct{}{}, unregistered: map[*stream]*journal.Entry{},
+		streams: map[string]*stream{}, scopes: newScopes(),
+	}
+	d.registrar = registrar{
+		journal: j, spool: cfg.Spool, log: cfg.Log, jobs: &d.jobs, wakeUp: d.wakeUp, waiting: map[*stream]*journal.Entry{},
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
 	cfg.Spool.SetRoomMaker(d.makeRoom)
@@ -152,7 +159,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 	// The container's earlier stream, or this one as unknown, finds out first what of
 	// its last batch is in the segment.
 	d.awaitPending(func(p *pending) bool { return p.has(fifoPath) || p.writes(desc.Dir()) })
-	defer d.claim(fifoPath)()
+	defer d.claims.take(fifoPath)()
 	d.mu.Lock()
 	closed, known := d.closed, d.streams[fifoPath]
 	d.mu.Unlock()
@@ -167,17 +174,17 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 		return nil
 	}
 	e := &journal.Entry{FIFO: fifoPath, Stream: desc, Options: opts}
-	s, err := newStream(d, e, d.register)
+	s, err := newStream(d, e, d.registrar.add)
 	if err != nil {
 		return explain(err)
 	}
-	d.registerLater(s, e)
+	d.registrar.later(s, e)
 	s.writer = d.cfg.Spool.Writer(desc)
 	d.mu.Lock()
 	launched := d.launchLocked(s)
 	d.mu.Unlock()
 	if !launched {
-		d.endRegistration(s)
+		d.registrar.end(s)
 		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.journal.Remove(fifoPath))
 	}
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
@@ -186,29 +193,6 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 
 var errShuttingDown = errors.New("logfast is shutting down")
 
-// claim makes the caller the only one that opens, registers or takes over the FIFO
-// at this path, which waits for the disk, until it calls what claim returns. Other
-// FIFOs do not wait.
-func (d *Driver) claim(path string) (release func()) {
-	for {
-		d.mu.Lock()
-		other := d.claims[path]
-		if other == nil {
-			own := make(chan struct{})
-			d.claims[path] = own
-			d.mu.Unlock()
-			return func() {
-				d.mu.Lock()
-				delete(d.claims, path)
-				d.mu.Unlock()
-				close(own)
-			}
-		}
-		d.mu.Unlock()
-		<-other
-	}
-}
-
 // Describe returns the stream that a container is, and its options. The error
 // says which option is wrong.
 func (d *Driver) Describe(info options.Info) (spool.Stream, options.Options, error) {
@@ -216,7 +200,7 @@ func (d *Driver) Describe(info options.Info) (spool.Stream, options.Options, err
 }
 
 // launchLocked begins to read a stream and reports whether it did: not once the
-// driver is closed. The caller holds mu.
+// driver is closed.
 func (d *Driver) launchLocked(s *stream) bool {
 	if d.closed {
 		return false
@@ -391,7 +375,7 @@ func (d *Driver) Run(ctx context.Context) {
 		now := time.Now()
 		d.reattachPending(func(p *pending) bool { return !p.again.After(now) })
 		d.startAdoptUnknown(now)
-		d.startRegistering()
+		d.registrar.start()
 		if at, some := d.losses.due(); some && !at.After(now) {
 			d.jobs.start(d.saveLosses)
 		}
@@ -427,10 +411,10 @@ func (d *Driver) pause(daily time.Time) time.Duration {
 	if at, some := d.losses.due(); some {
 		pause = min(pause, time.Until(at))
 	}
-	if d.cfg.FIFOs != "" && !d.unknown.busy {
-		pause = min(pause, time.Until(d.unknown.next))
+	if at, some := d.unknown.due(); some && d.cfg.FIFOs != "" {
+		pause = min(pause, time.Until(at))
 	}
-	if len(d.unregistered) > 0 {
+	if d.registrar.pending() {
 		pause = min(pause, retry)
 	}
 	for _, p := range d.pending {

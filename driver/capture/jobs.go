@@ -12,9 +12,10 @@ import (
 // jobs are the goroutines that wait for the disk in place of Run and of the
 // answers to Docker, so that one file whose disk hangs delays nothing else.
 type jobs struct {
+	// mu guards what follows. It is held for steps in memory only.
 	mu      sync.Mutex
-	running int           // owned by mu
-	none    chan struct{} // closed when running becomes 0; nil: nothing waits for that; owned by mu
+	running int
+	none    chan struct{} // closed when running becomes 0; nil: nothing waits for that
 }
 
 // start runs f in a goroutine of its own and returns what is closed at its end.
@@ -94,7 +95,7 @@ func each(n int, f func(i int)) {
 }
 
 // scopes knows the streams of each scope of the fast track, so that nothing has to
-// look through all streams for the few of one scope.
+// look through all streams for the few of one scope. Driver.mu guards it.
 type scopes struct {
 	streams map[string]map[*stream]bool // that are read
 	pending map[string]int              // registered streams that are not read yet

@@ -15,9 +15,10 @@ import (
 // least lately, and wants the least, comes first: a cheap expression waits for one search of an
 // expensive one, not for all that are in line.
 type lane struct {
-	mu      sync.Mutex // is never held while another lock is taken, or anything waited for
-	free    int        // processors, owned by mu
-	waiting []*turn    // owned by mu
+	// mu guards what follows. It is held for steps in memory only.
+	mu      sync.Mutex
+	free    int // processors
+	waiting []*turn
 }
 
 // turn is a stream that waits. Its channel is closed when it is its turn.

@@ -31,7 +31,8 @@ type losses struct {
 	spool *spool.Spool
 	save  func() // has writeFile called soon; must not wait
 
-	mu     sync.Mutex   // owns what follows; is never held while the disk is waited for
+	// mu guards what follows. It is held for steps in memory only.
+	mu     sync.Mutex
 	kept   []RecentLoss // one for each container and reason
 	looked time.Time    // when an operator looked last
 	dirty  bool         // the file is behind
@@ -60,10 +61,10 @@ func (l *losses) note(container, reason string, lines, bytes int64, now time.Tim
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := l.index(container, reason)
+	i := l.indexLocked(container, reason)
 	if i < 0 && len(l.kept) >= maxLosses-len(LossReasons) {
 		container = otherContainers
-		i = l.index(container, reason)
+		i = l.indexLocked(container, reason)
 	}
 	if i < 0 {
 		i = len(l.kept)
@@ -77,7 +78,7 @@ func (l *losses) note(container, reason string, lines, bytes int64, now time.Tim
 	}
 }
 
-func (l *losses) index(container, reason string) int {
+func (l *losses) indexLocked(container, reason string) int {
 	return slices.IndexFunc(l.kept, func(k RecentLoss) bool { return k.Container == container && k.Reason == reason })
 }
 

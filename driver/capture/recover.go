@@ -235,7 +235,7 @@ func (d *Driver) awaitPending(want func(*pending) bool) bool {
 
 // leaveLocked notes that a stream has ended without its process: its FIFO has
 // gone. Where it was the container's last, what is left active is to be sealed,
-// and its scopes wait for that. The caller holds mu.
+// and its scopes wait for that.
 func (d *Driver) leaveLocked(desc spool.Stream, last bool) {
 	if last {
 		d.left = append(d.left, &leftover{desc: desc, expected: true})
@@ -245,14 +245,14 @@ func (d *Driver) leaveLocked(desc spool.Stream, last bool) {
 }
 
 // unexpectLocked notes that a stream that was registered will not be read, and
-// ends what has waited for it. The caller holds mu.
+// ends what has waited for it.
 func (d *Driver) unexpectLocked(desc *spool.Stream) {
 	d.scopes.expect(desc, -1)
 	d.endScopesLocked(desc)
 }
 
 // endScopesLocked ends the events of the scopes of a stream that are empty by now:
-// there is nothing left to wait for in them. The caller holds mu.
+// there is nothing left to wait for in them.
 func (d *Driver) endScopesLocked(desc *spool.Stream) {
 	for _, name := range options.ScopesOf(desc) {
 		if d.scopes.empty(name) {

@@ -24,10 +24,12 @@ func (d *Driver) Settle(ctx context.Context, containerID string) {
 
 // meter counts what a stream has consumed, so that others can wait for it.
 type meter struct {
+	// mu guards what follows. It is held while the FIFO is read or closed, so that
+	// total and the FIFO's length are of the same moment.
 	mu      sync.Mutex
-	total   int64         // bytes, owned by mu
-	closed  bool          // the FIFO is, owned by mu
-	changed chan struct{} // closed and forgotten when total grows, owned by mu; nil: nobody waits
+	total   int64         // bytes
+	closed  bool          // the FIFO is
+	changed chan struct{} // closed and forgotten when total grows; nil: nothing waits
 }
 
 // consume takes n bytes out of the FIFO, whose text is written.

@@ -16,8 +16,9 @@ type syncer struct {
 	urgent chan struct{} // a listed stream has a server error
 	jobs   jobs          // has its own lock
 
+	// mu guards list. It is held for steps in memory only.
 	mu   sync.Mutex
-	list []*stream // with text to sync, owned by mu
+	list []*stream // with text to sync
 }
 
 func newSyncer() *syncer { return &syncer{urgent: make(chan struct{}, 1)} }

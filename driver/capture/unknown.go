@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
@@ -30,26 +31,49 @@ const claimWait = 40 * time.Second
 // unknowns looks for unknown FIFOs.
 type unknowns struct {
 	seen map[string]time.Time // when they were seen first, by path; owned by the one job that looks
-	next time.Time            // when to look next, owned by Driver.mu
-	busy bool                 // a job looks, owned by Driver.mu
+
+	// mu guards what follows. It is held for steps in memory only.
+	mu   sync.Mutex
+	next time.Time // when to look next
+	busy bool      // a job looks
+}
+
+// begin reports whether it is time to look, and notes that a job looks.
+func (u *unknowns) begin(now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.busy || now.Before(u.next) {
+		return false
+	}
+	u.busy = true
+	return true
+}
+
+// end notes that the job has ended, and when the next one is due.
+func (u *unknowns) end(next time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.busy, u.next = false, next
+}
+
+// due returns when to look next, unless a job looks.
+func (u *unknowns) due() (next time.Time, some bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.next, !u.busy
 }
 
 // startAdoptUnknown looks for unknown FIFOs in a job, where it is time.
 func (d *Driver) startAdoptUnknown(now time.Time) (done <-chan struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.cfg.FIFOs == "" || d.closed || d.unknown.busy || now.Before(d.unknown.next) {
+	if d.cfg.FIFOs == "" || !d.unknown.begin(now) {
 		return nil
 	}
-	d.unknown.busy = true
 	return d.jobs.start(func() {
-		waiting := d.adoptUnknown(now)
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.unknown.busy = false
-		if d.unknown.next = now.Add(recheck); waiting {
-			d.unknown.next = now.Add(retry)
+		next := now.Add(recheck)
+		if d.adoptUnknown(now) {
+			next = now.Add(retry)
 		}
+		d.unknown.end(next)
 		d.wakeUp()
 	})
 }
@@ -93,6 +117,9 @@ func (d *Driver) adoptUnknown(now time.Time) (waiting bool) {
 
 // reads reports whether the FIFO at this path is read, or is about to be.
 func (d *Driver) reads(path string) bool {
+	if d.claims.has(path) {
+		return true
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range d.pending {
@@ -100,13 +127,13 @@ func (d *Driver) reads(path string) bool {
 			return true
 		}
 	}
-	return d.streams[path] != nil || d.claims[path] != nil
+	return d.streams[path] != nil
 }
 
 // adopt registers an unknown FIFO and begins to read it. Killed later, the next
 // process finds it in the registry.
 func (d *Driver) adopt(path string) error {
-	defer d.claim(path)()
+	defer d.claims.take(path)()
 	d.mu.Lock()
 	known := d.streams[path] != nil
 	d.mu.Unlock()

@@ -45,7 +45,9 @@ func (h *host) unknownText() string {
 
 func (h *host) adoptNow(at time.Time) {
 	h.Helper()
+	h.unknown.mu.Lock()
 	h.unknown.next = time.Time{}
+	h.unknown.mu.Unlock()
 	<-h.startAdoptUnknown(at)
 }
 

@@ -44,11 +44,13 @@ func (i *Intent) At(head []byte) bool {
 // [Cursor.Attach] gives it a file later. Get reads the file and comes before all
 // writes; the other methods may be called concurrently.
 type Cursor struct {
-	mu     sync.Mutex                        // is held while the file is written, in which no other lock is taken
-	file   *os.File                          // owned by mu; nil: there is none yet
-	image  [missingAt + 4 + missingMost]byte // of the file, owned by mu
-	size   int                               // of image, bytes; owned by mu
-	closed bool                              // owned by mu
+	// mu guards what follows. It is held while the file is written or made anew, so
+	// that the file and image do not differ. No other lock is taken meanwhile.
+	mu     sync.Mutex
+	file   *os.File                          // nil: there is none yet
+	image  [missingAt + 4 + missingMost]byte // of the file
+	size   int                               // of image, bytes
+	closed bool
 }
 
 // A cursor file: five numbers and the sum of all before, little-endian.
