@@ -23,7 +23,7 @@ import (
 // resume tells by the cursor.
 func (s *stream) batch() (int, error) {
 	w := s.workspace()
-	defer s.driver.pool.put(w)
+	defer s.pool.put(w)
 	if err := s.consume(w, 0); err != nil {
 		return 0, err
 	}
@@ -44,7 +44,7 @@ func (s *stream) batch() (int, error) {
 		// detected by its end alone then.
 		s.joiner = [2]detect.Joiner{}
 		s.broken.report(s, err)
-		if s.driver.cfg.OnFull == options.OnFullDrop && !passes(err) && s.broken.lasts(s.driver.dropAfter) {
+		if s.onFull == options.OnFullDrop && !passes(err) && s.broken.lasts(s.dropAfter) {
 			s.writer.Abandon() // if its file is gone, and the disk takes no copy
 			return s.discard(w, err)
 		}
@@ -56,19 +56,19 @@ func (s *stream) batch() (int, error) {
 // workspace borrows what a batch needs.
 func (s *stream) workspace() *workspace {
 	if s.costly {
-		return s.driver.pool.getCostly()
+		return s.pool.getCostly()
 	}
-	return s.driver.pool.get()
+	return s.pool.get()
 }
 
 // detect judges one line, in the lane if that may take long. It reports whether the
 // line was judged: it is not if logfast stops first.
 func (s *stream) detect(line []byte) (m detect.Match, found, judged bool) {
 	if s.costly {
-		if !s.driver.lane.enter(&s.share, detect.Work(s.detector, len(line)), s.driver.closing) {
+		if !s.lane.enter(&s.share, detect.Work(s.detector, len(line)), s.closing) {
 			return m, false, false
 		}
-		defer s.driver.lane.leave(&s.share)
+		defer s.lane.leave(&s.share)
 	}
 	defer s.survive(&m, &found)
 	judged = true
@@ -86,7 +86,7 @@ func (s *stream) survive(m *detect.Match, found *bool) {
 	*m, *found = detect.Match{}, false
 	if now := time.Now(); now.Sub(s.saidPanic) >= repeatTrouble {
 		s.saidPanic = now
-		s.driver.cfg.Log.Error("detection failed on a line, which is written and not taken for an error; report this as a defect of logfast",
+		s.log.Error("detection failed on a line, which is written and not taken for an error; report this as a defect of logfast",
 			"container", s.desc.Name, "panic", p, "stack", string(debug.Stack()))
 	}
 }
@@ -134,7 +134,7 @@ func (s *stream) move(w *workspace, data []byte) error {
 			data, done = data[done:], 0
 		}
 		if divides {
-			if err := s.driver.sealWithRoom(s, spool.Schedule); spool.Full(err) && s.writer.Postpone() {
+			if err := s.owner.seal(s, spool.Schedule); spool.Full(err) && s.writer.Postpone() {
 				s.postponeSeal(err)
 			} else if err != nil {
 				return err
@@ -243,10 +243,10 @@ func (s *stream) write(b *spool.Batch, frames []byte) error {
 		s.marked()
 	}
 	if b.Errors > 0 {
-		s.driver.wakeUp()
+		s.owner.wakeUp()
 	}
 	if s.opts.Fsync == options.FsyncInterval {
-		s.driver.syncer.dirty(s, b.Errors > 0)
+		s.syncer.dirty(s, b.Errors > 0)
 	}
 	return nil
 }
@@ -269,8 +269,8 @@ func (s *stream) consume(w *workspace, n int) error {
 
 // giveUpTorn ends a stopped stream whose FIFO ends within a frame.
 func (s *stream) giveUpTorn() error {
-	w := s.driver.pool.get()
-	defer s.driver.pool.put(w)
+	w := s.pool.get()
+	defer s.pool.put(w)
 	torn, err := s.fifo.Peek(w.peeked, 0)
 	if err != nil {
 		return err
@@ -296,7 +296,7 @@ func (s *stream) appendMark(w *workspace, n int) {
 	w.garbage += int64(n)
 	if now.Sub(s.saidLost) >= repeatTrouble {
 		s.saidLost = now
-		s.driver.cfg.Log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name, "bytes", n, "bytes_so_far", s.counts.lost[0].bytes.Load()+w.garbage)
+		s.log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name, "bytes", n, "bytes_so_far", s.counts.lost[0].bytes.Load()+w.garbage)
 	}
 	lost := record.Lost{Bytes: int64(n), Reason: notAFrame, From: from, To: now}
 	w.add(s.text, &record.Record{Time: from.UnixNano(), Stream: record.Stderr, Text: lost.Text()})

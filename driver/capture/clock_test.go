@@ -96,7 +96,7 @@ func TestDaily_AfterAClockThatWasYearsAhead(t *testing.T) {
 	}
 	wrong := true
 	soon := time.Now().Add(50 * time.Millisecond)
-	h.daily = func(now time.Time) time.Time {
+	h.sealer.daily = func(now time.Time) time.Time {
 		switch {
 		case wrong:
 			wrong = false

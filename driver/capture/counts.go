@@ -148,7 +148,7 @@ func (d *Driver) Snapshot() Snapshot {
 	d.takeDamages()
 	d.mu.Lock()
 	streams := make([]*stream, 0, len(d.streams))
-	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.Snapshot(), Unsealed: len(d.left)}
+	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.Snapshot(), Unsealed: d.sealer.unsealed()}
 	for _, p := range d.pending {
 		for _, e := range p.entries {
 			at := StreamSnapshot{Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending}
@@ -161,7 +161,7 @@ func (d *Driver) Snapshot() Snapshot {
 			s.Streams = append(s.Streams, at)
 		}
 	}
-	d.ended.addTo(&s.Total)
+	d.past.addTo(&s.Total)
 	for _, stream := range d.streams {
 		streams = append(streams, stream)
 		stream.counts.addTo(&s.Total)
@@ -186,14 +186,14 @@ func (d *Driver) Snapshot() Snapshot {
 	return s
 }
 
-// countGivenUp counts a segment that was given up for room.
+// countGivenUp counts a segment that was dropped for room.
 func (d *Driver) countGivenUp(g spool.GivenUp) { d.countLost(g.Segment.Dir, g.Lost) }
 
 // countLost counts what was lost of a container's directory, with its stream if
 // that is still read.
 func (d *Driver) countLost(dir string, lost record.Lost) {
 	d.mu.Lock()
-	to := &d.ended
+	to := &d.past
 	for _, s := range d.streams {
 		if s.dir == dir {
 			to = &s.counts
@@ -201,7 +201,7 @@ func (d *Driver) countLost(dir string, lost record.Lost) {
 	}
 	d.mu.Unlock()
 	to.lose(lost.Reason, lost.Lines, lost.Bytes)
-	if to == &d.ended {
+	if to == &d.past {
 		d.losses.note(dir, lost.Reason, lost.Lines, lost.Bytes, time.Now())
 	}
 }

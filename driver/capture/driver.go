@@ -60,7 +60,7 @@ type Config struct {
 //
 // Lock order, of this package, of events and of the spool's writers:
 //
-//	a claim of one FIFO → Driver.mu → {Events.mu, jobs.mu}
+//	a claim of one FIFO → Driver.mu → {Events.mu, sealer.mu, jobs.mu}
 //	registrar.mu → jobs.mu
 //	Spool.making → Writer.mu → Spool.mu
 //	Spool.making → Writer.mu → Event.marking → Events.mu
@@ -71,19 +71,14 @@ type Config struct {
 // not in the list is held while no other one is taken. Jobs wait for the disk in place
 // of Run, Start and Stop.
 type Driver struct {
-	cfg      Config
-	poller   *fifo.Poller
-	pool     *pool
-	lane     *lane
-	journal  *journal.Journal
-	events   *events.Events
-	syncer   *syncer
-	daily    func(now time.Time) time.Time // the next daily time; a test has its own
-	wake     chan struct{}                 // the fast track's next time may have changed
-	notice   chan struct{}                 // an event may have been opened
-	closing  chan struct{}                 // closed by Close
-	enlarged atomic.Int64                  // see pace
-	ended    counts                        // of streams that have ended, and of segments given up then
+	shared
+	cfg     Config
+	poller  *fifo.Poller
+	journal *journal.Journal
+	sealer  *sealer
+	wake    chan struct{} // the fast track's next time may have changed
+	notice  chan struct{} // an event may have been opened
+	past    counts        // of streams that have ended, and of segments dropped then
 
 	reattached atomic.Int64          // streams
 	displaced  atomic.Pointer[error] // what is wrong with the spool's directory; nil: nothing
@@ -91,8 +86,6 @@ type Driver struct {
 	registered int // see registryMoved, whose goroutine owns it
 
 	guardEvery time.Duration // see the constant; 0: never, in a test
-
-	dropAfter time.Duration // see the constant; a test has its own
 
 	// These have locks of their own.
 	jobs      jobs
@@ -106,8 +99,7 @@ type Driver struct {
 	streams map[string]*stream // by FIFO path
 	scopes  scopes             // of streams and pending
 	closed  bool
-	pending []*pending  // to be reattached
-	left    []*leftover // whose last segment could not be sealed at their end
+	pending []*pending // to be reattached
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -125,18 +117,25 @@ func New(cfg Config) (*Driver, error) {
 		return nil, errors.Join(err, pool.close(), j.Close())
 	}
 	d := &Driver{
-		cfg: cfg, poller: poller, pool: pool, lane: newLane(), journal: j, syncer: newSyncer(), daily: cfg.Daily.Next,
-		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), closing: make(chan struct{}), dropAfter: dropAfter, guardEvery: guardEvery,
+		shared: shared{
+			spool: cfg.Spool, log: cfg.Log, pool: pool, lane: newLane(), syncer: newSyncer(),
+			onFull: cfg.OnFull, closing: make(chan struct{}), dropAfter: dropAfter,
+		},
+		cfg: cfg, poller: poller, journal: j, guardEvery: guardEvery,
+		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1),
 		streams: map[string]*stream{}, scopes: newScopes(),
 	}
+	d.sealer = &sealer{cfg: &d.cfg, jobs: &d.jobs, streams: d, dropped: d.countGivenUp, daily: cfg.Daily.Next}
 	d.registrar = registrar{
-		journal: j, spool: cfg.Spool, log: cfg.Log, jobs: &d.jobs, wakeUp: d.wakeUp, waiting: map[*stream]*journal.Entry{},
+		journal: j, spool: cfg.Spool, log: cfg.Log, jobs: &d.jobs, wakeUp: d.wakeUp,
+		waiting: map[*stream]*journal.Entry{},
 	}
 	d.losses.spool, d.losses.save = cfg.Spool, d.wakeUp
 	cfg.Spool.SetRoomMaker(d.makeRoom)
 	d.events = events.Open(events.Config{
 		Spool: cfg.Spool, Host: cfg.Host, Log: cfg.Log, Routes: cfg.Routes, WakeUp: d.wakeUp,
 	})
+	d.sealer.events = d.events
 	return d, nil
 }
 
@@ -261,12 +260,12 @@ func (d *Driver) Close() error {
 		}
 	}
 	d.takeDamages()
-	d.sealDue(time.Now())
+	d.sealer.startDue(time.Now())
 	d.jobs.start(d.saveLosses)
 	if left := d.jobs.wait(); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
-	d.events.Notify(d.soon, d.cfg.Opened)
+	d.events.Notify(d.sealer.expect, d.cfg.Opened)
 	return errors.Join(append(errs, d.poller.Close(), d.pool.close(), d.journal.Close(), d.events.Close())...)
 }
 
@@ -296,18 +295,6 @@ func (d *Driver) find(want func(*stream) bool) []*stream {
 
 func byDir(a, b *stream) int { return strings.Compare(a.dir, b.dir) }
 
-// forget is the last step of a stream. Where it was the last of a scope, there is
-// nothing left to wait for in that.
-func (d *Driver) forget(s *stream) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.streams, s.path)
-	d.scopes.remove(s)
-	d.ended.fold(&s.counts)
-	d.endScopesLocked(&s.desc)
-	d.wakeUp()
-}
-
 func (d *Driver) wakeUp() {
 	for _, c := range []chan struct{}{d.wake, d.notice} {
 		select {
@@ -336,9 +323,6 @@ func (d *Driver) touch() {
 	}
 }
 
-// sealRetry is how soon a failed seal is tried again.
-const sealRetry = 5 * time.Second
-
 // Run seals segments when their time comes and syncs what is written, until
 // ctx ends.
 func (d *Driver) Run(ctx context.Context) {
@@ -356,15 +340,14 @@ func (d *Driver) Run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-d.notice:
-				d.events.Notify(d.soon, d.cfg.Opened)
+				d.events.Notify(d.sealer.expect, d.cfg.Opened)
 			}
 		}
 	})
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	daily := d.daily(time.Now())
+	d.sealer.begin(time.Now())
 	touched := time.Now() // when the registry was last; Recover has touched it
-	var tried time.Time   // when what has been left was sealed last
 	for {
 		select {
 		case <-ctx.Done():
@@ -379,35 +362,18 @@ func (d *Driver) Run(ctx context.Context) {
 		if at, some := d.losses.due(); some && !at.After(now) {
 			d.jobs.start(d.saveLosses)
 		}
-		d.sealDue(now)
-		if now.Sub(tried) >= sealRetry {
-			tried = now
-			d.startSealLeft()
-		}
-		if !now.Before(daily) {
-			d.sealOlder(daily)
-		}
-		daily = d.daily(now) // also if it has not come: the clock may have been set back
+		d.sealer.start(now)
 		if now.Sub(touched).Abs() >= touchEvery {
 			touched = now
 			d.jobs.start(d.touch)
 		}
-		timer.Reset(d.pause(daily))
+		timer.Reset(d.pause())
 	}
 }
 
-// pause is how long Run may sleep. The daily time is a time of the wall clock, all
-// others are durations: a clock that is set does not make them longer or shorter.
-func (d *Driver) pause(daily time.Time) time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	pause := min(time.Until(daily), recheck)
-	if next, some := d.events.Next(); some {
-		pause = min(pause, time.Until(next))
-	}
-	if len(d.left) > 0 {
-		pause = min(pause, sealRetry)
-	}
+// pause is how long Run may sleep.
+func (d *Driver) pause() time.Duration {
+	pause := d.sealer.pause()
 	if at, some := d.losses.due(); some {
 		pause = min(pause, time.Until(at))
 	}
@@ -417,6 +383,8 @@ func (d *Driver) pause(daily time.Time) time.Duration {
 	if d.registrar.pending() {
 		pause = min(pause, retry)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, p := range d.pending {
 		if p.busy == nil {
 			pause = min(pause, time.Until(p.again))

@@ -143,13 +143,21 @@ func (o *outage) live(write, resumed bool) {
 				o.opened[e.Data.ID] = true
 			}
 		}},
-		syncer: newSyncer(), daily: options.Daily{}.Next, wake: make(chan struct{}, 1), notice: make(chan struct{}, 1), streams: map[string]*stream{}, scopes: newScopes(),
+		shared: shared{spool: sp, log: log, syncer: newSyncer()},
+		wake:   make(chan struct{}, 1), notice: make(chan struct{}, 1),
+		streams: map[string]*stream{}, scopes: newScopes(),
 	}
 	d.events = events.Open(events.Config{Spool: sp, Host: "h", Log: log, WakeUp: d.wakeUp})
+	d.sealer = &sealer{
+		cfg: &d.cfg, events: d.events, jobs: &d.jobs, streams: d, dropped: d.countGivenUp, daily: d.cfg.Daily.Next,
+	}
 	opts := options.Options{Scope: options.ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []journal.Entry
 	for _, name := range []string{"web", "api"} {
-		s := &stream{driver: d, path: name, desc: outageStream(name), opts: opts, writer: sp.Writer(outageStream(name))}
+		s := &stream{
+			shared: &d.shared, owner: d, path: name, desc: outageStream(name), opts: opts,
+			writer: sp.Writer(outageStream(name)),
+		}
 		entries = append(entries, journal.Entry{FIFO: name, Stream: s.desc, Options: opts})
 		s.dir = s.desc.Dir()
 		d.streams[name] = s
@@ -184,7 +192,7 @@ func (o *outage) live(write, resumed bool) {
 		o.write(d, "api")
 		time.Sleep(time.Second)
 		o.write(d, "web")
-		_ = d.sealWithRoom(d.streams["web"], spool.Manual)
+		_ = d.sealer.seal(d.streams["web"], spool.Manual)
 		time.Sleep(time.Second)
 		o.write(d, "web")
 	}

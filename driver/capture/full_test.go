@@ -115,7 +115,7 @@ func TestWhatCouldNotBeSealedAtTheEndIsSealedLater(t *testing.T) {
 		return do()
 	})
 	h.Stop(c.fifo)
-	h.sealLeft()
+	h.sealer.sealLeft()
 	c.want(map[string]string{"web.log": day + "1.000000000Z stdout F " + serverError + "\n"})
 	stop()
 	h.run() // it has been woken for this

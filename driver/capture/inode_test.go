@@ -101,7 +101,7 @@ func TestInodes_APostponedSealIsMade(t *testing.T) {
 		t.Errorf("%d lines are there and %d are lost", there, lost)
 	}
 	h.eventually("the segment is sealed", func() bool {
-		h.sealLeft()
+		h.sealer.sealLeft()
 		return c.files()["web.log"] == ""
 	})
 }

@@ -40,8 +40,8 @@ func hang(t *testing.T, name string) (hung <-chan struct{}, release func()) {
 // in each of the seals that the driver does by itself.
 func TestDriver_AHungDiskCallHoldsItsContainerAlone(t *testing.T) {
 	for name, seal := range map[string]func(h *host){
-		"the daily seal": func(h *host) { h.sealOlder(time.Now().Add(time.Hour)) },
-		"a fast track":   func(h *host) { h.sealDue(time.Now().Add(2 * time.Hour)) },
+		"the daily seal": func(h *host) { h.sealer.startOlder(time.Now().Add(time.Hour)) },
+		"a fast track":   func(h *host) { h.sealer.startDue(time.Now().Add(2 * time.Hour)) },
 		"a want of room": func(h *host) { h.jobs.start(func() { _ = h.makeRoom(spool.Need{Bytes: 1, Refused: unix.EDQUOT}) }) },
 		"the container's end": func(h *host) {
 			for _, s := range h.find(func(s *stream) bool { return s.desc.Name == "hung" }) {

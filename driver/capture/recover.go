@@ -238,7 +238,7 @@ func (d *Driver) awaitPending(want func(*pending) bool) bool {
 // and its scopes wait for that.
 func (d *Driver) leaveLocked(desc spool.Stream, last bool) {
 	if last {
-		d.left = append(d.left, &leftover{desc: desc, expected: true})
+		d.sealer.leave(desc, true)
 		return
 	}
 	d.unexpectLocked(&desc)

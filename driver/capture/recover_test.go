@@ -68,7 +68,7 @@ func TestRecover_OpenIncidentsKeepTheirIDs(t *testing.T) {
 					}
 					all = append(all, c)
 				}
-				h.events.Notify(h.soon, h.cfg.Opened)
+				h.events.Notify(h.sealer.expect, h.cfg.Opened)
 				slices.Sort(noticed)
 				for _, c := range all[alive:] {
 					c.w.Close()

@@ -20,16 +20,16 @@ import (
 //	killed after consuming                  the frames at the head are others
 func (s *stream) resume() error {
 	if lost, err := s.cursor.Missing(); err != nil {
-		s.driver.cfg.Log.Error("resume: lines were lost, and it is not known how many", "container", s.desc.Name, "err", err)
+		s.log.Error("resume: lines were lost, and it is not known how many", "container", s.desc.Name, "err", err)
 	} else if lost != nil {
 		s.missing = &missing{*lost}
 	}
 	last, ok, err := s.cursor.Get()
 	if err != nil {
-		s.driver.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
+		s.log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
 	}
-	w := s.driver.pool.get()
-	defer s.driver.pool.put(w)
+	w := s.pool.get()
+	defer s.pool.put(w)
 	head, err := s.fifo.Peek(w.peeked, 0)
 	if err != nil && !errors.Is(err, fifo.ErrEmpty) && !errors.Is(err, io.EOF) {
 		return err
@@ -67,7 +67,7 @@ func (s *stream) resume() error {
 	}
 	s.first.Forget()
 	s.writer.Rejoin(s.event) // its event was open, or nobody knew of it
-	s.driver.wakeUp()
+	s.owner.wakeUp()
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (s *stream) recognise(w *workspace, head []byte, last journal.Intent) (int,
 	}
 	for _, end := range slices.Backward(ends) {
 		if bytes.HasSuffix(tail, w.batch.Text[:end.text]) {
-			s.driver.cfg.Log.Info("resume: the last lines are written already, says their text", "container", s.desc.Name, "bytes", end.text)
+			s.log.Info("resume: the last lines are written already, says their text", "container", s.desc.Name, "bytes", end.text)
 			return end.frames, nil
 		}
 	}

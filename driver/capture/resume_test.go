@@ -53,8 +53,8 @@ func (h *host) killed() *host {
 // consumes nothing of it.
 func (s *stream) dies(t *testing.T, dir string, size int64) {
 	t.Helper()
-	w := s.driver.pool.get()
-	defer s.driver.pool.put(w)
+	w := s.pool.get()
+	defer s.pool.put(w)
 	frames, err := s.fifo.Peek(w.peeked, 0)
 	if err != nil {
 		t.Fatal(err)

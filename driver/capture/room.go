@@ -9,40 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
-	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 )
-
-// sizeLimit bounds a segment's text so that no segment is a large part of the
-// spool's budget, in bytes: what is given up for room goes segment by segment.
-func sizeLimit(maxSize, budget int64) int64 {
-	if budget == 0 {
-		return maxSize
-	}
-	return min(maxSize, budget/8)
-}
-
-// makeRoom makes room in the spool, and says what that cost. It waits for the disk and for
-// packing, not for the store.
-func (d *Driver) makeRoom(n spool.Need) error {
-	n.Drop = d.cfg.OnFull == options.OnFullDrop
-	made, err := d.cfg.Spool.MakeRoom(n)
-	for _, g := range made.Dropped {
-		d.countGivenUp(g)
-		d.cfg.Log.Error("a segment was dropped, because the spool is full; a line in its place says so",
-			"segment", g.Segment.Path(), "lines", g.Lost.Lines, "bytes", g.Lost.Bytes, "from", g.Lost.From, "to", g.Lost.To)
-	}
-	for _, seg := range made.Sealed {
-		d.cfg.Log.Info("segment sealed, because the spool is full", "segment", seg.Path())
-		d.cfg.Sealed()
-	}
-	if len(made.Dropped) > 0 {
-		d.cfg.Sealed() // there is a line to pack where a segment was
-	}
-	return err
-}
 
 // roomTries bounds how often a batch that the disk refuses makes room.
 const roomTries = 3
@@ -51,8 +21,8 @@ const roomTries = 3
 // there is none. An active segment that cannot be sealed for want of room takes
 // more lines than its limit: a seal needs a new file, and they do not.
 func (s *stream) append(b *spool.Batch) error {
-	if !s.driver.cfg.Spool.Room(len(b.Text)) {
-		if err := s.driver.makeRoom(spool.Need{Bytes: len(b.Text)}); err != nil {
+	if !s.spool.Room(len(b.Text)) {
+		if err := s.owner.makeRoom(spool.Need{Bytes: len(b.Text)}); err != nil {
 			return err
 		}
 	}
@@ -63,14 +33,16 @@ func (s *stream) append(b *spool.Batch) error {
 	var postponed error
 	for try := 1; ; try++ {
 		sealed, err := s.writer.Append(b, limit)
-		s.driver.sealed(s.desc.Name, sealed, nil)
+		if sealed != "" {
+			s.owner.sealed(s.desc.Name, sealed, nil)
+		}
 		if err == nil && postponed != nil {
 			s.postponeSeal(postponed)
 		}
 		if !spool.Full(err) {
 			return err
 		}
-		roomErr := s.driver.makeRoom(spool.Need{Bytes: len(b.Text), Refused: err, Grow: s.writer.Size() > 0})
+		roomErr := s.owner.makeRoom(spool.Need{Bytes: len(b.Text), Refused: err, Grow: s.writer.Size() > 0})
 		if roomErr == nil && try < roomTries {
 			continue
 		}
@@ -90,7 +62,7 @@ func (s *stream) postponeSeal(err error) {
 	s.sealAgain = now.Add(sealRetry)
 	if now.Sub(s.saidPostponed) >= repeatTrouble {
 		s.saidPostponed = now
-		s.driver.cfg.Log.Warn("a segment cannot be sealed, because the disk is full or has no free inode; it takes further lines, beyond its size or day, and will be sealed later",
+		s.log.Warn("a segment cannot be sealed, because the disk is full or has no free inode; it takes further lines, beyond its size or day, and will be sealed later",
 			"container", s.desc.Name, "bytes", s.writer.Size(), "err", err)
 	}
 }
@@ -121,7 +93,7 @@ func (t *trouble) report(s *stream, err error) {
 		return
 	}
 	t.said = now
-	s.driver.cfg.Log.Error("cannot write; the lines wait in the FIFO, and the container with them once that is full; with on-full=drop they are discarded after a while",
+	s.log.Error("cannot write; the lines wait in the FIFO, and the container with them once that is full; with on-full=drop they are discarded after a while",
 		"container", s.desc.Name, "since", t.since, "err", err)
 }
 
@@ -135,7 +107,7 @@ func (t *trouble) over(s *stream) {
 	if t.since.IsZero() {
 		return
 	}
-	s.driver.cfg.Log.Info("writes again", "container", s.desc.Name, "after", time.Since(t.since).Round(time.Millisecond))
+	s.log.Info("writes again", "container", s.desc.Name, "after", time.Since(t.since).Round(time.Millisecond))
 	t.since, t.said = time.Time{}, time.Time{}
 	t.latest.Store(nil)
 }
@@ -235,10 +207,10 @@ func (s *stream) discard(w *workspace, because error) (int, error) {
 // marked notes that the mark is written. Killed before, the next life writes it
 // again: the loss is told twice then, not hidden.
 func (s *stream) marked() {
-	s.driver.cfg.Log.Error("lines were discarded while the disk took none; a line in their place says so", "container", s.desc.Name,
+	s.log.Error("lines were discarded while the disk took none; a line in their place says so", "container", s.desc.Name,
 		"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
 	s.missing = nil
 	if err := s.cursor.SetMissing(&record.Lost{}); err != nil {
-		s.driver.cfg.Log.Error("after a kill the same loss would be told again", "container", s.desc.Name, "err", err)
+		s.log.Error("after a kill the same loss would be told again", "container", s.desc.Name, "err", err)
 	}
 }

@@ -19,13 +19,14 @@ import (
 // stream is one container's way from its FIFO to its segment. Its run
 // goroutine owns every field that is not said to be another's.
 type stream struct {
-	driver *Driver
-	entry  journal.Entry   // in the registry; never changes
-	path   string          // of the FIFO; never changes
-	dir    string          // of desc; never changes
-	desc   spool.Stream    // never changes
-	opts   options.Options // never changes
-	since  time.Time       // when this process took it up; never changes
+	*shared
+	owner owner
+	entry journal.Entry   // in the registry; never changes
+	path  string          // of the FIFO; never changes
+	dir   string          // of desc; never changes
+	desc  spool.Stream    // never changes
+	opts  options.Options // never changes
+	since time.Time       // when this process took it up; never changes
 
 	unknown  bool            // its container is not known, see unknownName; never changes
 	detector detect.Detector // of opts; never changes
@@ -77,7 +78,9 @@ func newStream(d *Driver, e *journal.Entry, register func(*journal.Entry) (*jour
 }
 
 // openStream is newStream with a FIFO that is open, and stays so on an error.
-func openStream(d *Driver, e *journal.Entry, r *fifo.Reader, register func(*journal.Entry) (*journal.Cursor, error)) (*stream, error) {
+func openStream(
+	d *Driver, e *journal.Entry, r *fifo.Reader, register func(*journal.Entry) (*journal.Cursor, error),
+) (*stream, error) {
 	path, desc, opts := e.FIFO, e.Stream, e.Options
 	detector, err := detect.New(opts.Detect)
 	if err != nil {
@@ -88,7 +91,7 @@ func openStream(d *Driver, e *journal.Entry, r *fifo.Reader, register func(*jour
 		return nil, err
 	}
 	return &stream{
-		driver: d, entry: *e, path: path, dir: desc.Dir(), desc: desc, unknown: e.Unknown, opts: opts,
+		shared: &d.shared, owner: d, entry: *e, path: path, dir: desc.Dir(), desc: desc, unknown: e.Unknown, opts: opts,
 		since: time.Now(), detector: detector, costly: detect.Costly(detector),
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text: record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
@@ -98,7 +101,7 @@ func openStream(d *Driver, e *journal.Entry, r *fifo.Reader, register func(*jour
 
 // event notes an error in the fast track, as a spool.Batch wants it.
 func (s *stream) event(current string) string {
-	return s.driver.events.Note(&s.opts, &s.desc, current, &s.first)
+	return s.events.Note(&s.opts, &s.desc, current, &s.first)
 }
 
 // abandon closes what a stream has that will not run, but for the FIFO.
@@ -122,7 +125,7 @@ const drainRetry = 100 * time.Millisecond
 // drained: its container may write faster than an end would come.
 func (s *stream) run() {
 	defer close(s.done)
-	log := s.driver.cfg.Log.With("container", s.desc.Name, "id", s.desc.ShortID())
+	log := s.log.With("container", s.desc.Name, "id", s.desc.ShortID())
 	err := s.capture()
 	if errors.Is(err, errStopped) && !s.detach.Load() && !s.handOver.Load() {
 		err = s.drain()
@@ -150,30 +153,31 @@ func (s *stream) finish() {
 			s.counts.errors.Add(1)
 		}
 	}
-	path, err := s.writer.Close()
-	s.driver.sealed(s.desc.Name, path, err)
-	if err != nil && !s.detach.Load() {
-		s.driver.leave(s.desc)
-	}
+	path, sealErr := s.writer.Close()
+	s.owner.sealed(s.desc.Name, path, sealErr)
 	if s.missing != nil {
-		s.driver.cfg.Log.Error("lines were lost, and no line could be written that says so", "container", s.desc.Name,
+		s.log.Error("lines were lost, and no line could be written that says so", "container", s.desc.Name,
 			"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
 	}
-	s.driver.registrar.end(s)
-	err = errors.Join(s.moved.close(s.fifo), s.cursor.Close())
-	if !s.detach.Load() {
-		err = errors.Join(err, s.driver.journal.Remove(s.path))
+	if err := errors.Join(s.moved.close(s.fifo), s.cursor.Close()); err != nil {
+		s.log.Error("close stream", "container", s.desc.Name, "err", err)
 	}
-	if err != nil {
-		s.driver.cfg.Log.Error("close stream", "container", s.desc.Name, "err", err)
+	s.owner.ended(s, sealErr)
+}
+
+// sizeLimit bounds a segment's text so that no segment is a large part of the
+// spool's budget, in bytes: what is given up for room goes segment by segment.
+func sizeLimit(maxSize, budget int64) int64 {
+	if budget == 0 {
+		return maxSize
 	}
-	s.driver.forget(s)
+	return min(maxSize, budget/8)
 }
 
 // capture moves batches until the stream is stopped (errStopped) or its FIFO
 // has ended (io.EOF).
 func (s *stream) capture() error {
-	pace, err := newPace(s.fifo, &s.driver.enlarged)
+	pace, err := newPace(s.fifo, &s.enlarged)
 	if err != nil {
 		return err
 	}
@@ -243,7 +247,7 @@ func (s *stream) drain() error {
 		default:
 			s.broken.report(s, err)
 			select {
-			case <-s.driver.closing:
+			case <-s.closing:
 				return err
 			case <-time.After(drainRetry):
 			}
