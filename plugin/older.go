@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"github.com/logfast/logfast/driver/read/archive"
@@ -45,7 +44,7 @@ func fetch(ctx context.Context, from *archive.Archive, of *spool.Stream, q archi
 		m.Stream.ID = of.ID
 		all = append(all, logs.Archived{
 			Key: s.Key, Meta: m, Certain: s.Lines >= 0 && !s.Last.IsZero(),
-			Open: func() (io.ReadCloser, error) { return from.Text(ctx, s) },
+			Open: func() (*spool.Text, error) { return from.Text(ctx, s) },
 		})
 	}
 	return all, nil

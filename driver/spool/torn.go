@@ -95,43 +95,32 @@ type torn struct {
 
 // wholeRecords returns where the last whole record before end ends.
 func (t *torn) wholeRecords(end int64) (int64, error) {
-	end, err := t.after(end)
-	for err == nil && end > 0 && t.parse {
-		var start int64
-		if start, err = t.after(end - 1); err != nil {
-			break
+	for end > 0 {
+		start, err := record.LastLines(t.text, end, 1, t.block, nil)
+		if err != nil {
+			return end, err
 		}
-		whole := end-start <= int64(len(t.block))
-		if whole {
-			line := t.block[:end-start]
-			if _, err = t.text.ReadAt(line, start); err != nil && !errors.Is(err, io.EOF) {
-				break
-			}
-			err = nil
-			var rec record.Record
-			whole = record.Parse(t.format, line[:len(line)-1], &rec) == nil && (!t.holes || !hole(line, start))
-		}
-		if whole {
-			break
+		whole, err := t.whole(start, end)
+		if err != nil || whole {
+			return end, err
 		}
 		end = start
 	}
-	return end, err
+	return 0, nil
 }
 
-// after returns the place after the last newline before end, 0 if there is none.
-func (t *torn) after(end int64) (int64, error) {
-	for end > 0 {
-		b := t.block[:min(int64(len(t.block)), end)]
-		if _, err := t.text.ReadAt(b, end-int64(len(b))); err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
-		}
-		if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
-			return end + int64(i+1-len(b)), nil
-		}
-		end -= int64(len(b))
+// whole reports whether the last line, from start to end, is a whole record.
+func (t *torn) whole(start, end int64) (bool, error) {
+	line := t.block[:min(end-start, int64(len(t.block)))]
+	if _, err := t.text.ReadAt(line, end-int64(len(line))); err != nil {
+		return false, err
 	}
-	return 0, nil
+	var rec record.Record
+	text, ends := bytes.CutSuffix(line, []byte("\n"))
+	if !ends || !t.parse {
+		return ends, nil
+	}
+	return int64(len(line)) == end-start && record.Parse(t.format, text, &rec) == nil && (!t.holes || !hole(line, start)), nil
 }
 
 // withoutNULs returns where the text before the NUL bytes at its end ends.

@@ -46,6 +46,9 @@ func (v *View) Segments(dir string) ([]Segment, error) { return v.spool.Segments
 // Open is as the Spool's OpenForReading.
 func (v *View) Open(seg Segment) (*os.File, State, error) { return v.spool.OpenForReading(seg) }
 
+// OpenText is as the Spool's.
+func (v *View) OpenText(seg Segment, m *Meta) (*Text, error) { return v.spool.OpenText(seg, m) }
+
 // Look is as the Spool's.
 func (v *View) Look(seg Segment) (*Meta, error) { return v.spool.Look(seg) }
 

@@ -94,7 +94,7 @@ func (l *Lines) more() bool {
 		if l.to >= l.longest {
 			return false
 		}
-		l.buf = append(l.buf, make([]byte, min(len(l.buf), l.longest-len(l.buf)))...)
+		l.buf = append(l.buf, make([]byte, min(max(len(l.buf), 1), l.longest-len(l.buf)))...)
 	}
 	var n int
 	n, l.err = l.text.Read(l.buf[l.to:])

@@ -58,6 +58,8 @@ type Archive struct {
 	progress Progress
 	failed   atomic.Bool
 
+	seeking sync.Mutex // held to find a place in a text, which takes the memory of a stripe
+
 	warning sync.Mutex
 	said    map[string]bool // owned by warning
 }

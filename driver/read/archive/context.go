@@ -106,7 +106,11 @@ func (a *Archive) Around(ctx context.Context, key string, lines []int64, context
 		return nil, err
 	}
 	defer body.Close()
-	found, err := around(until{ctx, body}, lines, context)
+	text, err := body.From(0)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", key, err)
+	}
+	found, err := around(until{ctx, text}, lines, context)
 	if err != nil {
 		err = fmt.Errorf("read %s: %w", key, err)
 	}

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,7 +9,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/spool"
@@ -25,74 +23,59 @@ const inMemory = 512 << 10
 // size: what S3 takes in one put.
 const maxObject = 5 << 30
 
-// Text opens a segment's text, unpacked, for one reading from its start. Close it.
-func (a *Archive) Text(ctx context.Context, s *Segment) (io.ReadCloser, error) {
-	r, _, err := a.text(ctx, s)
-	return r, err
+// Text opens a segment's text. Close it.
+func (a *Archive) Text(ctx context.Context, s *Segment) (*spool.Text, error) {
+	t, _, err := a.text(ctx, s)
+	return t, err
 }
 
-// text opens a segment's text, unpacked, and returns what is known of the
+// text opens a segment's text: if the segment is in the spool there, and what has
+// left that since it was found, in the store. It returns what is known of the
 // segment now: as much as before, or more.
-func (a *Archive) text(ctx context.Context, s *Segment) (io.ReadCloser, *Segment, error) {
-	packed, s, err := a.open(ctx, s)
-	if err != nil {
-		return nil, s, err
-	}
-	r := bufio.NewReaderSize(packed, 64<<10)
-	if magic, _ := r.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return closing{r, packed}, s, nil
-	}
-	z, err := gzip.NewReader(r) // which reads all members, one after another
-	if err != nil {
-		return nil, s, errors.Join(err, packed.Close())
-	}
-	return closing{z, packed}, s, nil
-}
-
-// closing closes what is below a reader.
-type closing struct {
-	io.Reader
-	io.Closer
-}
-
-// open opens a segment as it is stored: where it is in the spool there, and
-// what has left that since it was found, in the store.
-func (a *Archive) open(ctx context.Context, s *Segment) (io.ReadCloser, *Segment, error) {
+func (a *Archive) text(ctx context.Context, s *Segment) (*spool.Text, *Segment, error) {
 	if s.file != nil {
-		return io.NopCloser(io.NewSectionReader(s.file, 0, s.Size)), s, nil
+		return spool.NewText(io.NewSectionReader(s.file, 0, s.Size), s.Size, spool.Active, nil), s, nil
 	}
 	if s.File != "" {
-		f, state, err := a.cfg.Spool.Open(s.spooled)
-		switch {
-		case err == nil && state == spool.Active:
-			body, err := bounded(f)
-			return body, s, err
-		case err == nil:
-			return f, s, nil
-		case !errors.Is(err, os.ErrNotExist) || a.cfg.Store == nil || s.Key == "":
-			return nil, s, err
+		t, err := a.cfg.Spool.OpenText(s.spooled, s.meta)
+		if err == nil || !errors.Is(err, os.ErrNotExist) || a.cfg.Store == nil || s.Key == "" {
+			return t, s, err
 		}
 	}
-	var body io.ReadCloser
+	var f file
 	described := *s
 	err := retry(ctx, func() (err error) {
-		body, err = a.fetch(ctx, &described)
+		f, err = a.fetch(ctx, &described)
 		return err
 	})
-	return body, &described, err
+	if err != nil {
+		return nil, &described, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, &described, errors.Join(err, f.Close())
+	}
+	var magic [2]byte
+	state := spool.Sealed
+	if n, _ := f.ReadAt(magic[:], 0); n == 2 && magic == [2]byte{0x1f, 0x8b} {
+		state = spool.Uploaded
+	}
+	return spool.NewText(f, size, state, s.meta), &described, nil
 }
 
-// bounded is a file up to the end that it has now.
-func bounded(f *os.File) (io.ReadCloser, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return closing{io.LimitReader(f, fi.Size()), f}, nil
+// file is an object, here.
+type file interface {
+	io.ReadSeekCloser
+	io.ReaderAt
 }
+
+// memory is a small one.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
 
 // fetch copies an object to here.
-func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) {
+func (a *Archive) fetch(ctx context.Context, s *Segment) (file, error) {
 	body, attrs, err := a.cfg.Store.Get(ctx, s.Key)
 	if err != nil {
 		return nil, err
@@ -120,7 +103,7 @@ func (a *Archive) fetch(ctx context.Context, s *Segment) (io.ReadCloser, error) 
 
 // duplicate copies a body to here, of so many bytes (negative: unknown) and never
 // more than most.
-func (a *Archive) duplicate(body io.Reader, size, most int64) (io.ReadCloser, error) {
+func (a *Archive) duplicate(body io.Reader, size, most int64) (file, error) {
 	var head bytes.Buffer
 	if size >= 0 {
 		head.Grow(int(min(size, inMemory)) + bytes.MinRead)
@@ -130,7 +113,7 @@ func (a *Archive) duplicate(body io.Reader, size, most int64) (io.ReadCloser, er
 		return nil, fmt.Errorf("after %d bytes: %w", total, err)
 	}
 	if total <= inMemory || total > most {
-		return io.NopCloser(bytes.NewReader(head.Bytes())), complete(total, size, most)
+		return memory{bytes.NewReader(head.Bytes())}, complete(total, size, most)
 	}
 	if a.cfg.CheckSpace != nil {
 		needed := most // as much as may come

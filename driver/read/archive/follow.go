@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/store"
 )
@@ -294,32 +294,19 @@ func (d *followed) grown() error {
 	if fi.Size() < d.at {
 		d.at = fi.Size() // a failed write was taken back
 	}
-	buf := make([]byte, min(blockSize, fi.Size()-d.at))
-	for d.at < fi.Size() {
-		n, err := d.file.ReadAt(buf, d.at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		end := bytes.LastIndexByte(buf[:n], '\n') + 1
-		if end == 0 && n == len(buf) && n < maxLine && d.at+int64(n) < fi.Size() {
-			buf = make([]byte, 2*len(buf))
-			continue
-		}
-		if end == 0 && n < maxLine {
-			return nil
-		}
-		if end == 0 {
-			end = n
-		}
-		d.scan.sniff(buf[:end])
-		d.scan.records(buf[:end])
+	more := fi.Size() - d.at
+	lines := record.NewLines(io.NewSectionReader(d.file, d.at, more), make([]byte, min(blockSize, more)), maxLine)
+	for lines.NextBlock() && (lines.Ends || len(lines.Text) == maxLine) {
+		b := lines.Line()
+		d.scan.sniff(b)
+		d.scan.records(b)
 		d.scan.flush(context.Background(), true)
 		if d.err != nil {
 			return d.err
 		}
-		d.at += int64(end)
+		d.at += int64(len(b))
 	}
-	return nil
+	return lines.Err()
 }
 
 // ended reads what is left of a segment that is sealed.

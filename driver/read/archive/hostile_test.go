@@ -189,7 +189,10 @@ func (r remote) Get(ctx context.Context, key string) (io.ReadCloser, store.Attri
 	if err != nil {
 		return nil, attrs, err
 	}
-	return closing{body, body}, attrs, nil
+	return struct {
+		io.Reader
+		io.Closer
+	}{body, body}, attrs, nil
 }
 
 // TestByKey_OfARemoteStore reads an object that no listing has named.

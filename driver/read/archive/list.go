@@ -320,7 +320,7 @@ func (l *List) Describe(ctx context.Context) error {
 	l.Segments = slices.DeleteFunc(l.Segments, func(s *Segment) bool { return s.gone })
 	for _, s := range l.Segments {
 		if s.Active && s.Lines < 0 {
-			s.Lines = countLines(s.file, s.Size)
+			s.countLines()
 		}
 	}
 	return nil

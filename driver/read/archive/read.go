@@ -220,10 +220,10 @@ func (m *merger) launch(ctx context.Context, i int) {
 	}
 	m.wg.Go(func() {
 		defer close(ch)
-		r, described, err := m.a.text(ctx, seg)
+		text, described, err := m.a.text(ctx, seg)
 		s.seg, m.known[i] = described, described
 		if err == nil {
-			err = errors.Join(s.scan(ctx, r), r.Close())
+			err = errors.Join(m.scan(ctx, s, text), text.Close())
 		}
 		switch {
 		case err == nil || ctx.Err() != nil:
@@ -233,6 +233,22 @@ func (m *merger) launch(ctx context.Context, i int) {
 			m.a.warn(seg.Name(), err)
 		}
 	})
+}
+
+// scan scans a text from where the lines begin that are wanted.
+func (m *merger) scan(ctx context.Context, s *scanner, text *spool.Text) error {
+	m.a.seeking.Lock()
+	from := s.from(text)
+	m.a.seeking.Unlock()
+	r, err := text.From(from)
+	s.later = err == nil && from > 0
+	if err != nil && from > 0 {
+		r, err = text.From(0) // the index is wrong
+	}
+	if err != nil {
+		return err
+	}
+	return s.scan(ctx, r)
 }
 
 // give gives a line out, or holds it back where it may go on.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/detect"
 )
 
@@ -24,6 +25,10 @@ type Selection struct {
 	Invert  bool            // lines that do not match
 	Status  detect.Detector // lines in which it finds an error; nil: any
 	All     bool            // the other lines too, told apart by Line.Match
+
+	// last is how many of the last lines of each segment are wanted at least; 0: all.
+	// The text of lines does not matter then.
+	last int64
 }
 
 // match reports whether a line is wanted.
@@ -101,7 +106,7 @@ type scanner struct {
 	last   int64 // time of the last record
 	joins  [2]join
 	seen   [2]bool
-	later  bool // the first block is over
+	later  bool // the beginning of the segment is over, or was passed over
 }
 
 // join is a line of which some records have come.
@@ -145,47 +150,64 @@ func (s *scanner) scan(ctx context.Context, r io.Reader) error {
 	return err
 }
 
-// blocks reads block after block, each up to its last newline.
-func (s *scanner) blocks(ctx context.Context, r io.Reader) error {
-	buf := make([]byte, s.size)
-	n := 0
-	for {
-		got, err := r.Read(buf[n:])
-		s.read(got)
-		n += got
-		if err == nil && n < len(buf) {
-			continue // a full block is cheaper
+// from returns where in its text the scanner may begin: the lines before are not
+// wanted. Their text is not unpacked but for what finding that place takes.
+func (s *scanner) from(t *spool.Text) (from int64) {
+	text, size := t.At()
+	since := s.sel.Since.Add(-slack)
+	bySince := !s.sel.Since.IsZero() && s.seg.First.Before(since)
+	byCount := s.sel.last > 0 && (s.seg.Lines < 0 || s.seg.Lines > s.sel.last)
+	format, err := record.ParseFormat(s.seg.Stream.Format)
+	if text == nil || err != nil || !bySince && !byCount {
+		return 0
+	}
+	s.parser.Format = format
+	block := make([]byte, s.size)
+	if byCount {
+		ends := func(line []byte) bool {
+			r, ok := record.Split(format, line)
+			return ok && !(r.More && s.sel.Lines)
 		}
-		if gone := ctx.Err(); gone != nil {
-			return gone // whoever asked has
-		}
-		end := bytes.LastIndexByte(buf[:n], '\n') + 1
-		if end == 0 && err == nil && len(buf) < s.most {
-			buf = append(buf, make([]byte, len(buf))...)
-			continue
-		}
-		if end == 0 && err == nil {
-			end = n // the rest is a line of its own
-		}
-		if end > 0 {
-			if !s.later {
-				s.sniff(buf[:end])
-			}
-			if err := s.block(buf[:end]); err != nil {
-				return err
-			}
-			s.later = true
-			s.flush(ctx, false)
-		}
-		n = copy(buf, buf[end:n])
-		if errors.Is(err, io.EOF) {
-			s.torn(buf[:n])
-			return nil
+		from, err = record.LastLines(text, size, s.sel.last, block, ends)
+		// The first of them may have begun before, with pieces of the other stream between.
+		if from = max(0, from-2*maxLine); from > 0 && err == nil {
+			from, err = record.LastLines(text, from, 1, block, nil)
 		}
 		if err != nil {
-			return err
+			return 0 // reading it from its start tells the same, and what is wrong
 		}
 	}
+	if bySince && format != record.Raw {
+		from = s.parser.Seek(text, from, size, since.UnixNano(), block)
+	}
+	return from
+}
+
+// blocks reads block after block, each up to its last newline.
+func (s *scanner) blocks(ctx context.Context, r io.Reader) error {
+	lines := record.NewLines(r, make([]byte, s.size), s.most)
+	for lines.NextBlock() {
+		b := lines.Line()
+		s.read(len(b))
+		if err := ctx.Err(); err != nil {
+			return err // whoever asked has gone
+		}
+		if lines.Torn() {
+			if lines.Err() == nil {
+				s.torn(b)
+			}
+			break
+		}
+		if !s.later {
+			s.sniff(b)
+		}
+		if err := s.block(b); err != nil {
+			return err
+		}
+		s.later = true
+		s.flush(ctx, false)
+	}
+	return lines.Err()
 }
 
 // sniff finds out the format where nobody knows it.
@@ -404,19 +426,4 @@ func firstTime(f *os.File, format string) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, rec.Time).UTC()
-}
-
-// countLines counts the newlines in a file; -1 where it cannot be read.
-func countLines(f *os.File, size int64) int64 {
-	n, buf := int64(0), make([]byte, blockSize)
-	for r := io.NewSectionReader(f, 0, size); ; {
-		got, err := r.Read(buf)
-		n += int64(bytes.Count(buf[:got], newline))
-		if errors.Is(err, io.EOF) {
-			return n
-		}
-		if err != nil {
-			return -1
-		}
-	}
 }

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"regexp"
@@ -38,6 +39,7 @@ type Segment struct {
 	foreign   bool             // logfast did not write it
 	gone      bool             // the store no longer has it
 	spooled   spool.Segment    // where File is not empty
+	meta      *spool.Meta      // of that, if all of it is known
 	file      *os.File         // the active one, opened when it was found
 	order     int              // in its container
 }
@@ -190,6 +192,7 @@ func fromSpool(seg spool.Segment, m *spool.Meta, certain bool) *Segment {
 		First: seg.Name.Time, Lines: -1, Bytes: -1, Errors: -1, spooled: seg, described: true,
 	}
 	if certain {
+		s.meta = m
 		s.First, s.Last, s.Lines, s.Bytes, s.Errors = m.First, m.Last, m.Lines, m.Bytes, m.Errors
 	}
 	if seg.Name.State == spool.Active {
@@ -201,4 +204,12 @@ func fromSpool(seg spool.Segment, m *spool.Meta, certain bool) *Segment {
 		}
 	}
 	return s
+}
+
+// countLines counts the lines of an active segment; -1 if it cannot be read.
+func (s *Segment) countLines() {
+	var err error
+	if s.Lines, _, err = record.CountLines(io.NewSectionReader(s.file, 0, s.Size), make([]byte, blockSize)); err != nil {
+		s.Lines = -1
+	}
 }

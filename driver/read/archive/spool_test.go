@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,6 +89,99 @@ func (o *owner) list(states ...spool.State) []spool.Segment {
 		o.Fatal(err)
 	}
 	return all
+}
+
+// TestRead_StartsAtTheStripeThatIsNeeded has a packed segment of several stripes, of
+// which the first cannot be unpacked, and counts how much of the text is read.
+func TestRead_StartsAtTheStripeThatIsNeeded(t *testing.T) {
+	x := newRig(t, spool.DefaultKey)
+	o := x.own()
+	w := o.spool.Writer(stream("web"))
+	defer w.Close()
+	const last = 1500 // 15 MB, a line in 10 seconds, none after midnight
+	lines := make([]string, last+1)
+	for i := range lines {
+		at, pad := time.Duration(i)*10*time.Second, strings.Repeat("x", 10_000)
+		if lines[i] = cri(at, fmt.Sprint(i, pad)); i%100 == 90 { // a long line
+			lines[i] = piece(at, fmt.Sprint(i, pad)) + cri(at, "end")
+		}
+		o.append(w, lines[i])
+	}
+	o.seal(w)
+	o.pack()
+	seg := o.list(spool.Packed)[0]
+	m, err := o.spool.Meta(seg)
+	if err != nil || len(m.Index) < 4 {
+		t.Fatalf("%v stripes, %v", len(m.Index), err)
+	}
+	f, err := os.OpenFile(filepath.Join(x.spool, seg.Path()), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 1000), m.Index[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, joined := range []bool{false, true} {
+		a := x.archive()
+		var got []string
+		l, err := a.Tail(t.Context(), Query{}, Selection{Lines: joined}, 10, func(line *Line) error {
+			got = append(got, string(line.Raw)+"\n")
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		x.want(got, lines[last-9:]...)
+		if n := a.Progress().Bytes.Load(); n > 3*maxLine {
+			t.Errorf("tail reads %d bytes of the text", n)
+		}
+		a = x.archive()
+		since := begin.Add((last - 9) * 10 * time.Second)
+		x.want(x.read(a, Query{Since: since}, Selection{Since: since, Lines: joined}), lines[last-9:]...)
+		if n := a.Progress().Bytes.Load(); n > 2*maxLine {
+			t.Errorf("since reads %d bytes of the text", n)
+		}
+	}
+	x.silent()
+}
+
+// TestTail_LongLines compares the last lines of a text, of which many have pieces on
+// both streams, with those of the whole text.
+func TestTail_LongLines(t *testing.T) {
+	x := newRig(t, spool.DefaultKey)
+	o := x.own()
+	w := o.spool.Writer(stream("web"))
+	defer w.Close()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range 400 {
+		at := time.Duration(i) * time.Second
+		text := cri(at, fmt.Sprint(i))
+		for range rnd.IntN(4) * rnd.IntN(20) {
+			text = piece(at, fmt.Sprint(i, strings.Repeat("x", longPiece))) + text
+		}
+		if rnd.IntN(2) == 0 {
+			text = strings.ReplaceAll(text, "stdout", "stderr")
+		}
+		o.append(w, text)
+	}
+	for _, sel := range []Selection{{}, {Lines: true}} {
+		all := x.read(x.archive(), Query{}, sel)
+		for _, n := range []int{1, 2, 7, 40} {
+			var got []string
+			l, err := x.archive().Tail(t.Context(), Query{}, sel, n, func(line *Line) error {
+				got = append(got, string(line.Raw)+"\n")
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			x.want(got, all[len(all)-n:]...)
+		}
+	}
+	x.silent()
 }
 
 // TestAnotherStoreHasNothingOfTheSpool: a segment went to the bucket before; the one that

@@ -65,6 +65,9 @@ func (l *List) tail(ctx context.Context, q Query, sel Selection, n int) (*ring, 
 			}
 		}
 		some := sel
+		if !sel.filters() && q.Until.IsZero() {
+			some.last = int64(n)
+		}
 		segments := l.Segments
 		if !from.IsZero() {
 			if from.After(sel.Since) {
@@ -102,7 +105,7 @@ func (l *List) begins(ctx context.Context, need int64) (time.Time, error) {
 		}
 		for _, s := range some {
 			if s.Active && s.Lines < 0 {
-				s.Lines = countLines(s.file, s.Size)
+				s.countLines()
 			}
 			if need -= max(s.Lines, 0); need <= 0 { // neither is below 0 before
 				// A line may lie before the first of its segment.

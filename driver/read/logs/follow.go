@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/format/frame"
-	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
 )
 
 // copyActive copies what of the active segment is not yet copied, up to p.end.
 func (g *Reading) copyActive(ctx context.Context, p *part) error {
-	if !g.req.Since.IsZero() && p.format != record.Raw {
-		p.from = g.sinceOffset(p.file, p.format, p.from, p.end)
+	t, err := g.open(p)
+	if err != nil {
+		return err
 	}
+	g.since(p, t)
 	return g.copyOn(ctx, p)
 }
 

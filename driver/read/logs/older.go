@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"io"
 	"slices"
 	"time"
 
@@ -15,8 +14,8 @@ type Archived struct {
 	Meta spool.Meta // First and Seq, and where Certain is true all else but the sums
 	// Certain says that Meta is known, not guessed.
 	Certain bool
-	// Open opens the text, unpacked. It may be called again after it was closed.
-	Open func() (io.ReadCloser, error)
+	// Open opens the text. It may be called again after the text was closed.
+	Open func() (*spool.Text, error)
 }
 
 // older puts in front what is no longer on the host, where it is asked for and

@@ -1,8 +1,8 @@
 package logs
 
 import (
+	"bytes"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +124,9 @@ func (s *fixture) archivedLines(seq, first, last int) Archived {
 			Lines: int64(last - first + 1), Bytes: int64(len(text)),
 		},
 		Certain: true,
-		Open:    func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(text))), nil },
+		Open: func() (*spool.Text, error) {
+			return spool.NewText(bytes.NewReader(text), int64(len(text)), spool.Sealed, nil), nil
+		},
 	}
 }
 

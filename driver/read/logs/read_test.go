@@ -73,7 +73,7 @@ func (s *fixture) entry(second int, stream record.Stream, text string, more bool
 	b := spool.Batch{First: nano, Last: nano, Text: record.NewWriter(format, "web-1", "shop", "1a2b").Append(nil, &record.Record{
 		Time: nano, Stream: stream, More: more, Text: []byte(text),
 	})}
-	b.Lines = int64(bytes.Count(b.Text, newline))
+	b.Lines = int64(bytes.Count(b.Text, []byte("\n")))
 	if _, err := s.w.Append(&b, 1<<30); err != nil {
 		s.Fatal(err)
 	}
@@ -287,13 +287,13 @@ func TestTailAndSinceReadLittleOfALargeSegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &countingFile{ReaderAt: f}
-	from, err := lastLines(c, size, 1, make([]byte, blockSize))
+	from, err := record.LastLines(c, size, 1, make([]byte, blockSize), nil)
 	if err != nil || from != size-int64(len(end))+1 || c.read > blockSize {
 		t.Fatalf("the last line begins at %d, %v; %d bytes were read", from, err, c.read)
 	}
-	g := &Reading{req: Request{Since: t0}}
+	var p record.Parser
 	c.read = 0
-	if from := g.sinceOffset(c, record.CRI, 0, size); from > size-int64(len(end))+1 || c.read > 40*blockSize {
+	if from := p.Seek(c, 0, size, t0.UnixNano(), make([]byte, blockSize)); from > size-int64(len(end))+1 || c.read > 40*blockSize {
 		t.Fatalf("since begins at %d of %d; %d bytes were read", from, size, c.read)
 	}
 }

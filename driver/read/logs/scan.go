@@ -1,15 +1,12 @@
 package logs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
-
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
@@ -46,56 +43,43 @@ func (g *Reading) complain(p *part, err error) {
 	}
 }
 
-// open calls read with the part's text, unpacked, from p.from on.
-func (g *Reading) open(p *part, read func(io.Reader) error) error {
-	if p.file != nil {
-		return read(io.NewSectionReader(p.file, p.from, p.end-p.from))
+// open opens the part's text.
+func (g *Reading) open(p *part) (*spool.Text, error) {
+	switch {
+	case p.file != nil:
+		return spool.NewText(io.NewSectionReader(p.file, 0, p.end), p.end, spool.Active, nil), nil
+	case p.archived != nil:
+		return p.archived.Open()
 	}
-	if p.archived != nil {
-		r, err := p.archived.Open()
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		return read(r)
-	}
-	f, state, err := g.cfg.Spool.OpenForReading(p.seg)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if state < spool.Packed {
-		fi, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		if g.bisects(p) {
-			p.from = g.sinceOffset(f, p.format, p.from, fi.Size())
-		}
-		return read(io.NewSectionReader(f, p.from, fi.Size()-p.from))
-	}
-	if p.from > 0 || g.bisects(p) && p.meta.First.Before(g.req.Since) {
-		if t := g.packed(p, f); t != nil {
-			if g.bisects(p) {
-				p.from = g.sinceOffset(t, p.format, p.from, t.Size())
-			}
-			return read(io.NewSectionReader(t, p.from, t.Size()-p.from))
-		}
-	}
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = z.Close() }() // it has nothing to free that could fail
-	if _, err := io.CopyN(io.Discard, z, p.from); err != nil {
-		return err
-	}
-	return read(z)
+	return g.cfg.Spool.OpenText(p.seg, &p.meta)
 }
 
-// bisects reports whether the text can be halved by time to find its beginning.
-func (g *Reading) bisects(p *part) bool {
-	return !g.req.Since.IsZero() && p.format != record.Raw && p.certain && p.skip == 0
+// since makes p begin where the records begin that are asked for, as far as its
+// text can be halved by time.
+func (g *Reading) since(p *part, t *spool.Text) {
+	if g.req.Since.IsZero() || p.format == record.Raw || !p.certain || p.skip > 0 || !p.meta.First.Before(g.req.Since) {
+		return
+	}
+	if text, end := t.At(); text != nil {
+		parser := record.Parser{Format: p.format}
+		p.from = parser.Seek(text, p.from, end, g.req.Since.UnixNano(), g.block())
+	}
+}
+
+// scanPart turns the part's text into frames, from p.from on.
+func (g *Reading) scanPart(ctx context.Context, p *part) error {
+	t, err := g.open(p)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	g.since(p, t)
+	r, err := t.From(p.from)
+	if err != nil {
+		return err
+	}
+	_, err = g.scan(ctx, r, p)
+	return err
 }
 
 // copyPart copies a segment that no longer changes. One that is not there any
@@ -108,10 +92,7 @@ func (g *Reading) copyPart(ctx context.Context, p *part) error {
 	if !g.req.Until.IsZero() && p.certain && first.After(g.req.Until) {
 		return errEnough
 	}
-	err := g.open(p, func(r io.Reader) error {
-		_, err := g.scan(ctx, r, p)
-		return err
-	})
+	err := g.scanPart(ctx, p)
 	var gone *outputError
 	switch {
 	case err == nil, errors.Is(err, errEnough), errors.As(err, &gone), ctx.Err() != nil:
@@ -134,92 +115,61 @@ func (e *outputError) Unwrap() error { return e.error }
 // scan turns the text of r into frames, and returns how many bytes it used:
 // whole records, and all there is of raw text.
 func (g *Reading) scan(ctx context.Context, r io.Reader, p *part) (used int64, err error) {
-	block := g.block()
-	have, wrong, tooLong := 0, 0, false
-	for {
-		if err := ctx.Err(); err != nil {
-			return used, err
-		}
-		n, readErr := r.Read(block[have:])
-		have += n
-		done := 0
-		for {
-			i := bytes.IndexByte(block[done:have], '\n')
-			if i < 0 {
-				break
-			}
-			line := block[done : done+i+1]
-			done += i + 1
-			switch {
-			case p.skip > 0:
-				p.skip--
-			case tooLong:
-				tooLong = false
-			default:
-				ok, err := g.line(p, line)
-				if err != nil {
-					return used, err
-				}
-				if !ok {
-					wrong++
-				}
-			}
-		}
-		ended := readErr != nil
-		if p.format == record.Raw && done < have && p.skip == 0 && (ended || done == 0 && have == len(block)) {
-			if err := g.raw(p, block[done:have]); err != nil {
-				return used, err
-			}
-			done = have
-		} else if done == 0 && have == len(block) {
-			done, tooLong = have, true // no record is as long
-			wrong++
-		}
-		used += int64(done)
-		have = copy(block, block[done:have])
-		if !ended {
-			continue
-		}
-		if wrong > 0 {
-			g.complain(p, fmt.Errorf("%d lines are no %s records", wrong, p.format))
-		}
-		if !errors.Is(readErr, io.EOF) {
-			return used, readErr
-		}
-		return used, nil
+	if err := ctx.Err(); err != nil {
+		return 0, err
 	}
+	lines := record.NewLines(r, g.block(), 0)
+	parser, wrong := record.Parser{Format: p.format}, 0
+	for lines.Next() {
+		if (lines.Number%1024 == 0 || !lines.Ends) && ctx.Err() != nil {
+			return used, ctx.Err()
+		}
+		switch {
+		case p.skip > 0:
+			if lines.Ends {
+				p.skip--
+			}
+			continue
+		case !p.certain && lines.Ends:
+			p.format, p.certain = record.Sniff(lines.Text), true
+			parser.Format = p.format
+		}
+		switch {
+		case p.format == record.Raw:
+			err = g.raw(p, lines.Line())
+		case lines.Torn():
+			continue // not used
+		case lines.Begins && !lines.Ends:
+			wrong++ // no record is as long
+		case lines.Begins:
+			var ok bool
+			if ok, err = g.line(&parser, lines.Line()); !ok {
+				wrong++
+			}
+		}
+		if err != nil {
+			return lines.Offset, err
+		}
+		used = lines.Offset + int64(len(lines.Line()))
+	}
+	if wrong > 0 {
+		g.complain(p, fmt.Errorf("%d lines are no %s records", wrong, p.format))
+	}
+	return used, lines.Err()
 }
 
 // line emits a line, which ends in its newline; ok is false where it is no record.
-func (g *Reading) line(p *part, line []byte) (ok bool, err error) {
-	if !p.certain {
-		p.format = guess(line[:len(line)-1])
-		p.certain = true
-	}
-	if p.format == record.Raw {
-		return true, g.raw(p, line)
-	}
+func (g *Reading) line(parser *record.Parser, line []byte) (ok bool, err error) {
 	var rec record.Record
 	end := len(line) - 1
-	if record.Parse(p.format, line[:end], &rec) != nil {
-		return false, nil //nolint:nilerr // it is counted, and said
+	if !parser.Parse(line[:end], &rec) {
+		return false, nil
 	}
-	text := line[end-len(rec.Text) : end]
-	if !rec.More {
-		text = line[end-len(rec.Text):]
+	text := line[end-len(rec.Text):]
+	if rec.More {
+		text = text[:len(rec.Text)]
 	}
 	return true, g.emit(rec.Stream, rec.Time, text)
-}
-
-// guess tells the format of a segment about which nothing is kept.
-func guess(line []byte) record.Format {
-	var rec record.Record
-	for _, f := range []record.Format{record.CRI, record.Syslog} {
-		if record.Parse(f, line, &rec) == nil {
-			return f
-		}
-	}
-	return record.Raw
 }
 
 // raw emits raw text: as stdout, at the time at which its segment began.

@@ -1,11 +1,13 @@
 package pack
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
 )
 
 // Text is the text of a packed file, to be read at any place. It keeps the
@@ -62,6 +64,25 @@ func (t *Text) ReadAt(p []byte, off int64) (n int, err error) {
 	}
 	return n, nil
 }
+
+// From returns a reader of the text from an offset on. It unpacks what it reads,
+// and what is before that in the same stripe. It keeps no stripe.
+func (t *Text) From(offset int64) (io.Reader, error) {
+	t.stripe, t.data = -1, nil
+	if offset >= t.size {
+		return bytes.NewReader(nil), nil
+	}
+	from := t.index[offset/StripeSize]
+	z := flate.NewReader(io.NewSectionReader(t.packed, from, t.end+int64(len(final))-from))
+	if _, err := io.CopyN(io.Discard, z, offset%StripeSize); err != nil {
+		return nil, fmt.Errorf("unpack stripe %d: %w", offset/StripeSize, err)
+	}
+	return io.LimitReader(z, t.size-offset), nil
+}
+
+// NewReader returns what a packed text unpacks to, from its start. It reads all
+// members of the file, and finds out if bytes are wrong.
+func NewReader(packed io.Reader) (io.Reader, error) { return gzip.NewReader(packed) }
 
 // load unpacks a stripe.
 func (t *Text) load(stripe int) error {
