@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"github.com/aws/":                      {"driver/store/s3"},
 	"github.com/docker/go-plugins-helpers": {"plugin"},
 	"github.com/alecthomas/kong":           {"cli"},
-	"github.com/klauspost/compress":        {"driver/spool/pack", "driver/ship"},
+	"github.com/klauspost/compress":        {"driver/spool/pack"},
 	"github.com/prometheus/":               {"plugin/metrics"},
 	"github.com/nicholas-fedor/shoutrrr":   {"driver/triage/notify"},
 	"net/http":                             {"internal/plugintree", "plugin", "driver/store/s3", "driver/triage/notify", "bench", "test"},

@@ -10,9 +10,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/internal/wake"
 )
@@ -261,11 +260,10 @@ func (s *Shipper) meta(seg spool.Segment, f *os.File) (*spool.Meta, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	text, err := gzip.NewReader(f) // which checks it to the end
+	text, err := pack.NewReader(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", seg.Path(), err)
 	}
-	defer text.Close() //nolint:errcheck // it has read to the end, which checks
 	if m, err = s.cfg.Spool.Restore(seg, text, sum); err != nil {
 		return nil, err
 	}

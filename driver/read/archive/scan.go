@@ -414,15 +414,10 @@ var newline = []byte("\n")
 
 // firstTime is the time of a file's first record; zero where it has none.
 func firstTime(f *os.File, format string) time.Time {
-	head := make([]byte, 64<<10)
-	n, err := f.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return time.Time{}
-	}
-	line, _, _ := bytes.Cut(head[:n], newline)
-	var rec record.Record
+	head := record.NewLines(io.NewSectionReader(f, 0, 64<<10), make([]byte, 64<<10), 0)
 	as, err := record.ParseFormat(format)
-	if err != nil || record.Parse(as, line, &rec) != nil || rec.Time == 0 {
+	var rec record.Record
+	if err != nil || !head.Next() || record.Parse(as, head.Text, &rec) != nil || rec.Time == 0 {
 		return time.Time{}
 	}
 	return time.Unix(0, rec.Time).UTC()

@@ -85,6 +85,18 @@ func TestReadAtAnyPlace(t *testing.T) {
 				t.Fatalf("%d bytes at %d of %d are others", len(b), off, size)
 			}
 		}
+		for _, from := range []int{0, 1, size / 2, size - 1, size, StripeSize - 1, StripeSize, StripeSize + 1} {
+			if from < 0 || from > size {
+				continue
+			}
+			r, err := got.From(int64(from))
+			if err != nil {
+				t.Fatalf("from %d of %d: %v", from, size, err)
+			}
+			if rest, err := io.ReadAll(r); err != nil || !bytes.Equal(rest, want[from:]) {
+				t.Errorf("from %d of %d: %d bytes, %v", from, size, len(rest), err)
+			}
+		}
 		whole, err := io.ReadAll(io.NewSectionReader(got, 0, got.Size()))
 		if err != nil || !bytes.Equal(whole, want) {
 			t.Errorf("%d bytes: read through: %d bytes, %v", size, len(whole), err)
