@@ -120,7 +120,8 @@ func (t *torn) whole(start, end int64) (bool, error) {
 	if !ends || !t.parse {
 		return ends, nil
 	}
-	return int64(len(line)) == end-start && record.Parse(t.format, text, &rec) == nil && (!t.holes || !hole(line, start)), nil
+	isRecord := int64(len(line)) == end-start && record.Parse(t.format, text, &rec) == nil
+	return isRecord && (!t.holes || !hole(line, start)), nil
 }
 
 // withoutNULs returns where the text before the NUL bytes at its end ends.

@@ -293,7 +293,8 @@ func TestTailAndSinceReadLittleOfALargeSegment(t *testing.T) {
 	}
 	var p record.Parser
 	c.read = 0
-	if from := p.Seek(c, 0, size, t0.UnixNano(), make([]byte, blockSize)); from > size-int64(len(end))+1 || c.read > 40*blockSize {
+	from = p.Seek(c, 0, size, t0.UnixNano(), make([]byte, blockSize))
+	if from > size-int64(len(end))+1 || c.read > 40*blockSize {
 		t.Fatalf("since begins at %d of %d; %d bytes were read", from, size, c.read)
 	}
 }
