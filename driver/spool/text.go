@@ -79,10 +79,9 @@ func (t *Text) From(offset int64) (io.Reader, error) {
 	return r, err
 }
 
-// Close closes the file.
-func (t *Text) Close() error {
+// Close closes the file, to which nothing was written.
+func (t *Text) Close() {
 	if c, ok := t.file.(io.Closer); ok {
-		return c.Close()
+		_ = c.Close()
 	}
-	return nil
 }

@@ -223,7 +223,8 @@ func (m *merger) launch(ctx context.Context, i int) {
 		text, described, err := m.a.text(ctx, seg)
 		s.seg, m.known[i] = described, described
 		if err == nil {
-			err = errors.Join(m.scan(ctx, s, text), text.Close())
+			err = m.scan(ctx, s, text)
+			text.Close()
 		}
 		switch {
 		case err == nil || ctx.Err() != nil:

@@ -166,7 +166,7 @@ func (s *scanner) from(t *spool.Text) (from int64) {
 	if byCount {
 		ends := func(line []byte) bool {
 			r, ok := record.Split(format, line)
-			return ok && !(r.More && s.sel.Lines)
+			return ok && (!r.More || !s.sel.Lines)
 		}
 		from, err = record.LastLines(text, size, s.sel.last, block, ends)
 		// The first of them may have begun before, with pieces of the other stream between.
