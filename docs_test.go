@@ -3,6 +3,7 @@ package main
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,7 +30,7 @@ func code(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return all.String()
+	return regexp.MustCompile(`" \+\n\t*"`).ReplaceAllString(all.String(), "") // texts in two lines
 }
 
 // TestTroubleshootingQuotesWhatIsSaid keeps docs/troubleshooting.md true.
@@ -63,7 +64,7 @@ func TestLinksInTheDocsLead(t *testing.T) {
 		heading = strings.ToLower(regexp.MustCompile(`[^\w -]`).ReplaceAllString(heading, ""))
 		return strings.ReplaceAll(heading, " ", "-")
 	}
-	for _, page := range append(pages, "README.md") {
+	for _, page := range append(pages, "README.md", "ARCHITECTURE.md") {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -126,6 +127,31 @@ func TestTheGuaranteesNameTestsThatExist(t *testing.T) {
 	for _, name := range named {
 		if !strings.Contains(tests.String(), "func "+name+"(") {
 			t.Errorf("docs/guarantees.md names %s, which does not exist", name)
+		}
+	}
+}
+
+// TestArchitecture_NamesWhatIsThere wants each package in ARCHITECTURE.md, and
+// each path that the page names in the tree.
+func TestArchitecture_NamesWhatIsThere(t *testing.T) {
+	page, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile("`((?:driver|plugin|cli|internal|test)(?:/[a-z0-9_./]+)?)`").FindAllStringSubmatch(string(page), -1) {
+		named[m[1]] = true
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("ARCHITECTURE.md names %s, which is not there", m[1])
+		}
+	}
+	out, err := exec.Command("go", "list", "./cli/...", "./driver/...", "./internal/...", "./plugin/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.Lines(string(out)) {
+		if dir := local(strings.TrimSpace(pkg)); !named[dir] && dir != "driver/settings/generate" {
+			t.Errorf("ARCHITECTURE.md does not name the package %s", dir)
 		}
 	}
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +36,31 @@ var mayImport = map[string][]string{
 	"github.com/prometheus/":               {"plugin/metrics"},
 	"github.com/nicholas-fedor/shoutrrr":   {"driver/triage/notify"},
 	"net/http":                             {"internal/plugintree", "plugin", "driver/store/s3", "driver/triage/notify", "bench", "test"},
+}
+
+// maxLines is how long a file of the program may be. The linter bounds functions
+// and lines.
+const maxLines = 500
+
+func TestFilesAreShort(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		if n := strings.Count(string(source), "\n"); n > maxLines {
+			t.Errorf("%s has %d lines, more than %d: divide it", path, n, maxLines)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // layerOf returns the number of a package's layer, and its directory in layers.

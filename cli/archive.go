@@ -73,7 +73,9 @@ type queryFlags struct {
 	UTC       bool     `name:"utc" group:"Which lines" help:"Times are UTC, read and written; else they are of the local zone."`
 }
 
-const archiveHelp = `The archive is the store and this host's spool together; what is in both is read once. On a desk, name the store, and set AWS_REGION and credentials as for the AWS CLI; the rights are s3:ListBucket and s3:GetObject. On a host, the plugin's own settings serve:
+const archiveHelp = `The archive is the store and this host's spool together; what is in both is
+read once. On a desk, name the store, and set AWS_REGION and credentials as for the AWS CLI; the
+rights are s3:ListBucket and s3:GetObject. On a host, the plugin's own settings serve:
 
   docker plugin inspect --format '{{range .Settings.Env}}{{println .}}{{end}}' logfast | logfast ls --config -`
 

@@ -118,7 +118,10 @@ type catCommand struct {
 
 // Help is shown below the usage.
 func (catCommand) Help() string {
-	return `Prints lines in the order of their time, from all containers together. A container's own lines stay in the order in which they were written. With --output=text, cri or json, long lines are whole again; of more than 1 MiB, each MiB is a line. On a terminal, control characters are shown as \x1b; --raw leaves them.
+	return `Prints lines in the order of their time, from all containers together. A container's own
+lines stay in the order in which they were written. With --output=text, cri or json, long lines are
+whole again; of more than 1 MiB, each MiB is a line. On a terminal, control characters are shown as
+\x1b; --raw leaves them.
 
 ` + archiveHelp + `
 
@@ -166,7 +169,9 @@ type tailCommand struct {
 
 // Help is shown below the usage.
 func (tailCommand) Help() string {
-	return `Prints the last lines of all containers together. With -f it goes on, until ^C: with lines of this host's containers at once, with those of others when their objects arrive, looked for every 5 to 30 s.
+	return `Prints the last lines of all containers together. With -f it goes on, until ^C: with
+lines of this host's containers at once, with those of others when their objects arrive, looked for
+every 5 to 30 s.
 
 ` + archiveHelp + `
 

@@ -26,7 +26,10 @@ type checkCommand struct {
 
 // Help is shown below the usage.
 func (checkCommand) Help() string {
-	return `Checks the settings, the spool and its disk, whether the notify targets can be reached, the clock, the credentials, and the store by a put, a get, a list and a delete of logfast-check.txt below the prefix; shows what a key looks like; and says what to do about what it finds. The plugin that runs checks itself; with --config, this program checks the settings of a file.
+	return `Checks the settings, the spool and its disk, whether the notify targets can be reached,
+the clock, the credentials, and the store by a put, a get, a list and a delete of logfast-check.txt
+below the prefix; shows what a key looks like; and says what to do about what it finds. The plugin
+that runs checks itself; with --config, this program checks the settings of a file.
 
 The exit status is 0 where logfast can work so, and 1 where it cannot.
 

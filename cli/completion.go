@@ -20,7 +20,8 @@ type completionCommand struct {
 
 // Help is shown below the usage.
 func (completionCommand) Help() string {
-	return `Prints what lets a shell complete commands, options, their values, and the names of containers and notify targets. make install puts it where bash looks.
+	return `Prints what lets a shell complete commands, options, their values, and the names of
+containers and notify targets. make install puts it where bash looks.
 
 Examples:
   source <(logfast completion bash)

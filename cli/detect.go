@@ -31,7 +31,8 @@ type detectCommand struct {
 
 // Help is shown below the usage.
 func (detectCommand) Help() string {
-	return `Shows, line by line, whether logfast would take it for a server error, the status and the rule. Record heads (cri, syslog) are cut off and long lines joined. Nothing is changed.
+	return `Shows, line by line, whether logfast would take it for a server error, the status and
+the rule. Record heads (cri, syslog) are cut off and long lines joined. Nothing is changed.
 
 Examples:
   docker logs web 2>&1 | logfast detect

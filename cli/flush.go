@@ -21,9 +21,12 @@ type flushCommand struct {
 
 // Help is shown below the usage.
 func (flushCommand) Help() string {
-	return `Seals what the containers have written by now, ships it and what else of theirs waits for the store, and prints the objects' keys, below the store's prefix, as they arrive. What logrotate -f does in the classic chain.
+	return `Seals what the containers have written by now, ships it and what else of theirs waits
+for the store, and prints the objects' keys, below the store's prefix, as they arrive. What
+logrotate -f does in the classic chain.
 
-The exit status is 0 once all of it is in the store, and 1 where that failed or took too long. What is sealed is shipped in any case, sooner or later.
+The exit status is 0 once all of it is in the store, and 1 where that failed or took too long. What
+is sealed is shipped in any case, sooner or later.
 
 Examples:
   logfast flush

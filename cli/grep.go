@@ -29,7 +29,8 @@ type grepCommand struct {
 
 // Help is shown below the usage.
 func (grepCommand) Help() string {
-	return `Searches what the programs wrote, line by line: without the time and stream that a record has before it, long lines whole. Lines are printed in the order of their time.
+	return `Searches what the programs wrote, line by line: without the time and stream that a
+record has before it, long lines whole. Lines are printed in the order of their time.
 
 ` + archiveHelp + `
 
@@ -39,7 +40,8 @@ Examples:
   logfast grep -c --status 502 . --since 2026-11-23 --until 2026-11-23
   logfast grep -l -F '"trace":"4bf92f35"' --since 30d
 
-The exit status is 0 where a line was found, 1 where none was, 2 where something failed or could not be read, 130 after ^C.`
+The exit status is 0 where a line was found, 1 where none was, 2 where something failed or could not
+be read, 130 after ^C.`
 }
 
 // Run executes the command.

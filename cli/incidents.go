@@ -25,7 +25,8 @@ type incidentsCommand struct {
 
 // Help is shown below the usage.
 func (incidentsCommand) Help() string {
-	return `Lists what broke, one line a kind of error (app, method, route and status), what was seen last above. LATEST is the id of the last of its incidents: logfast incident shows it.
+	return `Lists what broke, one line a kind of error (app, method, route and status), what was
+seen last above. LATEST is the id of the last of its incidents: logfast incident shows it.
 
 ` + archiveHelp + `
 
@@ -90,7 +91,10 @@ type incidentCommand struct {
 
 // Help is shown below the usage.
 func (incidentCommand) Help() string {
-	return `Shows one incident: what it came to, its kinds of errors, and the lines around those that it quotes, from the log objects themselves. A ">" marks the errors. Secrets are redacted in all of it; in the lines an expression that the option redact names is not used. The log itself has them: logfast cat.
+	return `Shows one incident: what it came to, its kinds of errors, and the lines around those
+that it quotes, from the log objects themselves. A ">" marks the errors. Secrets are redacted in all
+of it; in the lines an expression that the option redact names is not used. The log itself has them:
+logfast cat.
 
 ` + archiveHelp + `
 

@@ -14,7 +14,9 @@ type logLevelCommand struct {
 
 // Help is shown below the usage.
 func (logLevelCommand) Help() string {
-	return `Shows or sets the level of the plugin's own log while it runs. When the plugin is started again, LOGFAST_LOG_LEVEL counts. The log is in the daemon's (journalctl -u docker), and its last MiB in .logfast.log in the spool.
+	return `Shows or sets the level of the plugin's own log while it runs. When the plugin is
+started again, LOGFAST_LOG_LEVEL counts. The log is in the daemon's (journalctl -u docker), and its
+last MiB in .logfast.log in the spool.
 
 Examples:
   logfast log-level

@@ -18,7 +18,9 @@ type lsCommand struct {
 
 // Help is shown below the usage.
 func (lsCommand) Help() string {
-	return `Lists segments: files of the spool and objects of the store, by the time of their first line. ERRORS are the server errors that logfast found. WHERE is spool, store, or both. KEY is the object's, below the store's prefix; an active segment has its file there.
+	return `Lists segments: files of the spool and objects of the store, by the time of their first
+line. ERRORS are the server errors that logfast found. WHERE is spool, store, or both. KEY is the
+object's, below the store's prefix; an active segment has its file there.
 
 ` + archiveHelp + `
 

@@ -24,7 +24,10 @@ type notifyCommand struct {
 
 // Help is shown below the usage.
 func (notifyCommand) Help() string {
-	return `Lists the notify targets of the plugin that runs, and whether they take messages. With --test, the plugin sends one message that is marked as a test to each target, or to the one named, waits up to 30 seconds for the answers and prints them. A test message is sent once: it is not retried, and it changes neither what waits nor what is counted. No secret of a target is shown.
+	return `Lists the notify targets of the plugin that runs, and whether they take messages. With
+--test, the plugin sends one message that is marked as a test to each target, or to the one named,
+waits up to 30 seconds for the answers and prints them. A test message is sent once: it is not
+retried, and it changes neither what waits nor what is counted. No secret of a target is shown.
 
 The exit status of --test is 0 if each target took the message, and 1 if one did not, or if there is no target.
 

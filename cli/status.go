@@ -39,9 +39,12 @@ type statusCommand struct {
 
 // Help is shown below the usage.
 func (statusCommand) Help() string {
-	return `Shows what the plugin reads, what waits for the store and why, what was lost, and what the disk has to give. Counts are of the time since the plugin was started.
+	return `Shows what the plugin reads, what waits for the store and why, what was lost, and what
+the disk has to give. Counts are of the time since the plugin was started.
 
-The exit status is 0 if logfast does its work and has lost nothing. It is 1 if it does not do its work, if lines were lost within the last hour or since the last status, or if the plugin does not answer.
+The exit status is 0 if logfast does its work and has lost nothing. It is 1 if it does not do its
+work, if lines were lost within the last hour or since the last status, or if the plugin does not
+answer.
 
 Examples:
   logfast status

@@ -205,7 +205,7 @@ func (o *operator) pending(wanted func(dir string) bool) ([]pendingSegment, erro
 		if !wanted(seg.Dir) {
 			continue
 		}
-		m, _ := o.spool.Meta(seg) // SHIP makes one where it can, and says what is wrong
+		m, _ := o.spool.Meta(seg) // ship makes one where it can, and says what is wrong
 		all = append(all, pendingSegment{seg, o.describe(seg, m)})
 	}
 	return all, nil

@@ -23,8 +23,8 @@ import (
 	"github.com/logfast/logfast/plugin/selflog"
 )
 
-// operator is what the operator's commands ask and order. It looks at CAPTURE
-// and SHIP from outside; neither waits for it.
+// operator is what the operator's commands ask and order. It looks at capture
+// and ship from outside; neither waits for it.
 type operator struct {
 	version string
 	started time.Time

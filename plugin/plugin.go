@@ -1,6 +1,6 @@
 // Package plugin makes a managed Docker plugin of logfast: it reads the
-// environment, serves Docker's protocol and introduces CAPTURE and SHIP, which
-// do not know each other.
+// environment, serves Docker's protocol and connects the packages capture and ship,
+// which do not know each other.
 package plugin
 
 import (
@@ -141,7 +141,7 @@ func keepWorking(ctx context.Context, work func() error, failed func(err error, 
 	}
 }
 
-// work opens everything, joins CAPTURE and SHIP and returns when ctx has ended
+// work opens everything, joins capture and ship and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
 func work(ctx context.Context, version string, set *effective, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
 	cfg := set.Config

@@ -110,7 +110,7 @@ func (c *counts) fold(of *counts) {
 	}
 }
 
-// Snapshot is how CAPTURE is at one moment.
+// Snapshot is how capture is at one moment.
 type Snapshot struct {
 	Streams    []StreamSnapshot // that are read now, in the order of their directories
 	Total      Counts           // of these and of all that have ended

@@ -1,6 +1,6 @@
-// Package capture is CAPTURE: it takes what containers write out of Docker's
-// FIFOs and leaves it as text in the spool. It waits for the local disk and
-// for nothing else; what becomes of a sealed segment it does not know.
+// Package capture reads what containers write from Docker's FIFOs and writes it as
+// text to the spool. It waits for the local disk and for nothing else, and does
+// not know what happens to a sealed segment.
 package capture
 
 import (

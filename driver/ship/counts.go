@@ -28,7 +28,7 @@ const (
 // Results are all of them.
 var Results = []Result{ResultOK, ResultFailed, ResultBlocked, ResultLocal}
 
-// Counts is what SHIP has done since logfast started.
+// Counts is what ship has done since logfast started.
 type Counts struct {
 	Attempts map[Result]int64
 	Bytes    int64 // of the objects that were put

@@ -9,7 +9,7 @@ import (
 	"github.com/logfast/logfast/driver/store"
 )
 
-// Health is how SHIP is at one moment.
+// Health is how ship is at one moment.
 type Health struct {
 	Pending    int           // segments that are sealed or packed: not in the store, or not known to be
 	Bytes      int64         // of their files in the spool
@@ -81,7 +81,7 @@ func (s *Shipper) refused(err error) {
 }
 
 // DefaultStall is how long segments may be pending without one upload before
-// SHIP says so: several whole attempts, ten of the longest pauses between two,
+// ship says so: several whole attempts, ten of the longest pauses between two,
 // so that it is no hiccup; and hours before a disk of ordinary size is full.
 const DefaultStall = 10 * time.Minute
 

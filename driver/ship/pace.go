@@ -6,7 +6,7 @@ import (
 	"github.com/logfast/logfast/internal/backoff"
 )
 
-// pace is every time that SHIP goes by. Tests have shorter ones.
+// pace is every time that ship goes by. Tests have shorter ones.
 type pace struct {
 	first, max time.Duration // bounds of the pause between two attempts
 	attempt    time.Duration // of a put, besides what its size takes

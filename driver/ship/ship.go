@@ -1,7 +1,6 @@
-// Package ship is SHIP: it takes sealed segments from the spool, packs them,
-// puts them into the store and marks them uploaded. It knows nothing of
-// containers; its queue is the spool's directory. Nothing it does, and no
-// trouble it has, is felt by CAPTURE.
+// Package ship packs sealed segments, uploads them to the store, builds incidents
+// and deletes old copies. It knows nothing of containers; its queue is the spool's
+// directory. A store that is slow or fails never delays package capture.
 package ship
 
 import (

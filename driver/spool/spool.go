@@ -1,7 +1,7 @@
-// Package spool is the spool: the directory in which CAPTURE leaves text and
-// from which SHIP takes it. A segment is one file of records. Its state is in
-// its name, a transition is one durable rename, and the directory itself is
-// the queue; so a recovery is a scan.
+// Package spool manages the spool: the directory in which package capture writes
+// text and from which package ship uploads it. A segment is one file of records.
+// Its name says its state, a transition is one durable rename, and the directory
+// itself is the queue, so recovery is a scan of the directory.
 //
 // Layout, below the spool's directory (see docs/layout.md):
 //
@@ -55,7 +55,7 @@ type Options struct {
 
 // Spool is an open spool directory. Its methods may be called from several
 // goroutines; each segment belongs to one at a time: to its Writer until it is
-// sealed, to SHIP from then on.
+// sealed, to ship from then on.
 //
 // The order of its locks, outermost first: making; a Writer's mu; mu. Seals are called with
 // a Writer's mu held, so that they must not make room. Those of the records in DeletedDir come
@@ -437,7 +437,7 @@ func (s *Spool) seal(seg Segment, m *Meta) error {
 	active := path.Join(seg.Dir, seg.Name.Active)
 	var err error
 	if _, there := s.root.Lstat(active); errors.Is(there, os.ErrNotExist) && s.exists(seg.Dir, seg.Name) {
-		// An earlier try has renamed it, and SHIP may have it by now: what it
+		// An earlier try has renamed it, and ship may have it by now: what it
 		// has noted in the Meta must stay.
 		err = durable.SyncDir(s.root, seg.Dir)
 	} else {

@@ -1,4 +1,4 @@
-// Package limit reads files of which nobody has checked the size.
+// Package limit reads files whose size is not known, up to a bound.
 package limit
 
 import (

@@ -1,4 +1,4 @@
-// Package suggest finds what somebody meant to type.
+// Package suggest finds the known name that is closest to a misspelt one.
 package suggest
 
 import "fmt"

@@ -1,4 +1,4 @@
-// Package control is how an operator talks to the plugin that runs: HTTP and
+// Package control lets an operator talk to the running plugin: HTTP and
 // JSON over a socket in the spool, which root alone can reach. The spool has the
 // same files inside the plugin and on the host, sockets too. [Serve] is the
 // plugin's side, [Client] the command line's.
@@ -168,7 +168,7 @@ type Pending struct {
 	Oldest   time.Time `json:"oldest,omitzero"` // time of the oldest one's first line
 }
 
-// Uploads is what SHIP has done.
+// Uploads is what ship has done.
 type Uploads struct {
 	Attempts   map[string]int64 `json:"attempts"` // by result: ok, failed, blocked, local
 	Bytes      int64            `json:"bytes"`

@@ -1,6 +1,6 @@
-// Package metrics tells Prometheus how logfast is. Nothing is counted here but
-// what happens seldom: the rest is taken from a [control.Status] at each scrape,
-// so that a scrape and "logfast status" say the same, and a line costs nothing.
+// Package metrics exports metrics to Prometheus. Only rare events are counted here.
+// Everything else is computed from a [control.Status] at each scrape, so that a
+// scrape and "logfast status" agree and a log line costs nothing.
 package metrics
 
 import (

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/driver/triage/notify/notifytest"
 	"github.com/logfast/logfast/internal/await"
 )
 
@@ -61,7 +62,7 @@ func blocks(t *testing.T, page string) (all []block) {
 // other, on a host whose plugin, container, image and directories have other
 // names: those are put in.
 func TestTheCommandsInTheDocsWork(t *testing.T) {
-	h, _ := enableS3(t)
+	h, _ := enableS3(t, "LOGFAST_NOTIFY="+notifytest.NewReceiver(t).URL)
 	bin := t.TempDir()
 	program, err := filepath.Abs("../../build/logfast")
 	if err != nil {

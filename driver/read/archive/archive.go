@@ -1,12 +1,11 @@
-// Package archive reads what logfast wrote, from a desk: the segments of many
-// containers and hosts, in a store and in a spool together, as one text in the
-// order of time. A segment that is in both is read once.
+// Package archive reads what logfast wrote: the segments of many containers and
+// hosts, in a store and in a spool together, as one text in the order of time. A
+// segment that is in both is read once.
 //
-// What is asked for is found by key as far as the template of the keys allows,
-// and else by what the store keeps beside an object. Segments are fetched and
-// unpacked several at once, a little ahead of what is wanted next; memory goes
-// with the number of containers whose segments overlap in time, not with how
-// much they wrote.
+// Segments are found by their keys as far as the key template allows, and
+// otherwise by the metadata of the objects. Several segments are fetched and
+// unpacked at once, a little ahead of the reader. Memory grows with the number of
+// containers whose segments overlap in time, not with how much they wrote.
 package archive
 
 import (

@@ -1,7 +1,7 @@
-// Package logs is READ: it serves docker logs from the spool's segments, as
-// Docker's json-file driver serves it from its own files. A container's
-// segments, of all its lives and in whatever state, are one text; a request
-// is a range of it, and may follow its end.
+// Package logs serves docker logs from the spool's segments, as Docker's json-file
+// driver serves it from its own files. All segments of a container, in any state
+// and from each of its runs, are one text. A request reads a range of it and can
+// follow its end.
 //
 // As with json-file, a record is what Docker handed to the driver: a line, or
 // a piece of one that was too long for Docker's buffer. Tail counts records,

@@ -1,5 +1,5 @@
-// Package objecttest is what an [store.Store] has to do, as tests. A store's
-// own tests run it; nothing else imports it.
+// Package objecttest tests what each [store.Store] has to do. The tests of a store
+// run it; nothing else imports it.
 package objecttest
 
 import (

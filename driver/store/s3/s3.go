@@ -1,5 +1,5 @@
 // Package s3 keeps objects in an S3 bucket, of AWS or of anything that speaks
-// its protocol. It is the only room that knows AWS.
+// its protocol. It is the only package that knows AWS.
 //
 // What makes a put repeatable and an object immutable is "If-None-Match: *" on
 // PutObject, which AWS honours. For a server that refuses or ignores it the store

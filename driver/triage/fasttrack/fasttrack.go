@@ -1,5 +1,5 @@
 // Package fasttrack decides when errors are worth sealing a segment early. It
-// is a state machine without a clock: whoever uses it says what time it is.
+// is a state machine without a clock: its caller passes the time.
 package fasttrack
 
 import "time"

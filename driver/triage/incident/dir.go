@@ -20,7 +20,7 @@ import (
 // their way from the fast track to the store.
 const StateDir = ".incidents"
 
-// Record is what CAPTURE knows of an event of the fast track: SHIP makes the
+// Record is what capture knows of an event of the fast track: ship makes the
 // incident of it and of its members.
 type Record struct {
 	ID     string    `json:"id"`
@@ -61,8 +61,8 @@ type Entry struct {
 }
 
 // Dir is the directory of an open spool. Its methods may be called from several
-// goroutines; each incident belongs to one at a time: to CAPTURE until it is
-// closed, to SHIP from then on. Each may be repeated until it succeeds.
+// goroutines; each incident belongs to one at a time: to capture until it is
+// closed, to ship from then on. Each may be repeated until it succeeds.
 type Dir struct {
 	open func() (durable.Root, error)
 
@@ -130,7 +130,7 @@ func (d *Dir) Close() error {
 // List returns what is there, sorted by time. An incident that was found between
 // two states is in the later one, and what is left of the earlier one goes:
 //
-//	CAPTURE has closed it again after an error that was none   Close
+//	capture has closed it again after an error that was none   Close
 //	killed between the write of the event and the removal      Build
 func (d *Dir) List() ([]Entry, error) {
 	root, err := d.at()
@@ -208,10 +208,10 @@ func (d *Dir) Clean() error {
 //	                       killed after: its segments name it, or seal later
 func (d *Dir) MarkOpen(r *Record) error { return d.write(Entry{r.ID, Open}, r) }
 
-// MarkClosed hands the event over to SHIP. All its members are sealed.
+// MarkClosed hands the event over to ship. All its members are sealed.
 //
 //	write r to <id>.open          killed here: the next life closes it again
-//	rename to <id>.closed, fsync  killed here: it is SHIP's
+//	rename to <id>.closed, fsync  killed here: it is ship's
 func (d *Dir) MarkClosed(r *Record) error {
 	root, err := d.at()
 	if err != nil {

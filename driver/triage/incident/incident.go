@@ -1,6 +1,6 @@
-// Package incident says what an outage is told as: one event of the fast
-// track, from its first error to the seal, with everything that whoever is
-// woken by it needs. It is a CloudEvent 1.0 in the structured JSON mode
+// Package incident defines the incident record that is stored and sent: one event
+// of the fast track, from its first error to the seal, with what a person needs to
+// act on it. It is a CloudEvent 1.0 in the structured JSON mode
 // (https://github.com/cloudevents/spec, json-format.md), described by
 // docs/schema/incident-v1.json.
 package incident

@@ -1,10 +1,10 @@
-// Package notify is the last step of telling an outage: an outbox on disk that
-// brings incidents to webhooks, chats and mailboxes. What Add has taken is told
-// at least once to each target, however often the process dies; no target waits
-// for another, and nobody who adds waits for the network.
+// Package notify sends incidents to webhooks, chats and mailboxes from an outbox
+// on disk. What Add has accepted is sent to each target at least once, however
+// often the process dies. No target waits for another, and Add never waits for the
+// network.
 //
-// A webhook is a program's ear: it gets every event, as it is. A chat or a
-// mailbox is a person's: what repeats folds into one message (see fold.go).
+// A program reads a webhook, so it gets every event as it is. A person reads a chat
+// or a mailbox, so repetitions are folded into one message (see fold.go).
 //
 // Layout, below the directory that it is given: one directory a target, named
 // after it and a sum of its URL, and in it one file an event. The file holds

@@ -1,6 +1,6 @@
 // Package store is where finished segments go: a store of immutable objects
 // named by keys. [Dir] keeps them under a local directory; package s3 beneath
-// this one keeps them in an S3 bucket and is the only room that knows AWS.
+// this one keeps them in an S3 bucket and is the only package that knows AWS.
 // Package objecttest is the suite that every store passes.
 package store
 
