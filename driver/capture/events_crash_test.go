@@ -31,9 +31,8 @@ import (
 	"github.com/logfast/logfast/driver/triage/fasttrack"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/internal/durable"
+	"github.com/logfast/logfast/internal/durable/crashtest"
 )
-
-var errPower = errors.New("power cut")
 
 // outage is one event of a group of two containers: errors in both, a seal by an
 // operator in the middle of it, errors again; then quiet, and SHIP. It is lived by
@@ -41,14 +40,10 @@ var errPower = errors.New("power cut")
 // store. Whatever happens, one incident has to come of it, and all errors in it.
 type outage struct {
 	*testing.T
+	*crashtest.Process
 	root string
 
-	mu        sync.Mutex
-	steps     []string // owned by mu
-	failAt    int      // index of the step that fails; -1: none
-	done      bool     // that step is done all the same
-	dies      bool     // nothing is done after it
-	failed    bool     // owned by mu
+	mu        sync.Mutex // guards opened; the others change in steps
 	objects   map[string][]byte
 	announced map[string]bool
 	opened    map[string]bool
@@ -63,30 +58,6 @@ func outageStream(name string) spool.Stream {
 	}
 }
 
-func (o *outage) step(s durable.Step, do func() error) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.failed && o.dies {
-		return errPower
-	}
-	o.steps = append(o.steps, s.Op+" "+filepath.Base(s.Name))
-	if len(o.steps)-1 != o.failAt {
-		return do()
-	}
-	o.failed = true
-	if o.done {
-		_ = do()
-	}
-	return errPower
-}
-
-// dead reports whether the process is no more.
-func (o *outage) dead() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.failed && o.dies
-}
-
 // outageStore is a store in memory whose puts are steps.
 type outageStore struct{ *outage }
 
@@ -95,7 +66,7 @@ func (s outageStore) Put(_ context.Context, key string, body io.ReadSeeker, _ st
 	if err != nil {
 		return err
 	}
-	return s.step(durable.Step{Op: "put", Name: key}, func() error {
+	return s.Step(durable.Step{Op: "put", Name: key}, func() error {
 		if was, taken := s.objects[key]; taken && !bytes.Equal(was, data) {
 			return store.ErrExists
 		}
@@ -132,14 +103,14 @@ func (o *outage) live(write, resumed bool) {
 	shipper := ship.New(ship.Config{
 		Spool: sp, Store: outageStore{o}, Keep: time.Hour, Log: log, Incidents: incident.NewDir(state),
 		Announce: func(e *incident.Event) error {
-			return o.step(durable.Step{Op: "announce", Name: "incident"}, func() error { o.announced[e.ID] = true; return nil })
+			return o.Step(durable.Step{Op: "announce", Name: "incident"}, func() error { o.announced[e.ID] = true; return nil })
 		},
 	})
 	d := &Driver{
 		cfg: Config{Spool: sp, Host: "h", Sealed: shipper.Wake, Log: log, Opened: func(e *incident.Event) {
 			o.mu.Lock()
 			defer o.mu.Unlock()
-			if !o.failed || !o.dies {
+			if !o.Dead() {
 				o.opened[e.Data.ID] = true
 			}
 		}},
@@ -163,19 +134,19 @@ func (o *outage) live(write, resumed bool) {
 		d.streams[name] = s
 		d.scopes.add(s)
 	}
-	stop := durable.Intercept(o.step)
+	stop := durable.Intercept(o.Step)
 	defer stop()
 	if !write {
 		lives := func(string) bool { return resumed }
 		if !resumed {
 			entries = nil
 		}
-		if err := errors.Join(d.events.Load(), sp.Recover(lives)); err != nil && !errors.Is(err, errPower) {
+		if err := errors.Join(d.events.Load(), sp.Recover(lives)); err != nil && !errors.Is(err, crashtest.ErrPower) {
 			o.Error(err)
 		}
 		d.events.Recovered(entries)
 		for _, s := range d.streams {
-			if resumed && !o.dead() {
+			if resumed && !o.Dead() {
 				if _, err := s.writer.Resume(0, 0, 0); err != nil {
 					o.Error(err)
 				}
@@ -214,7 +185,7 @@ func (o *outage) write(d *Driver, name string) {
 	now := time.Now().UTC()
 	text := fmt.Sprintf("%s stdout F \"GET /pay HTTP/1.1\" 502 1\n", now.Format("2006-01-02T15:04:05.000000000Z07:00"))
 	for range 10 {
-		if o.dead() {
+		if o.Dead() {
 			return
 		}
 		s.first.Set(&record.Record{Time: now.UnixNano()}, []byte(text), &detect.Match{Status: 502, Rule: "classic"})
@@ -223,7 +194,7 @@ func (o *outage) write(d *Driver, name string) {
 			d.wakeUp()
 			return
 		}
-		if !errors.Is(err, errPower) {
+		if !errors.Is(err, crashtest.ErrPower) {
 			o.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -289,29 +260,31 @@ func unpacked(t *testing.T, data []byte) string {
 	return string(text)
 }
 
-func newOutage(t *testing.T) *outage {
+func newOutage(t *testing.T, f crashtest.Fault) *outage {
 	root, err := os.MkdirTemp("/dev/shm", "logfast-test-")
 	if err != nil {
 		root = t.TempDir()
 	}
 	t.Cleanup(func() { os.RemoveAll(root) })
-	return &outage{T: t, root: root, failAt: -1, objects: map[string][]byte{}, announced: map[string]bool{}, opened: map[string]bool{}}
+	o := &outage{T: t, root: root, objects: map[string][]byte{}, announced: map[string]bool{}, opened: map[string]bool{}}
+	return o.process(f)
 }
 
-// again is the next process on the same disk and store.
-func (o *outage) again(failAt int) *outage {
-	return &outage{T: o.T, root: o.root, failAt: failAt, dies: true, objects: o.objects, announced: o.announced, opened: o.opened}
+// process begins a process with a fault, on the same disk and store.
+func (o *outage) process(f crashtest.Fault) *outage {
+	p := &crashtest.Process{Fault: f, Name: func(s durable.Step) string { return s.Op + " " + filepath.Base(s.Name) }}
+	return &outage{T: o.T, Process: p, root: o.root, objects: o.objects, announced: o.announced, opened: o.opened}
 }
 
 func outageSteps(t *testing.T) (steps []string) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutage(t)
+		o := newOutage(t, crashtest.None)
 		o.live(true, false)
 		o.check()
 		if e := len(o.opened); e != 1 {
 			t.Errorf("%d early notices", e)
 		}
-		steps = o.steps
+		steps = o.Steps()
 	})
 	for _, want := range []string{".open", ".closed", "announce incident", ".uploaded.json"} {
 		if !slices.ContainsFunc(steps, func(s string) bool { return strings.HasSuffix(s, want) }) {
@@ -333,14 +306,13 @@ func TestOneOutageIsOneIncident(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%d %s/done=%v/%s", at, name, done, next), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						o := newOutage(t)
-						o.failAt, o.done, o.dies = at, done, next != "it goes on"
+						o := newOutage(t, crashtest.Fault{At: at, Done: done, Dies: next != "it goes on"})
 						o.live(true, false)
-						if !o.failed {
+						if !o.Failed() {
 							t.Fatal("the step did not fail")
 						}
-						if o.dies {
-							o = o.again(-1)
+						if o.Fault.Dies {
+							o = o.process(crashtest.None)
 							o.live(false, next == "it dies")
 						}
 						o.check()
@@ -360,17 +332,16 @@ func TestOneOutageIsOneIncidentAfterTwoCrashes(t *testing.T) {
 		for _, resumed := range []bool{false, true} {
 			for second, more := at%stride, true; more; second += stride {
 				synctest.Test(t, func(t *testing.T) {
-					o := newOutage(t)
-					o.failAt, o.dies = at, true
+					o := newOutage(t, crashtest.Fault{At: at, Dies: true})
 					o.live(true, false)
-					middle := o.again(second)
+					middle := o.process(crashtest.Fault{At: second, Dies: true})
 					middle.live(false, resumed)
-					more = middle.failed
-					last := middle.again(-1)
+					more = middle.Failed()
+					last := middle.process(crashtest.None)
 					last.live(false, false)
 					last.check()
 					if t.Failed() {
-						t.Logf("killed at step %d of %v, then at %d of %v; resumed: %v", at, steps, second, middle.steps, resumed)
+						t.Logf("killed at step %d of %v, then at %d of %v; resumed: %v", at, steps, second, middle.Steps(), resumed)
 					}
 				})
 				if t.Failed() {
