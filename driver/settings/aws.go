@@ -40,28 +40,34 @@ var (
 // awsTable has the settings of S3, and the variables that the AWS SDK reads.
 var awsTable = []Setting{
 	{
-		Variable: PathStyle, Default: "auto", Values: []string{"true", "false", "auto"}, Example: "false", IfWrong: HoldUploads,
-		Help: "Whether the bucket is in the URL's path instead of its host name; auto means true if an endpoint is set.",
+		Variable: PathStyle, Default: "auto", Values: []string{"true", "false", "auto"}, Example: "false",
+		IfWrong: HoldUploads,
+		Help: "Whether the bucket is in the URL's path instead of its host name; auto means true if an " +
+			"endpoint is set.",
 	},
 	{
 		Variable: SSE, Unset: "the bucket's", Values: Encryptions, Example: "aws:kms", IfWrong: HoldUploads,
 		Help: "Server-side encryption of objects.",
 	},
 	{
-		Variable: SSEKMSKeyID, Unset: "the account's", Kind: "key id, ARN", Example: "alias/logs", IfWrong: HoldUploads,
-		Help: "KMS key for `aws:kms`.",
+		Variable: SSEKMSKeyID, Unset: "the account's", Kind: "key id, ARN", Example: "alias/logs",
+		IfWrong: HoldUploads,
+		Help:    "KMS key for `aws:kms`.",
 	},
 	{
-		Variable: StorageClass, Unset: "the bucket's", Values: StorageClasses, Example: "STANDARD_IA", IfWrong: HoldUploads,
-		Help: "Storage class of objects.",
+		Variable: StorageClass, Unset: "the bucket's", Values: StorageClasses, Example: "STANDARD_IA",
+		IfWrong: HoldUploads,
+		Help:    "Storage class of objects.",
 	},
 	{
-		Variable: ACL, Unset: "none is sent", Values: ACLs, Example: "bucket-owner-full-control", IfWrong: HoldUploads,
-		Help: "Canned ACL of objects, for a bucket whose policy requires one; it needs the right `s3:PutObjectAcl`.",
+		Variable: ACL, Unset: "none is sent", Values: ACLs, Example: "bucket-owner-full-control",
+		IfWrong: HoldUploads,
+		Help:    "Canned ACL of objects, for a bucket whose policy requires one; it needs the right `s3:PutObjectAcl`.",
 	},
 	{
-		Variable: Region, Unset: "from `/etc/logfast/config`", Kind: "text", Example: "eu-central-1", IfWrong: HoldUploads,
-		Help: "Region of the bucket.",
+		Variable: Region, Unset: "from `/etc/logfast/config`", Kind: "text", Example: "eu-central-1",
+		IfWrong: HoldUploads,
+		Help:    "Region of the bucket.",
 	},
 	{
 		Variable: RegionOld, Unset: "none", Kind: "text", Example: "eu-central-1", IfWrong: HoldUploads,
@@ -76,8 +82,9 @@ var awsTable = []Setting{
 		Help: "Endpoint of all AWS services; for S3, if `AWS_ENDPOINT_URL_S3` is not set.",
 	},
 	{
-		Variable: CAFile, Unset: "public roots, built in", Kind: "path", Example: "/etc/logfast/ca.pem", IfWrong: HoldUploads,
-		Help: "PEM file of the endpoint's certificate authority, which replaces the public ones.",
+		Variable: CAFile, Unset: "public roots, built in", Kind: "path", Example: "/etc/logfast/ca.pem",
+		IfWrong: HoldUploads,
+		Help:    "PEM file of the endpoint's certificate authority, which replaces the public ones.",
 	},
 	sdk("AWS_ACCESS_KEY_ID", "Access key ID.").keep(NoSecret, CredentialsPath),
 	sdk("AWS_SECRET_ACCESS_KEY", "Secret access key.").keep(IsSecret, CredentialsPath),
@@ -88,10 +95,12 @@ var awsTable = []Setting{
 	sdk("AWS_ROLE_ARN", "Role to assume with a web identity."),
 	sdk("AWS_ROLE_SESSION_NAME", "Session name for the role."),
 	sdk("AWS_ENDPOINT_URL_STS", "Endpoint of the Security Token Service, for roles and web identities."),
-	sdk("AWS_STS_REGIONAL_ENDPOINTS", "Which endpoint of the Security Token Service is used: `regional` or `legacy`."),
+	sdk("AWS_STS_REGIONAL_ENDPOINTS", "Which endpoint of the Security Token Service is used: `regional` or "+
+		"`legacy`."),
 	sdk("AWS_WEB_IDENTITY_TOKEN_FILE", "Web identity token file, below `/etc/logfast`."),
 	sdk("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "Path below the credentials service of ECS."),
-	sdk("AWS_CONTAINER_CREDENTIALS_FULL_URI", "URL of a credentials service, such as that of EKS Pod Identity or Greengrass."),
+	sdk("AWS_CONTAINER_CREDENTIALS_FULL_URI", "URL of a credentials service, such as that of EKS Pod Identity "+
+		"or Greengrass."),
 	sdk(TokenFile, "File with the token for that service, below `/etc/logfast`."),
 	sdk(Token, "Token for that service.").keep(IsSecret, ConfigDir+"/token"),
 	sdk("AWS_EC2_METADATA_DISABLED", "`true`: never ask the instance metadata service for credentials."),

@@ -68,11 +68,13 @@ const DefaultKey = "logs/dt={dt}/host={host}/app={app}/{time}-{seq}-{id}-{reason
 var table = []Setting{
 	{
 		Variable: Spool, Default: SpoolDir, Kind: "path", Example: "/data/log", IfWrong: UseDefault, Absent: true,
-		Help: "Directory of the log files. Programs on the host read it; the plugin's directory is moved with `logs.source`.",
+		Help: "Directory of the log files. Programs on the host read it; the plugin's directory is moved with " +
+			"`logs.source`.",
 	},
 	{
-		Variable: Store, Unset: "`file:///var/log/logfast/archive`", Kind: "URL", Example: "s3://my-logs/web", IfWrong: HoldUploads,
-		Help: "Where logfast uploads: `s3://bucket/prefix`, or a directory as `file:///directory`.",
+		Variable: Store, Unset: "`file:///var/log/logfast/archive`", Kind: "URL", Example: "s3://my-logs/web",
+		IfWrong: HoldUploads,
+		Help:    "Where logfast uploads: `s3://bucket/prefix`, or a directory as `file:///directory`.",
 	},
 	{
 		Variable: Key, Default: DefaultKey, Kind: "template", Example: "{app}.log-{unix}.gz", NoValue: true,
@@ -87,12 +89,14 @@ var table = []Setting{
 		Help: "Owner of log files (0640) and directories (0750).",
 	},
 	{
-		Option: OptFormat, Variable: Format, Default: "cri", Values: []string{"cri", "syslog", "raw"}, Example: "syslog",
-		Help: "How a line is written to disk.", See: "[layout.md](layout.md)",
+		Option: OptFormat, Variable: Format, Default: "cri", Values: []string{"cri", "syslog", "raw"},
+		Example: "syslog",
+		Help:    "How a line is written to disk.", See: "[layout.md](layout.md)",
 	},
 	{
-		Option: OptScope, Variable: Scope, Default: "container", Values: []string{"container", "group", "host"}, Example: "group",
-		Help: "Whose segments an error seals and ships: the container's, the group's or all of the host.",
+		Option: OptScope, Variable: Scope, Default: "container", Values: []string{"container", "group", "host"},
+		Example: "group",
+		Help:    "Whose segments an error seals and ships: the container's, the group's or all of the host.",
 	},
 	{
 		Option: OptGroup, Unset: "compose project, swarm stack", Kind: "text", Example: "shop",
@@ -111,18 +115,22 @@ var table = []Setting{
 		Help: "Size of the text at which a segment is sealed.",
 	},
 	{
-		Option: OptFsync, Variable: Fsync, Default: "interval", Values: []string{"interval", "always", "never"}, Example: "always",
+		Option: OptFsync, Variable: Fsync, Default: "interval", Values: []string{"interval", "always", "never"},
+		Example: "always",
 		Help: "When lines are safe from a power cut: within 1 s, errors at once; before they leave the FIFO; " +
 			"or when the kernel writes them, and at the seal.",
 	},
 	{
-		Option: OptDetect, Variable: Detect, Default: "auto", Values: []string{"auto", "classic", "off"}, Example: "classic",
-		Help: "Which lines report a server error: those in known servers' formats, those that the one old filter finds, or none.",
-		See:  "[detection.md](detection.md)",
+		Option: OptDetect, Variable: Detect, Default: "auto", Values: []string{"auto", "classic", "off"},
+		Example: "classic",
+		Help: "Which lines report a server error: those in known servers' formats, those that the one old " +
+			"filter finds, or none.",
+		See: "[detection.md](detection.md)",
 	},
 	{
-		Option: OptStatus, Variable: Status, Default: "500-599", Kind: "statuses and ranges of 500 to 599", Example: "500,502-504",
-		Help: "HTTP statuses that count as an error.",
+		Option: OptStatus, Variable: Status, Default: "500-599", Kind: "statuses and ranges of 500 to 599",
+		Example: "500,502-504",
+		Help:    "HTTP statuses that count as an error.",
 	},
 	{
 		Option: OptPattern, Variable: Pattern, Unset: "none", Kind: "RE2 expression", Example: "^FATAL ",
@@ -130,18 +138,21 @@ var table = []Setting{
 			"An empty option removes the default.",
 	},
 	{
-		Option: OptExclude, Variable: Exclude, Unset: "none", Kind: "globs by commas, or `~` and RE2", Example: "/healthz,/static/*",
-		Help: "Paths whose requests never count. An empty option removes the default.",
+		Option: OptExclude, Variable: Exclude, Unset: "none", Kind: "globs by commas, or `~` and RE2",
+		Example: "/healthz,/static/*",
+		Help:    "Paths whose requests never count. An empty option removes the default.",
 	},
 	{
 		Option: OptSignals, Variable: Signals, Default: "off", Example: "python,go",
-		Kind: "`python`, `java`, `go`, `node`, `php`, `ruby`, `rust`, `dotnet`, `elixir`, `runtime` by commas, or `off`",
+		Kind: "`python`, `java`, `go`, `node`, `php`, `ruby`, `rust`, `dotnet`, `elixir`, `runtime` by " +
+			"commas, or `off`",
 		Help: "Languages whose tracebacks and panics count as errors.",
 	},
 	{
 		Option: OptRedact, Variable: Redact, Unset: "none", Kind: "RE2 expression", Example: `customer=(\w+)`,
-		Help: "Expression for what else is removed from the lines that an incident quotes: its groups, or all of the match.",
-		See:  "[incidents.md](incidents.md)",
+		Help: "Expression for what else is removed from the lines that an incident quotes: its groups, or all " +
+			"of the match.",
+		See: "[incidents.md](incidents.md)",
 	},
 	{
 		Variable: Routes, Unset: "none", Kind: "path", Example: "/etc/logfast/routes", IfWrong: UseRest,
@@ -157,7 +168,8 @@ var table = []Setting{
 		Help: "Whether `docker logs` fetches from the store what is no longer on the host.",
 	},
 	{
-		Option: OptTag, Unset: "compose project-service, swarm service, name", Kind: "text and `{{.Name}}`, `{{.ID}}`, `{{.ImageName}}`, …",
+		Option: OptTag, Unset: "compose project-service, swarm service, name",
+		Kind:    "text and `{{.Name}}`, `{{.ID}}`, `{{.ImageName}}`, …",
 		Example: "{{.Name}}", Help: "The app's name, in keys and syslog records.",
 	},
 	{
@@ -178,30 +190,36 @@ var table = []Setting{
 	},
 	{
 		Variable: OnFull, Default: "drop", Values: []string{"drop", "block"}, Example: "block", NoValue: true,
-		Help: "What logfast does if `LOGFAST_MAX_DISK` is reached or the disk is full: drop the oldest segments, or block the containers.",
-		See:  "[When the disk is full](../README.md#when-the-disk-is-full)",
+		Help: "What logfast does if `LOGFAST_MAX_DISK` is reached or the disk is full: drop the oldest " +
+			"segments, or block the containers.",
+		See: "[When the disk is full](../README.md#when-the-disk-is-full)",
 	},
 	{
 		Variable: Notify, Unset: "none", Kind: "URLs by commas", Example: "https://bot.example.com/logfast",
 		IfWrong: LeaveOut, Secret: InTargets, Keep: TargetFile,
-		Help: "Targets that logfast notifies of incidents: `https://host/path` (webhook, chat), `slack://…`, `smtp://…`.",
-		See:  "[notify.md](notify.md)",
+		Help: "Targets that logfast notifies of incidents: `https://host/path` (webhook, chat), `slack://…`, " +
+			"`smtp://…`.",
+		See: "[notify.md](notify.md)",
 	},
 	{
 		Variable: NotifyFile, Default: TargetFile, Kind: "path", Example: "/etc/logfast/oncall", IfWrong: LeaveOut,
 		Help: "File of further targets, one per line with its options.", See: "[notify.md](notify.md)",
 	},
 	{
-		Variable: NotifyOn, Default: "shipped", Kind: "`shipped`, `first,shipped`", Example: "first,shipped", IfWrong: LeaveOut,
-		Help: "When logfast notifies: after the log is in the store (`shipped`), and also at the first error (`first,shipped`).",
+		Variable: NotifyOn, Default: "shipped", Kind: "`shipped`, `first,shipped`", Example: "first,shipped",
+		IfWrong: LeaveOut,
+		Help: "When logfast notifies: after the log is in the store (`shipped`), and also at the first error " +
+			"(`first,shipped`).",
 	},
 	{
 		Variable: LogLevel, Default: "info", Values: []string{"debug", "info", "warn", "error"}, Example: "warn",
 		Help: "Level of logfast's own log.",
 	},
 	{
-		Variable: Metrics, Unset: "none: only the control socket", Kind: "host:port", Example: "127.0.0.1:9323", IfWrong: UseDefault,
-		Help: "Address at which logfast serves metrics for Prometheus and health over TCP.", See: "[operations.md](operations.md)",
+		Variable: Metrics, Unset: "none: only the control socket", Kind: "host:port", Example: "127.0.0.1:9323",
+		IfWrong: UseDefault,
+		Help:    "Address at which logfast serves metrics for Prometheus and health over TCP.",
+		See:     "[operations.md](operations.md)",
 	},
 	{
 		Variable: Stall, Default: "10m", Kind: "time, 1s to 24h", Example: "5m", NoValue: true,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/logfast/logfast/driver/settings"
@@ -125,7 +126,7 @@ func optionsPage(old string) (string, error) {
 }
 
 func container() string {
-	text := row("option", "variable", "values", "default", "example", "meaning") + row("---", "---", "---", "---", "---", "---")
+	text := head("option", "variable", "values", "default", "example", "meaning")
 	for _, s := range settings.All() {
 		if s.Option != "" {
 			text += row(quoted(s.Option), quoted(s.Variable), values(&s), unset(&s), quoted(s.Example), meaning(&s))
@@ -135,7 +136,7 @@ func container() string {
 }
 
 func plugin() string {
-	text := row("variable", "values", "default", "example", "meaning") + row("---", "---", "---", "---", "---")
+	text := head("variable", "values", "default", "example", "meaning")
 	for _, s := range settings.All() {
 		if s.Option == "" && !s.SDK {
 			text += row(quoted(s.Variable), values(&s), unset(&s), quoted(s.Example), meaning(&s))
@@ -145,13 +146,18 @@ func plugin() string {
 }
 
 func sdk() string {
-	text := row("variable", "default", "meaning") + row("---", "---", "---")
+	text := head("variable", "default", "meaning")
 	for _, s := range settings.All() {
 		if s.SDK {
 			text += row(quoted(s.Variable), unset(&s), meaning(&s))
 		}
 	}
 	return text
+}
+
+// head is a table's first row, and the line below it.
+func head(names ...string) string {
+	return row(names...) + row(slices.Repeat([]string{"---"}, len(names))...)
 }
 
 func row(cells ...string) string {
