@@ -19,8 +19,6 @@ import (
 // placesOfNames are the product's files that may have the name of a setting besides
 // the table, and why.
 var placesOfNames = map[string]string{
-	"cli/detect.go":                      "flags with the names of options",
-	"driver/capture":                     "the options' parsers by name",
 	"driver/store/s3/s3test":             "a package for tests",
 	"driver/triage/incident/incident.go": "words of an incident, which is a published format",
 }

@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/show"
 )
@@ -48,25 +50,17 @@ func (c *detectCommand) options() (detect.Options, error) {
 	if c.Classic {
 		c.Detect = string(detect.ModeClassic)
 	}
-	var o detect.Options
+	var o options.Options
 	var errs []error
-	check := func(flag string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("--%s: %w", flag, err))
+	for _, flag := range []struct{ name, value string }{
+		{settings.OptDetect, c.Detect}, {settings.OptStatus, c.Status}, {settings.OptPattern, c.Pattern},
+		{settings.OptExclude, c.ExcludePath}, {settings.OptSignals, c.Signals},
+	} {
+		if err := o.Set(flag.name, flag.value); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", flag.name, err))
 		}
 	}
-	var err error
-	o.Mode, err = detect.ParseMode(c.Detect)
-	check("detect", err)
-	o.Status, err = detect.ParseStatuses(c.Status)
-	check("status", err)
-	o.Pattern, err = detect.ParsePattern(c.Pattern)
-	check("pattern", err)
-	o.ExcludePath, err = detect.ParseExclude(c.ExcludePath)
-	check("exclude-path", err)
-	o.Signals, err = detect.ParseSignals(c.Signals)
-	check("signals", err)
-	return o, errors.Join(errs...)
+	return o.Detect, errors.Join(errs...)
 }
 
 // Run executes the command.

@@ -18,14 +18,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/logfast/logfast/driver/capture/options"
-	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/read/archive"
 	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/store/s3"
-	"github.com/logfast/logfast/driver/triage/detect"
-	"github.com/logfast/logfast/driver/triage/fasttrack"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/internal/limit"
@@ -124,29 +121,24 @@ func (c *Config) readHost(r *reader) {
 	r.check(settings.Host, c.Host, checkHost(c.Host))
 }
 
-// readDefaults reads the defaults of a container's options.
+// readDefaults reads the defaults of a container's options, as the options are read.
 func (c *Config) readDefaults(r *reader) {
 	o := &c.Defaults
-	o.Format = read(r, settings.Format, record.ParseFormat)
-	o.Scope = read(r, settings.Scope, options.ParseScope)
-	before := len(r.problems)
-	policy := fasttrack.Policy{
-		Quiet:    read(r, settings.Quiet, options.ParseDuration),
-		MaxDelay: read(r, settings.MaxDelay, options.ParseDuration),
+	wrong := map[string]bool{}
+	for _, s := range settings.All() {
+		if s.Option != "" && s.Variable != "" {
+			err := o.Set(s.Option, r.Of(s.Variable))
+			r.check(s.Variable, r.Of(s.Variable), err)
+			wrong[s.Variable] = err != nil
+		}
 	}
-	if len(r.problems) == before {
-		o.Policy = policy
-		r.checkPair(settings.Quiet, r.Of(settings.Quiet), settings.MaxDelay, r.Of(settings.MaxDelay), options.ValidatePolicy(policy))
+	if !wrong[settings.Quiet] && !wrong[settings.MaxDelay] {
+		err := options.ValidatePolicy(o.Policy)
+		r.checkPair(settings.Quiet, r.Of(settings.Quiet), settings.MaxDelay, r.Of(settings.MaxDelay), err)
 	}
-	o.MaxSize = read(r, settings.MaxSize, parseMaxSize)
-	o.Fsync = read(r, settings.Fsync, options.ParseFsync)
-	o.Detect.Mode = read(r, settings.Detect, detect.ParseMode)
-	o.Detect.Status = read(r, settings.Status, detect.ParseStatuses)
-	o.Detect.Pattern = read(r, settings.Pattern, detect.ParsePattern)
-	o.Detect.ExcludePath = read(r, settings.Exclude, detect.ParseExclude)
-	o.Detect.Signals = read(r, settings.Signals, detect.ParseSignals)
-	o.Redact = read(r, settings.Redact, incident.ParseRedact)
-	o.ReadArchive = read(r, settings.Archive, options.ParseBool)
+	if !wrong[settings.MaxSize] {
+		r.check(settings.MaxSize, r.Of(settings.MaxSize), options.ValidateMaxSize(o.MaxSize))
+	}
 }
 
 // readDisk reads what is about the files on this host.
@@ -223,14 +215,6 @@ func parseStall(s string) (time.Duration, error) {
 		err = fmt.Errorf("allowed are %v to %v", minStall, maxStall)
 	}
 	return d, err
-}
-
-func parseMaxSize(s string) (int64, error) {
-	n, err := options.ParseSize(s)
-	if err == nil {
-		err = options.ValidateMaxSize(n)
-	}
-	return n, err
 }
 
 // maxRoutesFile bounds the file of patterns of routes, in bytes.

@@ -254,7 +254,7 @@ func TestOptionsPageHasEveryOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(settings.Variables(), options.Names()) {
+	for _, name := range slices.Concat(settings.Variables(), settings.Options()) {
 		if !strings.Contains(string(b), "| `"+name+"` |") {
 			t.Errorf("docs/options.md has no row for %s", name)
 		}

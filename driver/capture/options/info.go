@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/logfast/logfast/driver/settings"
 )
 
 // Info is what logfast reads of Docker's description of a container. Its
@@ -52,7 +54,7 @@ const (
 )
 
 func (i Info) group() string {
-	if g := i.Config["group"]; g != "" {
+	if g := i.Config[settings.OptGroup]; g != "" {
 		return g
 	}
 	if g := i.ContainerLabels[composeProject]; g != "" {
@@ -62,7 +64,7 @@ func (i Info) group() string {
 }
 
 func (i Info) app() (string, error) {
-	if tag := i.Config["tag"]; tag != "" {
+	if tag := i.Config[settings.OptTag]; tag != "" {
 		return i.render(tag)
 	}
 	if service := i.ContainerLabels[composeService]; service != "" {

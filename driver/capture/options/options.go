@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
@@ -51,48 +52,61 @@ type Options struct {
 	ReadArchive bool `json:",omitempty"`
 }
 
-// parsers read one --log-opt each into the options.
+// parsers read one option of the table of settings each.
 var parsers = map[string]func(o *Options, value string) error{
-	"format":           func(o *Options, v string) (err error) { o.Format, err = record.ParseFormat(v); return },
-	"fast-track-scope": func(o *Options, v string) (err error) { o.Scope, err = ParseScope(v); return },
-	"quiet-period":     func(o *Options, v string) (err error) { o.Policy.Quiet, err = ParseDuration(v); return },
-	"max-delay":        func(o *Options, v string) (err error) { o.Policy.MaxDelay, err = ParseDuration(v); return },
-	"fsync":            func(o *Options, v string) (err error) { o.Fsync, err = ParseFsync(v); return },
-	"max-size":         func(o *Options, v string) (err error) { o.MaxSize, err = ParseSize(v); return },
-	"detect":           func(o *Options, v string) (err error) { o.Detect.Mode, err = detect.ParseMode(v); return },
-	"status":           func(o *Options, v string) (err error) { o.Detect.Status, err = detect.ParseStatuses(v); return },
-	"pattern":          func(o *Options, v string) (err error) { o.Detect.Pattern, err = detect.ParsePattern(v); return },
-	"exclude-path":     func(o *Options, v string) (err error) { o.Detect.ExcludePath, err = detect.ParseExclude(v); return },
-	"signals":          func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
-	"redact":           func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
-	"read-archive":     func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
-	"group":            func(_ *Options, v string) error { return checkName(v) }, // Info.group
-	"tag":              func(*Options, string) error { return nil },              // Info.app
+	settings.OptFormat:   func(o *Options, v string) (err error) { o.Format, err = record.ParseFormat(v); return },
+	settings.OptScope:    func(o *Options, v string) (err error) { o.Scope, err = ParseScope(v); return },
+	settings.OptQuiet:    func(o *Options, v string) (err error) { o.Policy.Quiet, err = ParseDuration(v); return },
+	settings.OptMaxDelay: func(o *Options, v string) (err error) { o.Policy.MaxDelay, err = ParseDuration(v); return },
+	settings.OptFsync:    func(o *Options, v string) (err error) { o.Fsync, err = ParseFsync(v); return },
+	settings.OptMaxSize:  func(o *Options, v string) (err error) { o.MaxSize, err = ParseSize(v); return },
+	settings.OptDetect:   func(o *Options, v string) (err error) { o.Detect.Mode, err = detect.ParseMode(v); return },
+	settings.OptStatus:   func(o *Options, v string) (err error) { o.Detect.Status, err = detect.ParseStatuses(v); return },
+	settings.OptPattern:  func(o *Options, v string) (err error) { o.Detect.Pattern, err = detect.ParsePattern(v); return },
+	settings.OptExclude:  func(o *Options, v string) (err error) { o.Detect.ExcludePath, err = detect.ParseExclude(v); return },
+	settings.OptSignals:  func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
+	settings.OptRedact:   func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
+	settings.OptArchive:  func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
+	settings.OptGroup:    func(_ *Options, v string) error { return checkName(v) }, // Info.group
+	settings.OptTag:      func(*Options, string) error { return nil },              // Info.app
+}
 
-	// Docker handles these itself and passes them on all the same.
-	"mode": nil, "max-buffer-size": nil, "cache-disabled": nil,
-	"cache-max-size": nil, "cache-max-file": nil, "cache-compress": nil,
+// dockers are the options that Docker handles itself and passes on all the same.
+var dockers = []string{"mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"}
+
+// Set reads an option's value into o. The plugin's variables, which are the options'
+// defaults, are read by it too.
+func (o *Options) Set(name, value string) error {
+	if parse := parsers[name]; parse != nil {
+		return parse(o, value)
+	}
+	return fmt.Errorf("unknown option %s%s", name, suggest.Nearest(name, known()))
+}
+
+// known lists the options that a container may have, in the order of the alphabet.
+func known() []string {
+	return slices.Sorted(slices.Values(slices.Concat(settings.Options(), dockers)))
 }
 
 // parseOptions reads the --log-opt settings into o, and says of each that is wrong
 // what is allowed.
 func parseOptions(o *Options, config map[string]string) (errs []error) {
-	known := slices.Sorted(maps.Keys(parsers))
+	known := known()
 	for _, name := range slices.Sorted(maps.Keys(config)) {
 		if len(errs) == maxErrors {
 			return append(errs, errors.New("and more"))
 		}
-		parse, ok := parsers[name]
+		ok := slices.Contains(known, name)
 		switch value := config[name]; {
 		case !ok && len(name) > 64:
 			errs = append(errs, fmt.Errorf("unknown option %.64q…", name))
 		case !ok:
 			errs = append(errs, fmt.Errorf("unknown option %s%s", name, suggest.Nearest(name, known)))
-		case parse == nil:
+		case slices.Contains(dockers, name):
 		case len(value) > maxOption:
 			errs = append(errs, fmt.Errorf("option %s: it has %d bytes; allowed are %d", name, len(value), maxOption))
 		default:
-			if err := parse(o, value); err != nil {
+			if err := o.Set(name, value); err != nil {
 				errs = append(errs, fmt.Errorf("option %s: %w", name, err))
 			}
 		}
@@ -110,10 +124,10 @@ func Parse(host string, defaults Options, labels []string, i Info) (spool.Stream
 	errs := parseOptions(&o, i.Config)
 	if errs == nil {
 		if err := ValidatePolicy(o.Policy); err != nil {
-			errs = append(errs, fmt.Errorf("option quiet-period or max-delay: %w", err))
+			errs = append(errs, fmt.Errorf("option %s or %s: %w", settings.OptQuiet, settings.OptMaxDelay, err))
 		}
 		if err := ValidateMaxSize(o.MaxSize); err != nil {
-			errs = append(errs, fmt.Errorf("option max-size: %w", err))
+			errs = append(errs, fmt.Errorf("option %s: %w", settings.OptMaxSize, err))
 		}
 		if o.Scope == ScopeGroup && i.group() == "" {
 			errs = append(errs, errors.New("option fast-track-scope=group: add group=NAME, or start the container with docker compose"))
@@ -128,16 +142,4 @@ func Parse(host string, defaults Options, labels []string, i Info) (spool.Stream
 		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
 		Labels: i.labels(labels), Scope: string(o.Scope), Detect: triage.Options(o.Detect), Redact: o.Redact,
 	}, o, nil
-}
-
-// Names lists the options that logfast itself understands.
-func Names() []string {
-	var names []string
-	for name, parse := range parsers {
-		if parse != nil {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

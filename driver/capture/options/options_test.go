@@ -1,9 +1,12 @@
 package options
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/driver/settings"
 	"github.com/logfast/logfast/driver/triage/fasttrack"
 )
 
@@ -32,5 +35,26 @@ func TestParseSize(t *testing.T) {
 		if got, err := ParseSize(in); err != nil || got != want {
 			t.Errorf("%s: %d, %v", in, got, err)
 		}
+	}
+}
+
+// TestOptions_EachOfTheTableHasAParser: an option that the table lists is read, and no
+// other has a parser.
+func TestOptions_EachOfTheTableHasAParser(t *testing.T) {
+	if got, want := slices.Sorted(maps.Keys(parsers)), slices.Sorted(slices.Values(settings.Options())); !slices.Equal(got, want) {
+		t.Errorf("parsers of %q\nwant %q", got, want)
+	}
+	for _, s := range settings.All() {
+		if s.Option == "" || s.Default == "" {
+			continue
+		}
+		var o Options
+		if err := o.Set(s.Option, s.Default); err != nil {
+			t.Errorf("the default of %s: %v", s.Option, err)
+		}
+	}
+	var o Options
+	if err := o.Set("fromat", "cri"); err == nil || !strings.Contains(err.Error(), `did you mean "format"?`) {
+		t.Errorf("an unknown option: %v", err)
 	}
 }
