@@ -30,7 +30,7 @@ func code(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return regexp.MustCompile(`" \+\n\t*"`).ReplaceAllString(all.String(), "") // texts in two lines
+	return regexp.MustCompile(`" ?\+\n\t*"`).ReplaceAllString(all.String(), "") // texts in two lines
 }
 
 // TestTroubleshootingQuotesWhatIsSaid keeps docs/troubleshooting.md true.

@@ -159,7 +159,8 @@ func (b *bench) measureBusy(ctx context.Context) error {
 	for _, r := range rows {
 		res := busyResult{r.name, full[r.name], empty[r.name]}
 		b.results.Busy = append(b.results.Busy, res)
-		b.say("  %-18s %s s; dockerd %s, plugin %s, then %s CPU-s", r.name, res.wall(), of(res.Samples, daemon), of(res.Samples, plug), of(res.Samples, later))
+		b.say("  %-18s %s s; dockerd %s, plugin %s, then %s CPU-s", r.name, res.wall(), of(res.Samples, daemon),
+			of(res.Samples, plug), of(res.Samples, later))
 	}
 	return nil
 }
@@ -203,8 +204,10 @@ func (b *bench) measureMany(ctx context.Context) error {
 			return fmt.Errorf("%d containers: %w", n, err)
 		}
 		for _, r := range b.rows() {
-			b.results.Many = append(b.results.Many, point{Row: r.name, Containers: n, Lines: lines / n * n, Samples: all[r.name]})
-			b.say("  %d x %-10s %s s; first %s; dockerd %s, plugin %s CPU-s", n, r.name, of(all[r.name], wall), of(all[r.name], firstEnd), of(all[r.name], daemon), of(all[r.name], plug))
+			b.results.Many = append(b.results.Many,
+				point{Row: r.name, Containers: n, Lines: lines / n * n, Samples: all[r.name]})
+			b.say("  %d x %-10s %s s; first %s; dockerd %s, plugin %s CPU-s", n, r.name, of(all[r.name], wall),
+				of(all[r.name], firstEnd), of(all[r.name], daemon), of(all[r.name], plug))
 		}
 	}
 	return nil
@@ -223,8 +226,10 @@ func (b *bench) measureLengths(ctx context.Context) error {
 			return fmt.Errorf("lines of %d bytes: %w", length, err)
 		}
 		for _, r := range b.rows() {
-			b.results.Length = append(b.results.Length, point{Row: r.name, Containers: 1, Length: length, Lines: lines, Samples: all[r.name]})
-			b.say("  %5d B %-10s %s s; dockerd %s, plugin %s CPU-s", length, r.name, of(all[r.name], wall), of(all[r.name], daemon), of(all[r.name], plug))
+			b.results.Length = append(b.results.Length,
+				point{Row: r.name, Containers: 1, Length: length, Lines: lines, Samples: all[r.name]})
+			b.say("  %5d B %-10s %s s; dockerd %s, plugin %s CPU-s", length, r.name, of(all[r.name], wall),
+				of(all[r.name], daemon), of(all[r.name], plug))
 		}
 	}
 	return nil

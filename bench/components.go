@@ -66,7 +66,8 @@ func (b *bench) measureComponents(ctx context.Context) error {
 	if err := os.WriteFile(raw, []byte(all.String()), 0o644); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, benchstat, "-filter", ".unit:(sec/op OR allocs/op OR packed/text)", raw).Output()
+	out, err := exec.CommandContext(ctx, benchstat, "-filter", ".unit:(sec/op OR allocs/op OR packed/text)",
+		raw).Output()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", benchstat, raw, err)
 	}

@@ -32,7 +32,8 @@ func openEngine(ctx context.Context) (*engine, error) {
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		path, ok := strings.CutPrefix(host, "unix://")
 		if !ok {
-			return nil, fmt.Errorf("DOCKER_HOST=%s: the benchmark reads dockerd's /proc and needs an engine on this machine, unix:///path", host)
+			return nil, fmt.Errorf("DOCKER_HOST=%s: the benchmark reads dockerd's /proc and needs an engine on this "+
+				"machine, unix:///path", host)
 		}
 		socket = path
 	}

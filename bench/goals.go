@@ -45,26 +45,33 @@ func (r *results) goals() (all []goal) {
 	add := func(g goal) { all = append(all, g) }
 	if naive, json, fast, plain := r.busyRow("naive"), r.busyRow("json-file"), r.busyRow("logfast"), r.busyRow("logfast, unsealed"); naive != nil && json != nil && fast != nil && plain != nil {
 		million := 1e6 / float64(r.Lines)
-		add(atMost("wall time of a busy container, of the discarding plugin's", fast.wall().Median/naive.wall().Median, 0.65, "%.2f×"))
+		add(atMost("wall time of a busy container, of the discarding plugin's", fast.wall().Median/naive.wall().Median,
+			0.65, "%.2f×"))
 		add(atMost("the same, of json-file's", fast.wall().Median/json.wall().Median, 1.35, "%.2f×"))
 		add(atMost("the same, aimed for", fast.wall().Median/json.wall().Median, 1.2, "%.2f×"))
-		add(atMost("plugin CPU for a million lines, capture alone", of(plain.Samples, plug).Median*million, 0.5, "%.2f s"))
+		add(atMost("plugin CPU for a million lines, capture alone", of(plain.Samples, plug).Median*million, 0.5,
+			"%.2f s"))
 		add(atMost("dockerd CPU for a million lines", of(fast.Samples, daemon).Median*million, 4.8, "%.2f s"))
 	}
 	if one, p1 := r.many("logfast", 1); p1 != nil {
 		if eight, p8 := r.many("logfast", 8); p8 != nil && eight > 0 {
 			add(atLeast("throughput of 8 busy containers, of one's", one/eight, 1, "%.2f×"))
-			add(atLeast("the first of 8 ends, of the last's time (starvation is near 0)", of(p8.Samples, firstEnd).Median/of(p8.Samples, wall).Median, 0.5, "%.2f"))
+			add(atLeast("the first of 8 ends, of the last's time (starvation is near 0)",
+				of(p8.Samples, firstEnd).Median/of(p8.Samples, wall).Median, 0.5, "%.2f"))
 		}
 	}
 	for _, s := range r.Streams {
 		if s.Streams <= 1000 {
 			add(atMost(fmt.Sprintf("memory, %d quiet streams", s.Streams), mib(s.RSSIdle), 64, "%.0f MiB"))
 			add(atMost("share of a core, all silent", s.CPUIdle, 1, "%.2f %%"))
-			add(atMost(fmt.Sprintf("share of a core, %d of them with a line a second", s.Writing), s.CPUWriting, 1, "%.2f %%"))
+			add(atMost(fmt.Sprintf("share of a core, %d of them with a line a second", s.Writing), s.CPUWriting, 1,
+				"%.2f %%"))
 			continue
 		}
-		add(goal{fmt.Sprintf("%d quiet streams", s.Streams), "work", fmt.Sprintf("%.0f MiB, %.2f %%", mib(s.RSSIdle), s.CPUIdle), true})
+		add(goal{
+			fmt.Sprintf("%d quiet streams", s.Streams), "work",
+			fmt.Sprintf("%.0f MiB, %.2f %%", mib(s.RSSIdle), s.CPUIdle), true,
+		})
 	}
 	for _, l := range r.Latency {
 		switch {
@@ -77,16 +84,20 @@ func (r *results) goals() (all []goal) {
 	}
 	if c := r.Components; c != nil {
 		add(atLeast("detection, access log without errors", c.median(c.detector(), "MB/s")/1000, 1, "%.2f GB/s"))
-		add(atMost("packing, time of gzip -9's", c.median("Pack/logfast", "ns/op")/c.median("Pack/gzip-9", "ns/op"), 0.1, "%.3f×"))
-		add(atMost("packed size, of gzip -9's", c.median("Pack/logfast", "packed/text")/c.median("Pack/gzip-9", "packed/text"), 1.04, "%.3f×"))
+		add(atMost("packing, time of gzip -9's", c.median("Pack/logfast", "ns/op")/c.median("Pack/gzip-9", "ns/op"),
+			0.1, "%.3f×"))
+		add(atMost("packed size, of gzip -9's",
+			c.median("Pack/logfast", "packed/text")/c.median("Pack/gzip-9", "packed/text"), 1.04, "%.3f×"))
 		add(atMost("allocations a line, capture end to end", c.median("EndToEnd/logfast", "allocs/op"), 0, "%.0f"))
 	}
 	if p := r.Packing; p != nil {
 		empty := r.empty("logfast, unsealed")
-		add(atMost("wall time of capture while segments are packed", (of(p.With, wall).Median-empty)/(of(p.Without, wall).Median-empty), 1.1, "%.2f×"))
+		add(atMost("wall time of capture while segments are packed",
+			(of(p.With, wall).Median-empty)/(of(p.Without, wall).Median-empty), 1.1, "%.2f×"))
 	}
 	if i := r.Incident; i != nil {
-		add(atMost(fmt.Sprintf("from the error to the object, %.0f MB, beyond the quiet period", float64(i.Bytes)/1e6), statOf(i.Beyond).Median, 1, "%.2f s"))
+		add(atMost(fmt.Sprintf("from the error to the object, %.0f MB, beyond the quiet period", float64(i.Bytes)/1e6),
+			statOf(i.Beyond).Median, 1, "%.2f s"))
 	}
 	return all
 }

@@ -35,7 +35,8 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	rough := b.quick && !b.guard
-	full, err := b.interleave(ctx, rows, pick(rough, 2, guardRuns), load{containers: 1, lines: pick(rough, b.lines, guardLines)})
+	full, err := b.interleave(ctx, rows, pick(rough, 2, guardRuns),
+		load{containers: 1, lines: pick(rough, b.lines, guardLines)})
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,9 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 		return nil, err
 	}
 	c := &componentsResult{Values: map[string]map[string][]float64{}}
-	for pattern, pkg := range map[string]string{"^BenchmarkDetect$": "./driver/triage/detect", "^BenchmarkPack$/^(logfast|gzip-9)$": "./driver/ship"} {
+	for pattern, pkg := range map[string]string{
+		"^BenchmarkDetect$": "./driver/triage/detect", "^BenchmarkPack$/^(logfast|gzip-9)$": "./driver/ship",
+	} {
 		out, err := run(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-count", "3", "-benchtime", "200ms", pkg)
 		if err != nil {
 			return nil, err
@@ -58,7 +61,8 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 		c.parse(out)
 	}
 	found["detect / bytes.Count"] = c.median(c.detector(), "ns/op") / c.median("Detect/count", "ns/op")
-	found["packed size, logfast / gzip -9"] = c.median("Pack/logfast", "packed/text") / c.median("Pack/gzip-9", "packed/text")
+	found["packed size, logfast / gzip -9"] = c.median("Pack/logfast", "packed/text") /
+		c.median("Pack/gzip-9", "packed/text")
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		b.say("  %-32s %.3f", name, found[name])
 	}

@@ -48,11 +48,13 @@ func (b *bench) measureIncident(ctx context.Context) error {
 		res.Bytes, res.Beyond = bytes, append(res.Beyond, beyond.Seconds())
 	}
 	b.results.Incident = res
-	b.say("  %.0f MB, from the error to the object: the quiet period and %s s", float64(res.Bytes)/1e6, statOf(res.Beyond))
+	b.say("  %.0f MB, from the error to the object: the quiet period and %s s", float64(res.Bytes)/1e6,
+		statOf(res.Beyond))
 	return nil
 }
 
-func (b *bench) incident(ctx context.Context, r row, count int, quiet time.Duration) (beyond time.Duration, text int64, err error) {
+func (b *bench) incident(ctx context.Context, r row, count int,
+	quiet time.Duration) (beyond time.Duration, text int64, err error) {
 	gate, err := os.MkdirTemp(b.work, "gate-")
 	if err != nil {
 		return 0, 0, err
@@ -162,7 +164,8 @@ func (b *bench) measurePacking(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := b.again(ctx, func(spool string) error { _, err := run(ctx, "cp", "-al", stock+"/.", spool); return err }); err != nil {
+		if err := b.again(ctx,
+			func(spool string) error { _, err := run(ctx, "cp", "-al", stock+"/.", spool); return err }); err != nil {
 			return err
 		}
 		with, err := b.emit(ctx, b.unsealed(), l)
@@ -172,7 +175,8 @@ func (b *bench) measurePacking(ctx context.Context) error {
 		left, _ := filepath.Glob(filepath.Join(b.logfast.spool, "stock-*", "*-size"))
 		res.Covered = res.Covered && len(left) > 0
 		res.Without, res.With = append(res.Without, without), append(res.With, with)
-		b.say("  %.2f s without, %.2f s with packing; %d of %d segments were left", without.Wall, with.Wall, len(left), count)
+		b.say("  %.2f s without, %.2f s with packing; %d of %d segments were left", without.Wall, with.Wall, len(left),
+			count)
 	}
 	b.results.Packing = res
 	return b.again(ctx, nil)

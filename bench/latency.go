@@ -94,7 +94,8 @@ func (b *bench) measureLatency(ctx context.Context) error {
 		b.results.Latency = append(b.results.Latency, beside)
 	}
 	for _, l := range b.results.Latency {
-		b.say("  %s %-10s %5d lines, ms p50/p99/max: %.2f/%.2f/%.2f since the write; %.2f/%.2f/%.2f since Docker's stamp", l.Load, l.Row, l.N,
+		b.say("  %s %-10s %5d lines, ms p50/p99/max: %.2f/%.2f/%.2f since the write; %.2f/%.2f/%.2f since "+
+			"Docker's stamp", l.Load, l.Row, l.N,
 			l.Write.P50, l.Write.P99, l.Write.Max, l.Stamp.P50, l.Stamp.P99, l.Stamp.Max)
 	}
 	return nil
@@ -135,7 +136,8 @@ func (b *bench) beside(ctx context.Context, r row, n int) (res latencyResult, er
 
 // watch starts a container and returns what lets it go, watches its file until
 // it has ended, and removes it.
-func (b *bench) watch(ctx context.Context, r row, load string, args ...string) (func(context.Context) (latencyResult, error), error) {
+func (b *bench) watch(ctx context.Context, r row, load string,
+	args ...string) (func(context.Context) (latencyResult, error), error) {
 	gate, err := os.MkdirTemp(b.work, "gate-")
 	if err != nil {
 		return nil, err
@@ -222,7 +224,8 @@ func follow(ctx context.Context, path string, ended <-chan error) (t times, err 
 			continue
 		default:
 		}
-		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(watch), Events: unix.POLLIN}}, 50); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(watch), Events: unix.POLLIN}}, 50); err != nil &&
+			!errors.Is(err, unix.EINTR) {
 			return t, err
 		}
 		for { // the events themselves do not matter
@@ -255,7 +258,8 @@ func (t *times) scan(text []byte, now time.Time) []byte {
 		if t.n++; err == nil && t.n > skipped {
 			t.write = append(t.write, now.Sub(time.Unix(0, nano)))
 			if at >= criHead {
-				if stamped, err := time.Parse(time.RFC3339Nano, string(text[at-criHead:at-criHead+criTime])); err == nil {
+				if stamped, err := time.Parse(time.RFC3339Nano,
+					string(text[at-criHead:at-criHead+criTime])); err == nil {
 					t.stamp = append(t.stamp, now.Sub(stamped))
 				}
 			}

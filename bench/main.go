@@ -39,7 +39,8 @@ import (
 func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "smaller and fewer runs, into build/bench; the results are rough")
-	flag.BoolVar(&o.guard, "guard", false, "measure the ratios alone and fail where one is worse than in bench/results.json")
+	flag.BoolVar(&o.guard, "guard", false,
+		"measure the ratios alone and fail where one is worse than in bench/results.json")
 	flag.BoolVar(&o.report, "report", false, "measure nothing: write docs/performance.md from bench/results.json again")
 	flag.IntVar(&o.lines, "lines", 0, "lines of a busy container (default 1000000; quick: 200000)")
 	flag.IntVar(&o.runs, "runs", 0, "runs of each row (default 5; quick: 3)")
@@ -47,7 +48,8 @@ func main() {
 	flag.Parse()
 	// SIGPIPE is among them for the sake of "make bench | head": unasked, it
 	// would end the program at once, and leave everything behind.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP,
+		syscall.SIGPIPE)
 	err := execute(ctx, o)
 	stop() // not before: a second signal must not end the cleaning
 	if err != nil {
@@ -188,7 +190,8 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 
 func (b *bench) makeImage(ctx context.Context) error {
 	program := filepath.Join(b.work, "emit")
-	if _, err := runIn(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", program, "./bench/emit"); err != nil {
+	if _, err := runIn(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-o", program,
+		"./bench/emit"); err != nil {
 		return err
 	}
 	data, err := os.ReadFile(program)

@@ -29,7 +29,8 @@ func (b *bench) makeNaive(ctx context.Context) (*plugin, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755); err != nil {
 		return nil, err
 	}
-	if _, err := runIn(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "rootfs", "naive"), "./bench/naive"); err != nil {
+	if _, err := runIn(ctx, "", []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o",
+		filepath.Join(dir, "rootfs", "naive"), "./bench/naive"); err != nil {
 		return nil, err
 	}
 	config, err := os.ReadFile("bench/naive/config.json")
@@ -66,7 +67,8 @@ func (p *plugin) enable(ctx context.Context, dir string, prepare func(spool stri
 				return err
 			}
 		}
-		if _, err := run(ctx, "docker", "plugin", "set", p.name, "logs.source="+spool, "config.source="+dir, "LOGFAST_LOG_LEVEL=warn"); err != nil {
+		if _, err := run(ctx, "docker", "plugin", "set", p.name, "logs.source="+spool, "config.source="+dir,
+			"LOGFAST_LOG_LEVEL=warn"); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,8 @@ type machine struct {
 
 func about(ctx context.Context, b *bench) results {
 	m := machine{
-		Date: time.Now().UTC().Format("2006-01-02 15:04 UTC"), Cores: runtime.NumCPU(), Go: runtime.Version(), Docker: b.engine.about,
+		Date: time.Now().UTC().Format("2006-01-02 15:04 UTC"), Cores: runtime.NumCPU(), Go: runtime.Version(),
+		Docker: b.engine.about,
 		CPU:    field("/proc/cpuinfo", "model name"),
 		Kernel: firstLine("/proc/sys/kernel/osrelease"),
 		System: strings.Trim(field("/etc/os-release", "PRETTY_NAME"), `"`),
@@ -136,7 +137,8 @@ func (b *bench) publish(complete bool) error {
 	b.results.Seconds = time.Since(b.began).Seconds()
 	b.results.ReadsLogs = b.logfast.reads
 	if b.quick || b.only != "" || !complete {
-		return b.results.write(filepath.Join(roughDir, "results.json"), filepath.Join(roughDir, "performance.md"), filepath.Join(roughDir, "performance.svg"))
+		return b.results.write(filepath.Join(roughDir, "results.json"), filepath.Join(roughDir, "performance.md"),
+			filepath.Join(roughDir, "performance.svg"))
 	}
 	return b.results.write(baseline, page, plots)
 }
@@ -146,7 +148,9 @@ func (r *results) write(data, page, plots string) error {
 	if err != nil {
 		return err
 	}
-	for path, text := range map[string]string{data: string(b) + "\n", page: r.page(filepath.Base(plots)), plots: r.plots()} {
+	for path, text := range map[string]string{
+		data: string(b) + "\n", page: r.page(filepath.Base(plots)), plots: r.plots(),
+	} {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}

@@ -30,7 +30,9 @@ func (b *bench) rows() []row {
 	// A host's daemon.json may make json-file, its default driver, begin a new
 	// file each 10 MB and drop old ones; Docker's own default is one file.
 	return []row{
-		{name: "json-file", driver: "json-file", options: map[string]string{"max-size": "100g"}, file: func(b *bench, c container) string {
+		{name: "json-file", driver: "json-file", options: map[string]string{
+			"max-size": "100g",
+		}, file: func(b *bench, c container) string {
 			return filepath.Join(b.engine.root, "containers", c.id, c.id+"-json.log")
 		}},
 		{name: "local", driver: "local", file: func(b *bench, c container) string {

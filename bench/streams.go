@@ -49,7 +49,8 @@ func (b *bench) measureStreams(ctx context.Context) error {
 			return fmt.Errorf("%d streams: %w", n, err)
 		}
 		b.results.Streams = append(b.results.Streams, res)
-		b.say("  %d streams: %.0f MiB, %.2f %% of a core; %d of them writing: %.0f MiB, %.2f %%; started in %.1f s, stopped in %.1f s", n,
+		b.say("  %d streams: %.0f MiB, %.2f %% of a core; %d of them writing: %.0f MiB, %.2f %%; started in %.1f s, "+
+			"stopped in %.1f s", n,
 			mib(res.RSSIdle), res.CPUIdle, res.Writing, mib(res.RSSWriting), res.CPUWriting, res.Start, res.Stop)
 	}
 	return nil
@@ -92,7 +93,8 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 	defer func() {
 		for _, f := range pipes {
 			err = errors.Join(err, unix.Close(f.fd))
-			if e := os.Remove(p.inside(f.path)); !errors.Is(e, os.ErrNotExist) { // the plugin removes what nobody writes to
+			// the plugin removes what nobody writes to
+			if e := os.Remove(p.inside(f.path)); !errors.Is(e, os.ErrNotExist) {
 				err = errors.Join(err, e)
 			}
 		}
@@ -111,7 +113,8 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 	err = each(ctx, pipes, func(i int, f pipe) error {
 		id := sha256.Sum256([]byte(f.path))
 		return ask(ctx, &client, "StartLogging", map[string]any{"File": f.path, "Info": map[string]any{
-			"ContainerID": hex.EncodeToString(id[:]), "ContainerName": fmt.Sprintf("/quiet-%d", i), "ContainerImageName": "quiet",
+			"ContainerID": hex.EncodeToString(id[:]), "ContainerName": fmt.Sprintf("/quiet-%d", i),
+			"ContainerImageName": "quiet",
 		}})
 	})
 	if err != nil {
@@ -138,7 +141,8 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 
 // share returns how much of a core the plugin used for a time, in percent, and
 // its memory at the end.
-func (b *bench) share(ctx context.Context, span time.Duration, meanwhile func(context.Context) error) (percent float64, rss int64, err error) {
+func (b *bench) share(ctx context.Context, span time.Duration,
+	meanwhile func(context.Context) error) (percent float64, rss int64, err error) {
 	before, err := cpuOf(b.logfast.pid)
 	if err != nil {
 		return 0, 0, err

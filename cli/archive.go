@@ -148,7 +148,9 @@ func parseWhen(flag, s string, now time.Time, zone *time.Location, end bool) (ti
 		}
 		return at, nil
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"} {
+	for _, layout := range []string{
+		time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04",
+	} {
 		if at, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return at, nil
 		}
@@ -161,7 +163,8 @@ func parseWhen(flag, s string, now time.Time, zone *time.Location, end bool) (ti
 	if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
 		return now.Add(-ago), nil
 	}
-	return time.Time{}, fmt.Errorf("--%s=%s: write a day (2026-11-23), a time (2026-11-23T19:03, or with a zone 2026-11-23T19:03:01Z), or how long ago (2h, 7d)", flag, s)
+	return time.Time{}, fmt.Errorf("--%s=%s: write a day (2026-11-23), a time (2026-11-23T19:03, or with a zone "+
+		"2026-11-23T19:03:01Z), or how long ago (2h, 7d)", flag, s)
 }
 
 // open opens the store and the spool.
@@ -191,7 +194,8 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		case errors.Is(err, fs.ErrPermission):
 			missing = append(missing, "reading the spool is not permitted")
 			//nolint:errcheck // there is no other place for the message
-			fmt.Fprintf(stderr, "logfast: the spool %s is left out: permission denied: %s; --no-spool leaves it out without this message\n",
+			fmt.Fprintf(stderr, "logfast: the spool %s is left out: permission denied: %s; --no-spool leaves it out "+
+				"without this message\n",
 				show.Field(dir), refused.This().Reason(refused.Operator))
 		default:
 			missing = append(missing, "there is no spool "+dir)
@@ -210,11 +214,13 @@ func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 		case !named && errors.Is(err, fs.ErrPermission):
 			missing = append(missing, "reading the archive in the spool is not permitted")
 		default:
-			return fmt.Errorf("%w. Name a store with --store s3://bucket/prefix or file:///directory, and its region with AWS_REGION, or give the plugin's settings with --config FILE", err)
+			return fmt.Errorf("%w. Name a store with --store s3://bucket/prefix or file:///directory, and its region "+
+				"with AWS_REGION, or give the plugin's settings with --config FILE", err)
 		}
 	}
 	if cfg.Store == nil && cfg.Spool == nil {
-		return fmt.Errorf("nothing to read: %s. Name a store with --store s3://bucket/prefix or file:///directory, or a spool with --spool DIR", strings.Join(missing, " and "))
+		return fmt.Errorf("nothing to read: %s. Name a store with --store s3://bucket/prefix or file:///directory, "+
+			"or a spool with --spool DIR", strings.Join(missing, " and "))
 	}
 	d.name = strings.Join(names, " and ")
 	d.Archive = archive.New(cfg)
@@ -294,8 +300,10 @@ func readSettings(name string, stdin io.Reader) (environ []string, err error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		if variable, _, found := strings.Cut(line, "="); !found || variable == "" || strings.ContainsAny(variable, " \t") {
-			return nil, fmt.Errorf("--config %s, line %d: write NAME=value, such as LOGFAST_STORE=s3://my-logs", name, n)
+		if variable, _, found := strings.Cut(line, "="); !found || variable == "" ||
+			strings.ContainsAny(variable, " \t") {
+			return nil, fmt.Errorf("--config %s, line %d: write NAME=value, such as LOGFAST_STORE=s3://my-logs", name,
+				n)
 		}
 		environ = append(environ, line)
 	}
@@ -337,7 +345,8 @@ func (d *desk) notes(l *archive.List) {
 	}
 	for _, s := range l.Segments {
 		if s.Stream.Format == "raw" {
-			d.screen.say("format=raw keeps no times: of %s and its like all lines are shown, whatever --since and --until say", s.Name())
+			d.screen.say("format=raw keeps no times: of %s and its like all lines are shown, whatever --since "+
+				"and --until say", s.Name())
 			return
 		}
 	}

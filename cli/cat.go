@@ -73,7 +73,9 @@ type lineJSON struct {
 func (w *lineWriter) write(l *archive.Line) error {
 	s := &l.Segment.Stream
 	if w.form == "json" {
-		return w.json.Encode(lineJSON{l.Time.UTC(), s.Host, s.App, s.Group, s.Name, s.ShortID(), l.Stream.String(), string(l.Text)})
+		return w.json.Encode(lineJSON{
+			l.Time.UTC(), s.Host, s.App, s.Group, s.Name, s.ShortID(), l.Stream.String(), string(l.Text),
+		})
 	}
 	b := w.buf[:0]
 	if w.prefix {

@@ -103,7 +103,8 @@ func (c *detectCommand) tuner(stdout io.Writer) (*tuner, error) {
 		return nil, err
 	}
 	return &tuner{
-		command: c, options: o, detector: d, out: bufio.NewWriter(stdout), statuses: map[int]int{}, rules: map[string]int{},
+		command: c, options: o, detector: d, out: bufio.NewWriter(stdout), statuses: map[int]int{},
+		rules: map[string]int{},
 	}, nil
 }
 
@@ -254,7 +255,9 @@ func (t *tuner) json(v any) {
 // counts prints what all lines came to.
 func (t *tuner) counts() {
 	if t.command.JSON {
-		t.json(map[string]any{"lines": t.lines, "errors": t.errors, "missed": t.missed, "statuses": t.statuses, "rules": t.rules})
+		t.json(map[string]any{
+			"lines": t.lines, "errors": t.errors, "missed": t.missed, "statuses": t.statuses, "rules": t.rules,
+		})
 		return
 	}
 	t.printf("\n%d lines, %d errors", t.lines, t.errors)

@@ -63,7 +63,8 @@ func (c *flushCommand) Run(stdout io.Writer) error {
 	case f.all == 0:
 		fmt.Fprintln(os.Stderr, "logfast: nothing was written since the last seal, and nothing waits for the store")
 	case f.gone > 0:
-		return fmt.Errorf("%d of %d segments were removed from the spool by somebody before they were in the store", f.gone, f.all)
+		return fmt.Errorf("%d of %d segments were removed from the spool by somebody before they were in the store",
+			f.gone, f.all)
 	}
 	return nil
 }
@@ -110,8 +111,8 @@ func (f *flushing) explain(why string) {
 	}
 	f.printed, f.printedAt = why, time.Now()
 	f.bar.clear()
-	fmt.Fprintf(f.stderr, "logfast: %d of %d segments wait for the store: %s\n", //nolint:errcheck // a terminal that has gone
-		f.all-f.done-f.gone, f.all, show.Field(why))
+	fmt.Fprintf(f.stderr, //nolint:errcheck // a terminal that has gone
+		"logfast: %d of %d segments wait for the store: %s\n", f.all-f.done-f.gone, f.all, show.Field(why))
 }
 
 func (f *flushing) print(s *control.Segment) {
@@ -130,5 +131,6 @@ func (f *flushing) late(when string) error {
 	if why == "" {
 		why = "no error was seen; logfast status shows more"
 	}
-	return fmt.Errorf("%d of %d segments were in the store %s. The others wait in the spool, and go as soon as they can: %s", f.done, f.all, when, why)
+	return fmt.Errorf("%d of %d segments were in the store %s. The others wait in the spool, and go as soon "+
+		"as they can: %s", f.done, f.all, when, why)
 }

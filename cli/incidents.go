@@ -46,7 +46,8 @@ func (c *incidentsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 			return err
 		}
 		if found.Unlisted > 0 {
-			d.screen.say("%d errors are of further kinds: only %d kinds are listed. Choose fewer with --since, --app or --host", found.Unlisted, archive.MaxGroups)
+			d.screen.say("%d errors are of further kinds: only %d kinds are listed. Choose fewer with --since, "+
+				"--app or --host", found.Unlisted, archive.MaxGroups)
 		}
 		groups := found.List()
 		if c.JSON {
@@ -122,7 +123,10 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		if err != nil {
 			return err
 		}
-		v := &incidentView{desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets, source: &c.sourceFlags}
+		v := &incidentView{
+			desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets,
+			source: &c.sourceFlags,
+		}
 		v.fetch(c.Context)
 		if d.ctx.Err() != nil {
 			return d.ctx.Err()
@@ -232,7 +236,8 @@ func (v *incidentView) print() error {
 	v.summary(p)
 	t := table{indent: "  ", heads: []string{">ERRORS", ">STATUS", "APP", "ROUTE", "FIRST", "LAST"}}
 	for _, f := range v.Fingerprints {
-		t.add(count(f.Errors), statusName(f.Status), orDash(f.App), routeName(f.Method, f.Route), when(f.First, v.zone), when(f.Last, v.zone))
+		t.add(count(f.Errors), statusName(f.Status), orDash(f.App), routeName(f.Method, f.Route), when(f.First, v.zone),
+			when(f.Last, v.zone))
 	}
 	p.f("\nKinds of errors\n")
 	p.table(&t)
@@ -251,7 +256,8 @@ func (v *incidentView) print() error {
 		p.f("\nLog objects\n")
 		p.table(&t)
 		p.f("\n")
-		if with := v.keysOf(func(o *incident.Object) bool { return o.Errors > 0 }); len(with) < len(v.Objects) && len(with) > 0 {
+		if with := v.keysOf(func(o *incident.Object) bool { return o.Errors > 0 }); len(with) < len(v.Objects) &&
+			len(with) > 0 {
 			p.f("With errors: %s\n", v.source.command("cat", with))
 		}
 		p.f("All of it: %s\n", v.source.command("cat", v.keysOf(func(*incident.Object) bool { return true })))
@@ -270,14 +276,16 @@ func (v *incidentView) summary(p *printer) {
 	}
 	p.f("Incident %s\n", v.ID)
 	p.f("  Errors      %d (%s)\n", v.Errors, strings.Join(statuses, ", "))
-	p.f("  Time        %s to %s (%s)\n", when(v.First, v.zone), when(v.Last, v.zone), v.Last.Sub(v.First).Round(time.Second))
+	p.f("  Time        %s to %s (%s)\n", when(v.First, v.zone), when(v.Last, v.zone),
+		v.Last.Sub(v.First).Round(time.Second))
 	closed := string(v.Closed)
 	if closed == "" {
 		closed = "not yet"
 	}
 	p.f("  Host        %s, scope %s, closed by %s\n", v.Host, v.Scope, closed)
 	for _, c := range v.Containers {
-		p.f("  Container   %s (%.12s), app %s%s%s\n", c.Name, c.ID, c.App, ifAny(", group ", c.Group), ifAny(", image ", c.Image))
+		p.f("  Container   %s (%.12s), app %s%s%s\n", c.Name, c.ID, c.App, ifAny(", group ", c.Group),
+			ifAny(", image ", c.Image))
 	}
 	p.f("  Lines       %d, %s of text", v.Lines, humanBytes(v.Bytes))
 	if v.Lost > 0 {

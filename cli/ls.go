@@ -64,7 +64,8 @@ func (c *lsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		defer l.Close()
 		if until := d.query.Until; !until.IsZero() {
 			// Where one of its lines may lie before the first is of no interest here.
-			l.Segments = slices.DeleteFunc(l.Segments, func(s *archive.Segment) bool { return s.First.After(until) && !s.Active })
+			l.Segments = slices.DeleteFunc(l.Segments,
+				func(s *archive.Segment) bool { return s.First.After(until) && !s.Active })
 		}
 		if err := l.Describe(d.ctx); err != nil {
 			return err
@@ -76,7 +77,9 @@ func (c *lsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		if len(l.Segments) == 0 {
 			return nil
 		}
-		t := table{heads: []string{"TIME", "HOST", "APP", "CONTAINER", "REASON", ">LINES", ">BYTES", ">ERRORS", "WHERE", "KEY"}}
+		t := table{heads: []string{
+			"TIME", "HOST", "APP", "CONTAINER", "REASON", ">LINES", ">BYTES", ">ERRORS", "WHERE", "KEY",
+		}}
 		for _, s := range l.Segments {
 			size := "-"
 			if s.Bytes >= 0 {
@@ -111,8 +114,10 @@ func (c *lsCommand) json(d *desk, l *archive.List) error {
 	for _, s := range l.Segments {
 		if err := e.Encode(listed{
 			First: at(s.First), Last: at(s.Last), Host: s.Stream.Host, App: s.Stream.App, Group: s.Stream.Group,
-			Container: s.Stream.Name, ID: s.Stream.ID, Image: s.Stream.Image, Format: s.Stream.Format, Reason: reason(s), Seq: s.Seq,
-			Lines: known(s.Lines), Bytes: known(s.Bytes), Errors: known(s.Errors), Size: s.Size, Where: s.Where(), Key: s.Key, File: s.File,
+			Container: s.Stream.Name, ID: s.Stream.ID, Image: s.Stream.Image, Format: s.Stream.Format,
+			Reason: reason(s), Seq: s.Seq,
+			Lines: known(s.Lines), Bytes: known(s.Bytes), Errors: known(s.Errors), Size: s.Size, Where: s.Where(),
+			Key: s.Key, File: s.File,
 		}); err != nil {
 			return err
 		}

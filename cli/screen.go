@@ -35,7 +35,10 @@ type screen struct {
 const tick = 100 * time.Millisecond
 
 func newScreen(stdout, stderr io.Writer, counters *archive.Progress) *screen {
-	s := &screen{stderr: stderr, terminal: isTerminal(stderr), paper: isTerminal(stdout), counters: counters, stop: make(chan struct{}), out: bufio.NewWriterSize(stdout, 64<<10)}
+	s := &screen{
+		stderr: stderr, terminal: isTerminal(stderr), paper: isTerminal(stdout), counters: counters,
+		stop: make(chan struct{}), out: bufio.NewWriterSize(stdout, 64<<10),
+	}
 	s.stopped.Go(func() {
 		ticker := time.NewTicker(tick)
 		defer ticker.Stop()

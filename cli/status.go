@@ -135,7 +135,8 @@ func statusText(s *control.Status) []byte {
 			fmt.Fprintf(&b, "%s\n", show.Field(reason))
 		}
 	}
-	fmt.Fprintf(&b, "logfast %s on %s, up %s: %s\n", show.Args([]any{s.Version, s.Host, ago(s.Started), string(s.Health)})...)
+	fmt.Fprintf(&b, "logfast %s on %s, up %s: %s\n",
+		show.Args([]any{s.Version, s.Host, ago(s.Started), string(s.Health)})...)
 	for _, reason := range s.Reasons {
 		if !isLoss(reason) {
 			fmt.Fprintf(&b, "  %s\n", show.Field(reason))
@@ -149,7 +150,8 @@ func statusText(s *control.Status) []byte {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, show.Args(args)...)) //nolint:errcheck // a buffer
 	}
 	c := &s.Captured
-	row("captured", "%d lines, %s, %d errors%s", c.Lines, size(c.Bytes), c.Errors, also(s.Reattached, "streams taken up again"))
+	row("captured", "%d lines, %s, %d errors%s", c.Lines, size(c.Bytes), c.Errors,
+		also(s.Reattached, "streams taken up again"))
 	if c.LostLines()+c.LostBytes() == 0 {
 		row("lost", "nothing")
 	}
@@ -159,12 +161,14 @@ func statusText(s *control.Status) []byte {
 		}
 	}
 	for _, e := range s.Events {
-		row("event", "%s: first error %s ago, last %s ago, ships in %s", e.Scope, ago(e.First), ago(e.Last), span(e.Due.Sub(s.Now)))
+		row("event", "%s: first error %s ago, last %s ago, ships in %s", e.Scope, ago(e.First), ago(e.Last),
+			span(e.Due.Sub(s.Now)))
 	}
 	row("sealed", "%s", tallyOf(s.Seals))
 	pending := "nothing"
 	if s.Pending.Segments > 0 {
-		pending = fmt.Sprintf("%d segments, %s, the oldest from %s ago", s.Pending.Segments, size(s.Pending.Bytes), ago(s.Pending.Oldest))
+		pending = fmt.Sprintf("%d segments, %s, the oldest from %s ago", s.Pending.Segments, size(s.Pending.Bytes),
+			ago(s.Pending.Oldest))
 	}
 	row("pending", "%s", pending)
 	last := "none yet"
@@ -200,7 +204,8 @@ func targetRows(t *control.Target, ago func(time.Time) string, row func(name, fo
 	if !t.LastTold.IsZero() {
 		sent += ", the last " + ago(t.LastTold) + " ago"
 	}
-	row("tells", "%s: %s%s%s%s", t.Name, sent, also(int64(t.Waiting), "waiting"), also(t.Failed, "failed attempts"), also(t.GivenUp, "given up"))
+	row("tells", "%s: %s%s%s%s", t.Name, sent, also(int64(t.Waiting), "waiting"), also(t.Failed, "failed attempts"),
+		also(t.GivenUp, "given up"))
 	for _, wait := range waitTexts(t) {
 		row("", "%s", wait)
 	}
@@ -223,7 +228,8 @@ func streamTable(b *bytes.Buffer, s *control.Status) {
 			lost = fmt.Sprintf("%d (%s)", at.LostLines(), size(n))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%s\t%s\t\n", //nolint:errcheck // a buffer
-			show.Field(at.Container), show.Field(at.ID), span(s.Now.Sub(at.Since)), at.Lines, size(at.Bytes), at.Errors, lost, size(at.Active))
+			show.Field(at.Container), show.Field(at.ID), span(s.Now.Sub(at.Since)), at.Lines, size(at.Bytes), at.Errors,
+			lost, size(at.Active))
 	}
 	w.Flush() //nolint:errcheck // a buffer
 	b.WriteByte('\n')

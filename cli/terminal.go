@@ -48,7 +48,8 @@ func (p *progress) draw(done, all int, about string) {
 	if all > 0 {
 		filled = width * done / all
 	}
-	line := fmt.Sprintf("[%s%s] %d of %d %s", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, all, about)
+	line := fmt.Sprintf("[%s%s] %d of %d %s", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, all,
+		about)
 	fmt.Fprint(p.w, "\r\x1b[K"+cut(line, p.columns-1)) //nolint:errcheck // a terminal that has gone
 }
 

@@ -27,7 +27,8 @@ func waitTexts(t *control.Target) (texts []string) {
 		case "folded":
 			text = "folded until " + clock
 		case "refused", "failed":
-			text = fmt.Sprintf("%s: %s; retry at %s", w.Why, cut(w.Error, maxWaitError), w.Until.Local().Format("15:04:05"))
+			text = fmt.Sprintf("%s: %s; retry at %s", w.Why, cut(w.Error, maxWaitError),
+				w.Until.Local().Format("15:04:05"))
 		}
 		texts = append(texts, fmt.Sprintf("%d %s", w.Events, text))
 	}

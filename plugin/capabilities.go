@@ -23,7 +23,8 @@ func keepCapabilities(keep uint64) error {
 		if keep&(1<<c) != 0 {
 			continue
 		}
-		if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, syscall.PR_CAPBSET_DROP, c, 0); errno == syscall.EINVAL {
+		if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, syscall.PR_CAPBSET_DROP, c,
+			0); errno == syscall.EINVAL {
 			break
 		} else if errno != 0 {
 			return fmt.Errorf("drop capability %d of the bounding set: %w", c, errno)
@@ -38,10 +39,12 @@ func keepCapabilities(keep uint64) error {
 		has[i].Permitted &= uint32(keep >> (32 * i))
 		has[i].Effective, has[i].Inheritable = has[i].Permitted, 0
 	}
-	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&has[0])), 0); errno != 0 {
+	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&header)),
+		uintptr(unsafe.Pointer(&has[0])), 0); errno != 0 {
 		return fmt.Errorf("capset: %w", errno)
 	}
-	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); errno != 0 {
+	if _, _, errno := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0,
+		0); errno != 0 {
 		return fmt.Errorf("set no_new_privs: %w", errno)
 	}
 	return nil

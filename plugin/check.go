@@ -26,7 +26,8 @@ import (
 // there is one of it.
 const TestObject = "logfast-check.txt"
 
-const testText = "logfast check has put this. It is read back and deleted; where the rights to delete are missing it stays, and may be deleted by anybody.\n"
+const testText = "logfast check has put this. It is read back and deleted; where the rights to delete are missing it " +
+	"stays, and may be deleted by anybody.\n"
 
 // checkTime bounds what a check waits for the store, all in all.
 const checkTime = 30 * time.Second
@@ -75,14 +76,16 @@ func (c *checker) configuration(environ []string) (*Config, problems) {
 // setRight says how to correct what is wrong.
 func (c *checker) setRight(p *problem) string {
 	if slices.Contains(p.names, settings.NotifyFile) {
-		return "Correct this in the file on the host, then docker plugin disable -f logfast; docker plugin enable --timeout 0 logfast. The other targets are notified"
+		return "Correct this in the file on the host, then docker plugin disable -f logfast; docker plugin enable " +
+			"--timeout 0 logfast. The other targets are notified"
 	}
 	return "Set it right: " + c.how("NAME=value")
 }
 
 func ours(environ []string) (n int) {
 	for _, v := range environ {
-		if name, value, _ := strings.Cut(v, "="); value != "" && (strings.HasPrefix(name, settings.Prefix) || strings.HasPrefix(name, settings.PrefixAWS)) {
+		if name, value, _ := strings.Cut(v, "="); value != "" &&
+			(strings.HasPrefix(name, settings.Prefix) || strings.HasPrefix(name, settings.PrefixAWS)) {
 			n++
 		}
 	}
@@ -119,24 +122,31 @@ func (c *checker) fail(check, detail, remedy string) {
 // how says how a setting is changed.
 func (c *checker) how(setting string) string {
 	if c.inside {
-		return "docker plugin disable -f logfast; docker plugin set logfast " + setting + "; docker plugin enable --timeout 0 logfast"
+		return "docker plugin disable -f logfast; docker plugin set logfast " + setting +
+			"; docker plugin enable --timeout 0 logfast"
 	}
 	return "write " + setting + " into the file, and set the plugin so"
 }
 
 func (c *checker) environment(environ []string, cfg *Config) {
 	for _, name := range visibleSecrets(environ) {
-		remedy := "Put the keys into /etc/logfast/credentials on the host, and take the variable away: " + c.how(name+"=")
+		remedy := "Put the keys into /etc/logfast/credentials on the host, and take the variable away: " +
+			c.how(name+"=")
 		switch {
 		case strings.HasSuffix(name, "_PROXY"):
-			remedy = "Use a proxy that knows this host by its address, without a password, and set the variable so: " + c.how(name+"=http://HOST:PORT")
+			remedy = "Use a proxy that knows this host by its address, without a password, and set the variable so: " +
+				c.how(name+"=http://HOST:PORT")
 		case name == settings.Token:
-			remedy = "Put the token into a file below /etc/logfast: " + c.how(settings.TokenFile+"="+settings.Of(name).Keep+" "+name+"=")
+			remedy = "Put the token into a file below /etc/logfast: " +
+				c.how(settings.TokenFile+"="+settings.Of(name).Keep+" "+name+"=")
 		}
-		c.warn("secrets", name+" is among the settings with a secret, which docker plugin inspect shows to everybody who may use Docker", remedy)
+		c.warn("secrets", name+" is among the settings with a secret, which docker plugin inspect shows to everybody "+
+			"who may use Docker", remedy)
 	}
-	if host, _, _ := net.SplitHostPort(cfg.Metrics); cfg.Metrics != "" && !net.ParseIP(host).IsLoopback() && host != "localhost" {
-		c.warn("metrics", settings.Metrics+"="+cfg.Metrics+" answers whoever reaches that address, with containers' names and counts",
+	if host, _, _ := net.SplitHostPort(cfg.Metrics); cfg.Metrics != "" && !net.ParseIP(host).IsLoopback() &&
+		host != "localhost" {
+		c.warn("metrics",
+			settings.Metrics+"="+cfg.Metrics+" answers whoever reaches that address, with containers' names and counts",
 			"Use 127.0.0.1, or a firewall")
 	}
 }
@@ -154,9 +164,11 @@ func (c *checker) spool(cfg *Config) {
 	case errors.Is(err, os.ErrPermission):
 		c.fail(check, err.Error(), "Remove what refuses it: "+c.refused())
 	case spool.Full(err):
-		c.fail(check, err.Error(), "Make room on the disk, or lower LOGFAST_MAX_DISK; what logfast does meanwhile says LOGFAST_ON_FULL")
+		c.fail(check, err.Error(),
+			"Make room on the disk, or lower LOGFAST_MAX_DISK; what logfast does meanwhile says LOGFAST_ON_FULL")
 	case errors.Is(err, unix.EROFS):
-		c.fail(check, err.Error(), "The file system is read-only: dmesg says why; mount it for writing again, and logfast goes on by itself")
+		c.fail(check, err.Error(),
+			"The file system is read-only: dmesg says why; mount it for writing again, and logfast goes on by itself")
 	case err != nil:
 		c.fail(check, err.Error(), "The disk refuses: dmesg and smartctl say more")
 	case took >= slowSync:
@@ -179,7 +191,8 @@ func (c *checker) targets(ctx context.Context, cfg *Config) {
 		}
 		switch {
 		case r.Address == "":
-			c.ok(check, "%s is understood; logfast does not know the service's host, and did not connect", r.Target.Name)
+			c.ok(check, "%s is understood; logfast does not know the service's host, and did not connect",
+				r.Target.Name)
 		case r.Err != nil:
 			remedy := r.Advice()
 			if !c.inside {
@@ -194,7 +207,8 @@ func (c *checker) targets(ctx context.Context, cfg *Config) {
 }
 
 func (c *checker) howSpool() string {
-	return "docker plugin disable -f logfast; docker plugin set logfast logs.source=DIRECTORY; docker plugin enable --timeout 0 logfast"
+	return "docker plugin disable -f logfast; docker plugin set logfast logs.source=DIRECTORY; docker plugin enable " +
+		"--timeout 0 logfast"
 }
 
 // trySpool writes and syncs a file of its own in a directory.
@@ -230,16 +244,20 @@ func (c *checker) disk(cfg *Config) {
 	room := fmt.Sprintf("%s free of %s", human(free), human(size))
 	switch {
 	case fs.Files > 0 && fs.Ffree < 1000:
-		c.fail(check, fmt.Sprintf("%d inodes are free: soon no file can be made", fs.Ffree), "Remove small files, or move the spool: "+c.howSpool())
+		c.fail(check, fmt.Sprintf("%d inodes are free: soon no file can be made", fs.Ffree),
+			"Remove small files, or move the spool: "+c.howSpool())
 	case free < 64<<20:
 		c.fail(check, room, "Make room; until then the oldest segments go, or containers wait (LOGFAST_ON_FULL)")
 	case cfg.MaxDisk == 0:
-		c.warn(check, room+"; LOGFAST_MAX_DISK=0 lets the logs fill the disk when the store cannot be reached", "Set a bound: "+c.how(settings.MaxDisk+"="+settings.Of(settings.MaxDisk).Default))
+		c.warn(check, room+"; LOGFAST_MAX_DISK=0 lets the logs fill the disk when the store cannot be reached",
+			"Set a bound: "+c.how(settings.MaxDisk+"="+settings.Of(settings.MaxDisk).Default))
 	case cfg.MaxDisk > size:
-		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s, more than the disk has", room, human(cfg.MaxDisk)),
+		c.warn(check,
+			fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s, more than the disk has", room, human(cfg.MaxDisk)),
 			"Set one that leaves room: "+c.how(settings.MaxDisk+"="+human(size/2)))
 	case cfg.MaxDisk > free && cfg.MaxDisk > size/2:
-		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s: others share this disk, and it may be full before", room, human(cfg.MaxDisk)),
+		c.warn(check, fmt.Sprintf("%s; the budget LOGFAST_MAX_DISK is %s: others share this disk, and it may "+
+			"be full before", room, human(cfg.MaxDisk)),
 			"Set one that leaves room: "+c.how(settings.MaxDisk+"="+human(free/2)))
 	default:
 		c.ok(check, "%s; the budget is %s", room, human(cfg.MaxDisk))
@@ -297,9 +315,11 @@ func (c *checker) clock(skew time.Duration) {
 	off := skew.Abs().Round(time.Second)
 	switch {
 	case off >= largeSkew:
-		c.fail("clock", fmt.Sprintf("this clock and the store's are %v apart: S3 refuses what is signed so, and keys bear wrong times", off), "Set the clock: timedatectl set-ntp true, or chronyc makestep")
+		c.fail("clock", fmt.Sprintf("this clock and the store's are %v apart: S3 refuses what is signed so, and keys "+
+			"bear wrong times", off), "Set the clock: timedatectl set-ntp true, or chronyc makestep")
 	case off >= smallSkew:
-		c.warn("clock", fmt.Sprintf("this clock and the store's are %v apart", off), "Let a time server set it: timedatectl set-ntp true")
+		c.warn("clock", fmt.Sprintf("this clock and the store's are %v apart", off),
+			"Let a time server set it: timedatectl set-ntp true")
 	default:
 		c.ok("clock", "within %v of the store's", max(off, time.Second))
 	}
@@ -313,7 +333,8 @@ func (c *checker) list(ctx context.Context, objects store.Store) {
 		}
 		if err != nil {
 			text, _ := store.Advice(err)
-			c.warn("list", text, "The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
+			c.warn("list", text,
+				"The plugin does not need it; to read the archive with logfast ls, cat and grep, allow s3:ListBucket")
 			return
 		}
 		if e.Key == TestObject {
@@ -321,7 +342,8 @@ func (c *checker) list(ctx context.Context, objects store.Store) {
 			return
 		}
 	}
-	c.warn("list", "the store does not list what was just put", "Reading the archive may miss the newest objects; ask whoever runs the store about the consistency of its listings")
+	c.warn("list", "the store does not list what was just put", "Reading the archive may miss the newest objects; "+
+		"ask whoever runs the store about the consistency of its listings")
 }
 
 // failStore notes that the store refused, with the remedy that its error has.

@@ -36,14 +36,16 @@ func (c *checker) roundTrip(ctx context.Context, cfg *Config, objects store.Stor
 	c.overwrite(ctx, objects, url)
 	if learner, ok := objects.(store.Learner); ok {
 		for _, note := range learner.Learned() {
-			c.warn("compatible", note, "It works so; nothing has to be done. To change it, update the store or ask its operator")
+			c.warn("compatible", note,
+				"It works so; nothing has to be done. To change it, update the store or ask its operator")
 		}
 	}
 	c.remove(ctx, objects, url)
 }
 
 // otherText is what a check puts over its own object, which a store must refuse.
-const otherText = "logfast check has put this over its object, to see whether the store lets it. It may be deleted by anybody.\n"
+const otherText = "logfast check has put this over its object, to see whether the store lets it. It may be " +
+	"deleted by anybody.\n"
 
 func putText(ctx context.Context, objects store.Store, text string) error {
 	attrs := store.Attributes{Size: int64(len(text)), SHA256: sha256.Sum256([]byte(text)), ContentType: "text/plain"}
@@ -61,7 +63,8 @@ func (c *checker) get(ctx context.Context, objects store.Store) {
 	}
 	if err != nil {
 		text, _ := store.Advice(err)
-		c.fail("get", text, "Allow s3:GetObject as well: logfast needs it to see, after an answer was lost, whether an object is its own")
+		c.fail("get", text, "Allow s3:GetObject as well: logfast needs it to see, after an answer was lost, whether "+
+			"an object is its own")
 		return
 	}
 	c.ok("get", "the same bytes come back")
@@ -83,9 +86,12 @@ func (c *checker) overwrite(ctx context.Context, objects store.Store, url string
 	case errors.Is(err, store.ErrExists):
 		c.ok("overwrite", "an object is not overwritten by another with its key")
 	case err == nil:
-		c.warn("overwrite", "the store has overwritten "+url+": it ignores conditional writes (If-None-Match), and logfast may not look first",
-			"Each upload is still complete and confirmed, but two hosts that upload to one key can overwrite each other: "+
-				"give each host a name of its own (LOGFAST_HOST), allow s3:GetObject, or use a store with conditional writes")
+		c.warn("overwrite", "the store has overwritten "+url+
+			": it ignores conditional writes (If-None-Match), and logfast may not look first",
+			"Each upload is still complete and confirmed, but two hosts that upload to one key can "+
+				"overwrite each other: "+
+				"give each host a name of its own (LOGFAST_HOST), allow s3:GetObject, or use a store with "+
+				"conditional writes")
 	default:
 		text, remedy := store.Advice(err)
 		c.warn("overwrite", text, remedy)
@@ -101,7 +107,8 @@ func (c *checker) remove(ctx context.Context, objects store.Store, url string) {
 	}
 	if err := deleter.Delete(ctx, TestObject); err != nil {
 		text, _ := store.Advice(err)
-		c.warn("delete", text, url+" stays, and is used again: leave it, or delete it by hand. logfast itself needs no right to delete")
+		c.warn("delete", text,
+			url+" stays, and is used again: leave it, or delete it by hand. logfast itself needs no right to delete")
 		return
 	}
 	if kept, ok := objects.(versioner); ok && kept.Versioned() {

@@ -198,7 +198,8 @@ func parseAddress(s string) (string, error) {
 	case err != nil || notNumber != nil || n == 0:
 		return s, errors.New("write host:port, such as 127.0.0.1:9323; whoever reaches it may read")
 	case n < 1024: // CAP_NET_BIND_SERVICE, which is not among needed
-		return s, errors.New("choose a port of 1024 or more, such as 127.0.0.1:9323: logfast gives up the right to listen on lower ones")
+		return s, errors.New("choose a port of 1024 or more, such as 127.0.0.1:9323: logfast gives up the right to " +
+			"listen on lower ones")
 	}
 	return s, nil
 }
@@ -229,7 +230,8 @@ func (c *Config) readRoutes(r *reader) {
 	}
 	text, err := limit.ReadFile(file, maxRoutesFile)
 	if err != nil {
-		err = fmt.Errorf("%w; write the patterns to a file in /etc/logfast on the host, such as /etc/logfast/routes", err)
+		err = fmt.Errorf("%w; write the patterns to a file in /etc/logfast on the host, such as /etc/logfast/routes",
+			err)
 	}
 	r.check(settings.Routes, file, err)
 	var wrong []error
@@ -257,7 +259,8 @@ func (c *Config) readStore(r *reader) {
 	switch {
 	case err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		// Somebody may have put credentials there: do not repeat the value.
-		r.check(settings.Store, "…", errors.New("write s3://bucket/prefix or file:///directory, nothing else; credentials have variables and files of their own"))
+		r.check(settings.Store, "…", errors.New("write s3://bucket/prefix or file:///directory, nothing else; "+
+			"credentials have variables and files of their own"))
 		return
 	case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):
 		c.Dir = filepath.Clean(u.Path)
@@ -294,7 +297,8 @@ func (c *Config) readS3(r *reader, bucket, path string) {
 	case "true", "false":
 		c.S3.PathStyle = r.Of(settings.PathStyle) == "true"
 	default:
-		r.check(settings.PathStyle, r.Of(settings.PathStyle), errors.New("allowed are true, false, and auto: true where an endpoint is set"))
+		r.check(settings.PathStyle, r.Of(settings.PathStyle),
+			errors.New("allowed are true, false, and auto: true where an endpoint is set"))
 	}
 	oneOf := func(name string) string {
 		value, allowed := r.Of(name), settings.Of(name).Values
@@ -306,7 +310,8 @@ func (c *Config) readS3(r *reader, bucket, path string) {
 	c.S3.SSE = oneOf(settings.SSE)
 	c.S3.StorageClass = oneOf(settings.StorageClass)
 	c.S3.ACL = oneOf(settings.ACL)
-	if c.S3.SSEKMSKeyID = r.Of(settings.SSEKMSKeyID); r.Of(settings.SSEKMSKeyID) != "" && !strings.HasPrefix(r.Of(settings.SSE), "aws:kms") {
+	if c.S3.SSEKMSKeyID = r.Of(settings.SSEKMSKeyID); r.Of(settings.SSEKMSKeyID) != "" &&
+		!strings.HasPrefix(r.Of(settings.SSE), "aws:kms") {
 		r.check(settings.SSEKMSKeyID, r.Of(settings.SSEKMSKeyID), errors.New("goes with "+settings.SSE+"=aws:kms"))
 	}
 	if r.Of(settings.CAFile) != "" {

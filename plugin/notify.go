@@ -141,17 +141,20 @@ func (t *teller) targets() (all []control.Target) {
 	t.mu.Unlock()
 	if outbox == nil {
 		for _, target := range t.cfg.Targets {
-			all = append(all, control.Target{Name: target.Name, Kind: target.Kind, LastError: "the outbox is not open: " + text(err)})
+			all = append(all,
+				control.Target{Name: target.Name, Kind: target.Kind, LastError: "the outbox is not open: " + text(err)})
 		}
 		return all
 	}
 	for _, h := range outbox.Health() {
 		target := control.Target{
 			Name: h.Name, Kind: h.Kind, Waiting: h.Waiting, Oldest: h.Oldest, Messages: h.Messages, Failed: h.Failed,
-			GivenUp: h.GivenUp, LastTold: h.LastTold, LastError: text(h.LastError), Failing: h.Failing, Refusal: text(h.FailingErr),
+			GivenUp: h.GivenUp, LastTold: h.LastTold, LastError: text(h.LastError), Failing: h.Failing,
+			Refusal: text(h.FailingErr),
 		}
 		for _, w := range h.Waits {
-			target.Waits = append(target.Waits, control.Wait{Why: w.Why, Events: w.Events, Until: w.Until, Error: text(w.Err)})
+			target.Waits = append(target.Waits,
+				control.Wait{Why: w.Why, Events: w.Events, Until: w.Until, Error: text(w.Err)})
 		}
 		all = append(all, target)
 	}

@@ -40,7 +40,10 @@ func fetch(ctx context.Context, from *archive.Archive, of *spool.Stream, q archi
 		if !s.First.Before(q.Until) {
 			continue
 		}
-		m := spool.Meta{Key: s.Key, Stream: s.Stream, Reason: s.Reason, Seq: s.Seq, First: s.First, Last: s.Last, Lines: s.Lines, Bytes: s.Bytes, Errors: s.Errors}
+		m := spool.Meta{
+			Key: s.Key, Stream: s.Stream, Reason: s.Reason, Seq: s.Seq, First: s.First, Last: s.Last, Lines: s.Lines,
+			Bytes: s.Bytes, Errors: s.Errors,
+		}
 		m.Stream.ID = of.ID
 		all = append(all, logs.Archived{
 			Key: s.Key, Meta: m, Certain: s.Lines >= 0 && !s.Last.IsZero(),

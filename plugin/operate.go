@@ -146,19 +146,24 @@ func (o *operator) status() control.Status {
 	c, up := o.capture.Snapshot(), o.shipper.Counts()
 	h, err := o.shipper.Health()
 	s := control.Status{
-		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.storeURL(), Learned: o.store.Learned(), LogLevel: levelName(o.log.Level.Level()),
+		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.storeURL(),
+		Learned: o.store.Learned(), LogLevel: levelName(o.log.Level.Level()),
 		Streams: []control.Stream{}, Captured: counts(c.Total), Reattached: c.Reattached, Events: []control.Event{},
 		Seals:   map[string]int64{},
 		Pending: control.Pending{Segments: h.Pending, Bytes: h.Bytes, Oldest: h.Oldest},
-		Uploads: control.Uploads{Attempts: map[string]int64{}, Bytes: up.Bytes, Last: h.LastUpload, Stalled: h.Stalled.Seconds(),
-			Blocked: text(h.Blocked), LastError: text(h.LastError), SpoolError: text(err)},
+		Uploads: control.Uploads{
+			Attempts: map[string]int64{}, Bytes: up.Bytes, Last: h.LastUpload, Stalled: h.Stalled.Seconds(),
+			Blocked: text(h.Blocked), LastError: text(h.LastError), SpoolError: text(err),
+		},
 		Targets: o.teller.targets(),
 		Disk:    control.Disk{Used: o.spool.Used(), Budget: o.spool.Budget()},
 	}
 	for _, at := range c.Streams {
 		s.Streams = append(s.Streams, control.Stream{
-			Container: at.Name, ID: at.ShortID(), App: at.App, Since: at.Since, Active: at.Active, Counts: counts(at.Counts),
-			Unknown: at.Unknown, Unregistered: at.Unregistered, Trouble: text(at.Trouble), TroubleSince: at.TroubleSince,
+			Container: at.Name, ID: at.ShortID(), App: at.App, Since: at.Since, Active: at.Active,
+			Counts:  counts(at.Counts),
+			Unknown: at.Unknown, Unregistered: at.Unregistered, Trouble: text(at.Trouble),
+			TroubleSince: at.TroubleSince,
 		})
 	}
 	for _, l := range c.Lost {
@@ -251,7 +256,8 @@ func judge(s *control.Status, stall time.Duration) (health control.Health, reaso
 	}
 	for i := range s.Targets {
 		if t := &s.Targets[i]; t.Failing >= failingTooOften {
-			worse(control.Degraded, "%s takes no messages (%d attempts failed in a row): %s", t.Name, t.Failing, t.Refusal)
+			worse(control.Degraded, "%s takes no messages (%d attempts failed in a row): %s", t.Name, t.Failing,
+				t.Refusal)
 		} else if t.LastError != "" && t.Failed == 0 {
 			worse(control.Degraded, "%s gets no messages: %s", t.Name, t.LastError)
 		}
@@ -260,16 +266,20 @@ func judge(s *control.Status, stall time.Duration) (health control.Health, reaso
 	because := cmp.Or(s.Uploads.Blocked, s.Uploads.LastError, s.Uploads.SpoolError, "no error was seen")
 	switch {
 	case stalled >= stall:
-		worse(control.Unhealthy, "nothing was uploaded for %v, and %d segments are pending: %s", stalled.Round(time.Second), s.Pending.Segments, because)
+		worse(control.Unhealthy, "nothing was uploaded for %v, and %d segments are pending: %s",
+			stalled.Round(time.Second), s.Pending.Segments, because)
 	case s.Uploads.Blocked != "":
 		worse(control.Degraded, "the store refuses, and %d segments wait in the spool: %s", s.Pending.Segments, because)
 	case s.Uploads.LastError != "" && s.Pending.Segments > 0:
-		worse(control.Degraded, "nothing can be uploaded at present, and %d segments wait in the spool: %s", s.Pending.Segments, s.Uploads.LastError)
+		worse(control.Degraded, "nothing can be uploaded at present, and %d segments wait in the spool: %s",
+			s.Pending.Segments, s.Uploads.LastError)
 	case s.Uploads.SpoolError != "":
 		worse(control.Degraded, "the spool cannot be read: %s", s.Uploads.SpoolError)
 	}
 	if dirs := unknownDirs(s); len(dirs) > 0 {
-		worse(control.Unhealthy, "%d running containers are not registered, because files of the spool's hidden directories were deleted or not copied; their lines are kept in %s: restart these containers, so that Docker starts their streams anew",
+		worse(control.Unhealthy, "%d running containers are not registered, because files of the spool's hidden "+
+			"directories were deleted or not copied; their lines are kept in %s: restart these containers, so that "+
+			"Docker starts their streams anew",
 			len(dirs), someOf(dirs))
 	}
 	if s.Disk.Trouble != "" {
@@ -277,7 +287,8 @@ func judge(s *control.Status, stall time.Duration) (health control.Health, reaso
 	}
 	judgeStreams(s, worse)
 	if d := &s.Disk; d.Inodes > 0 && d.InodesFree < min(lowInodes, d.Inodes/20) {
-		worse(control.Degraded, "the spool's file system has %d of %d inodes left: soon no file can be made there", d.InodesFree, d.Inodes)
+		worse(control.Degraded, "the spool's file system has %d of %d inodes left: soon no file can be made there",
+			d.InodesFree, d.Inodes)
 	}
 	return health, reasons
 }
@@ -301,7 +312,8 @@ func judgeStreams(s *control.Status, worse func(h control.Health, format string,
 		if longest >= troubleTooLong {
 			h = control.Unhealthy
 		}
-		worse(h, "the disk takes nothing of %d containers, of %s for %v: %s", troubled, first.Container, longest.Round(time.Second), first.Trouble)
+		worse(h, "the disk takes nothing of %d containers, of %s for %v: %s", troubled, first.Container,
+			longest.Round(time.Second), first.Trouble)
 	}
 	unregistered := 0
 	for i := range s.Streams {
@@ -310,7 +322,9 @@ func judgeStreams(s *control.Status, worse func(h control.Health, format string,
 		}
 	}
 	if unregistered > 0 {
-		worse(control.Degraded, "the disk has no room to register %d containers: if logfast is killed now, it will not find them again", unregistered)
+		worse(control.Degraded,
+			"the disk has no room to register %d containers: if logfast is killed now, it will not find them again",
+			unregistered)
 	}
 }
 
@@ -342,7 +356,8 @@ func lostReason(s *control.Status) string {
 	var parts []string
 	for _, l := range s.Lost {
 		lines, bytes = lines+l.Lines, bytes+l.Bytes
-		parts = append(parts, fmt.Sprintf("%d of %s, last at %s (%s)", l.Lines, l.Container, l.Last.UTC().Format(time.RFC3339), l.Reason))
+		parts = append(parts,
+			fmt.Sprintf("%d of %s, last at %s (%s)", l.Lines, l.Container, l.Last.UTC().Format(time.RFC3339), l.Reason))
 	}
 	return fmt.Sprintf("lost: %d lines, %d bytes: %s", lines, bytes, someOf(parts))
 }

@@ -70,7 +70,8 @@ func run(ctx context.Context, version, socket string, environ []string, hup <-ch
 		return err
 	}
 	if secret := visibleSecret(environ); secret != "" {
-		log.Warn("a secret is among the plugin's settings, where docker plugin inspect shows it: write it to /etc/logfast/credentials, or use a role, and set the variable to nothing", "variable", secret)
+		log.Warn("a secret is among the plugin's settings, where docker plugin inspect shows it: write it to "+
+			"/etc/logfast/credentials, or use a role, and set the variable to nothing", "variable", secret)
 	}
 	server := newServer()
 	served := make(chan error, 1)
@@ -143,7 +144,8 @@ func keepWorking(ctx context.Context, work func() error, failed func(err error, 
 
 // work opens everything, joins capture and ship and returns when ctx has ended
 // and both have come to rest, or at once where something cannot be opened.
-func work(ctx context.Context, version string, set *effective, environ []string, hup <-chan os.Signal, log *selflog.Log, server *server) error {
+func work(ctx context.Context, version string, set *effective, environ []string, hup <-chan os.Signal, log *selflog.Log,
+	server *server) error {
 	cfg := set.Config
 	log.Level.Set(cfg.LogLevel)
 	detector, err := detect.New(cfg.Defaults.Detect) // of segments whose stream is not known any more
@@ -162,7 +164,10 @@ func work(ctx context.Context, version string, set *effective, environ []string,
 	store := newLateStore(set.openStore)
 	incidents := incident.OpenDir(func() (durable.Root, error) { return spool.State(incident.StateDir) })
 	teller := newTeller(cfg, spool, log.Logger)
-	operator := &operator{teller: teller, version: version, started: time.Now(), environ: environ, cfg: cfg, wrong: set.wrong, store: store, spool: spool, log: log}
+	operator := &operator{
+		teller: teller, version: version, started: time.Now(), environ: environ, cfg: cfg, wrong: set.wrong,
+		store: store, spool: spool, log: log,
+	}
 	operator.metrics = metrics.New(operator.status)
 	shipper := ship.New(ship.Config{
 		Spool: spool, Store: store, Keep: cfg.Keep, Stall: cfg.Stall, Log: log.Logger,
@@ -170,7 +175,8 @@ func work(ctx context.Context, version string, set *effective, environ []string,
 	})
 	capture, err := capture.New(capture.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
+		Labels: cfg.Labels, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake,
+		Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, teller.close(), incidents.Close(), store.close(), spool.Close())
@@ -179,7 +185,8 @@ func work(ctx context.Context, version string, set *effective, environ []string,
 		log.Error("recovery left something as it was", "err", err)
 	}
 	operator.capture, operator.shipper = capture, shipper
-	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket, "prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
+	log.Info("logfast is ready", "version", version, "spool", cfg.Spool, "bucket", cfg.S3.Bucket,
+		"prefix", cfg.S3.Prefix, "directory", cfg.Dir, "host", cfg.Host)
 	reader := logs.New(logs.Config{Spool: spool, Log: log.Logger, Heartbeat: heartbeat})
 	older := archive.New(archive.Config{
 		Store: store, Key: cfg.Key, Temp: cfg.Spool, CheckSpace: spool.CheckCopy, // the plugin's root has no /tmp

@@ -58,8 +58,9 @@ func (s *server) readLogs(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	able.capture.Settle(ctx, req.Info.ContainerID)
 	reading, err := able.reader.Open(logs.Request{
-		ID: req.Info.ContainerID, Since: req.Config.Since, Until: req.Config.Until, Tail: req.Config.Tail, Follow: req.Config.Follow,
-		Older: able.older(ctx, req),
+		ID: req.Info.ContainerID, Since: req.Config.Since, Until: req.Config.Until, Tail: req.Config.Tail,
+		Follow: req.Config.Follow,
+		Older:  able.older(ctx, req),
 	})
 	if err != nil {
 		refuseRead(w, err)

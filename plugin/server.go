@@ -123,7 +123,8 @@ func decode(w http.ResponseWriter, r *http.Request) (req request, err error) {
 	case errors.Is(err, io.EOF):
 		err = nil
 	case errors.As(err, new(*http.MaxBytesError)):
-		err = fmt.Errorf("the description of the container has more than %d MiB: start it with fewer labels, options or variables", maxRequest>>20)
+		err = fmt.Errorf("the description of the container has more than %d MiB: start it with fewer labels, "+
+			"options or variables", maxRequest>>20)
 	}
 	return req, err
 }

@@ -65,7 +65,10 @@ func (p *problem) effect() effect {
 }
 
 func (p *problem) control() control.Setting {
-	of := map[effect]string{replaced: control.Replaced, partly: control.Replaced, blocked: control.BlocksStore, leftOut: control.TargetLeftOut}
+	of := map[effect]string{
+		replaced: control.Replaced, partly: control.Replaced, blocked: control.BlocksStore,
+		leftOut: control.TargetLeftOut,
+	}
 	return control.Setting{Variables: p.names, Effect: of[p.effect()], Problem: p.err.Error(), InUse: p.inUse}
 }
 
@@ -82,7 +85,10 @@ func (p *problems) check(name, value string, err error) {
 // checkPair is check for two variables that do not go together.
 func (p *problems) checkPair(name, value, other, otherValue string, err error) {
 	if err != nil {
-		*p = append(*p, &problem{names: []string{name, other}, err: fmt.Errorf("%s=%s with %s=%s: %w", name, short(value), other, short(otherValue), err)})
+		*p = append(*p, &problem{
+			names: []string{name, other},
+			err:   fmt.Errorf("%s=%s with %s=%s: %w", name, short(value), other, short(otherValue), err),
+		})
 	}
 }
 
@@ -147,7 +153,8 @@ func readSettings(environ []string) *effective {
 		}
 	}
 	if err != nil && len(s.wrong) > 0 {
-		s.wrong = append(s.wrong, &problem{names: []string{settingsFile}, err: fmt.Errorf("the last right settings: %w", err)})
+		s.wrong = append(s.wrong,
+			&problem{names: []string{settingsFile}, err: fmt.Errorf("the last right settings: %w", err)})
 	}
 	for i := range s.wrong {
 		s.wrong[i].inUse = s.inUse(s.wrong[i])

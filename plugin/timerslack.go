@@ -16,7 +16,8 @@ const timerSlack = time.Millisecond
 
 // relaxTimers sets the timer slack of every thread; those to come inherit it.
 func relaxTimers() error {
-	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, uintptr(timerSlack), 0); errno != 0 {
+	if _, _, errno := syscall.AllThreadsSyscall(syscall.SYS_PRCTL, syscall.PR_SET_TIMERSLACK, uintptr(timerSlack),
+		0); errno != 0 {
 		return fmt.Errorf("set the timer slack: %w", errno)
 	}
 	return nil

@@ -56,17 +56,22 @@ const visitors = 5000
 
 var pages = []string{
 	"/", "/search?q=", "/product/", "/static/app.", "/cart", "/api/v1/items/", "/img/p/", "/api/v1/orders/", "/login",
-	"/category/shoes?page=", "/checkout", "/health", "/api/v1/users/", "/account/orders/", "/robots.txt", "/blog/2026/11/",
-	"/static/vendor.", "/api/v2/prices?ids=", "/favicon.ico", "/help/returns", "/track/", "/feed.xml", "/api/v1/stock/", "/logout",
+	"/category/shoes?page=", "/checkout", "/health", "/api/v1/users/", "/account/orders/", "/robots.txt",
+	"/blog/2026/11/",
+	"/static/vendor.", "/api/v2/prices?ids=", "/favicon.ico", "/help/returns", "/track/", "/feed.xml", "/api/v1/stock/",
+	"/logout",
 }
 
 var agents = []string{
-	"Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1)", "Mozilla/5.0 (Macintosh)", "okhttp/4.12.0",
+	"Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1)", "Mozilla/5.0 (Macintosh)",
+	"okhttp/4.12.0",
 	"Mozilla/5.0 (Linux; Android 16)", "Mozilla/5.0 (X11; Linux x86_64)", "python-requests/2.32.3", "Googlebot/2.1",
 	"curl/8.15.0", "Mozilla/5.0 (compatible; bingbot/2.0)", "Go-http-client/2.0", "kube-probe/1.34", "-",
 }
 
-var searches = []string{"red+shoes", "lamp", "usb-c+cable", "winter+jacket+xl", "gift", "desk", "coffee+grinder", "tent"}
+var searches = []string{
+	"red+shoes", "lamp", "usb-c+cable", "winter+jacket+xl", "gift", "desk", "coffee+grinder", "tent",
+}
 
 // statuses have the weights of a healthy shop: no server error.
 var statuses = []string{

@@ -86,7 +86,8 @@ func (s *stream) survive(m *detect.Match, found *bool) {
 	*m, *found = detect.Match{}, false
 	if now := time.Now(); now.Sub(s.saidPanic) >= repeatTrouble {
 		s.saidPanic = now
-		s.log.Error("detection failed on a line, which is written and not taken for an error; report this as a defect of logfast",
+		s.log.Error("detection failed on a line, which is written and not taken for an error; report this as a "+
+			"defect of logfast",
 			"container", s.desc.Name, "panic", p, "stack", string(debug.Stack()))
 	}
 }
@@ -296,7 +297,8 @@ func (s *stream) appendMark(w *workspace, n int) {
 	w.garbage += int64(n)
 	if now.Sub(s.saidLost) >= repeatTrouble {
 		s.saidLost = now
-		s.log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name, "bytes", n, "bytes_so_far", s.counts.lost[0].bytes.Load()+w.garbage)
+		s.log.Error("bytes in the FIFO were no log frame; a line in their place says so", "container", s.desc.Name,
+			"bytes", n, "bytes_so_far", s.counts.lost[0].bytes.Load()+w.garbage)
 	}
 	lost := record.Lost{Bytes: int64(n), Reason: notAFrame, From: from, To: now}
 	w.add(s.text, &record.Record{Time: from.UnixNano(), Stream: record.Stderr, Text: lost.Text()})

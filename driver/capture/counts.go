@@ -151,7 +151,9 @@ func (d *Driver) Snapshot() Snapshot {
 	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.Snapshot(), Unsealed: d.sealer.unsealed()}
 	for _, p := range d.pending {
 		for _, e := range p.entries {
-			at := StreamSnapshot{Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending}
+			at := StreamSnapshot{
+				Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending,
+			}
 			for i, reason := range LossReasons {
 				at.Lost[i].Reason = reason
 			}
@@ -173,7 +175,8 @@ func (d *Driver) Snapshot() Snapshot {
 	}
 	for _, stream := range streams {
 		at := StreamSnapshot{
-			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown, Unregistered: !stream.cursor.Registered(),
+			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown,
+			Unregistered: !stream.cursor.Registered(),
 		}
 		stream.counts.addTo(&at.Counts)
 		if t := stream.broken.latest.Load(); t != nil {

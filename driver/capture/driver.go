@@ -149,7 +149,8 @@ const stopWait = 5 * time.Second
 // starts; they share its segment.
 func (d *Driver) Start(fifoPath string, info options.Info) error {
 	if fifoPath == "" || info.ContainerID == "" {
-		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a failure: start the container again")
+		return errors.New("the request names no FIFO or no container; Docker sends these when it tries again after a " +
+			"failure: start the container again")
 	}
 	desc, opts, err := d.Describe(info)
 	if err != nil {
@@ -186,7 +187,8 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 		d.registrar.end(s)
 		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.journal.Remove(fifoPath))
 	}
-	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format, "scope", opts.Scope)
+	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format,
+		"scope", opts.Scope)
 	return nil
 }
 
@@ -275,7 +277,8 @@ func (d *Driver) end(s *stream) {
 	select {
 	case <-s.done:
 	case <-time.After(stopWait):
-		d.cfg.Log.Error("stream does not end: the disk takes none of its last lines; they wait in the FIFO", "container", s.desc.Name, "id", s.desc.ShortID())
+		d.cfg.Log.Error("stream does not end: the disk takes none of its last lines; they wait in the FIFO",
+			"container", s.desc.Name, "id", s.desc.ShortID())
 	}
 }
 
@@ -310,7 +313,8 @@ const recheck = time.Minute
 
 func (d *Driver) saveLosses() {
 	if err := d.losses.writeFile(); err != nil {
-		d.cfg.Log.Warn("what was lost lately is in memory alone, and status forgets it with the process; will try again", "err", err)
+		d.cfg.Log.Warn("what was lost lately is in memory alone, and status forgets it with the process; "+
+			"will try again", "err", err)
 	}
 }
 
@@ -319,7 +323,8 @@ const touchEvery = 12 * time.Hour
 
 func (d *Driver) touch() {
 	if err := d.journal.Touch(time.Now()); err != nil {
-		d.cfg.Log.Warn("the times of the registry's files are not refreshed: something that cleans by age could take them", "err", err)
+		d.cfg.Log.Warn("the times of the registry's files are not refreshed: something that cleans by age "+
+			"could take them", "err", err)
 	}
 }
 

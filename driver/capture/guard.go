@@ -42,7 +42,8 @@ func (d *Driver) look(names bool) {
 	moved := d.registryMoved()
 	for _, s := range d.find(func(*stream) bool { return true }) {
 		if err := s.writer.Check(names); err != nil {
-			d.cfg.Log.Error("the text of the active file cannot be saved; will try again", "container", s.desc.Name, "err", err)
+			d.cfg.Log.Error("the text of the active file cannot be saved; will try again", "container", s.desc.Name,
+				"err", err)
 		}
 		if names || moved {
 			d.keepRegistered(s)
@@ -78,9 +79,11 @@ func (d *Driver) keepRegistered(s *stream) {
 	renewed, err := d.journal.Ensure(&s.entry, s.cursor)
 	switch {
 	case err != nil:
-		d.cfg.Log.Error("a kill would lose a running stream: it cannot be registered; will try again", "container", s.desc.Name, "err", err)
+		d.cfg.Log.Error("a kill would lose a running stream: it cannot be registered; will try again",
+			"container", s.desc.Name, "err", err)
 	case renewed:
-		d.cfg.Log.Warn("the registry's files of a running stream were removed; they are written anew", "container", s.desc.Name)
+		d.cfg.Log.Warn("the registry's files of a running stream were removed; they are written anew",
+			"container", s.desc.Name)
 	}
 }
 

@@ -42,7 +42,8 @@ func (d *Driver) Recover() error {
 	for i := range entries {
 		e := &entries[i]
 		if wrong := e.Options.Repair(&e.Stream, &d.cfg.Defaults); wrong != nil {
-			d.cfg.Log.Error("options of a running container are not understood; it is read all the same", "container", e.Stream.Name, "err", errors.Join(wrong...))
+			d.cfg.Log.Error("options of a running container are not understood; it is read all the same",
+				"container", e.Stream.Name, "err", errors.Join(wrong...))
 		}
 		dir := e.Stream.Dir()
 		if live[dir] == nil {
@@ -165,7 +166,8 @@ func (d *Driver) reopen(p *pending) (streams []*stream, gone []journal.Entry, er
 		r, openErr := fifo.Open(d.poller, e.FIFO)
 		if _, there := os.Lstat(e.FIFO); openErr != nil && errors.Is(there, os.ErrNotExist) {
 			if removeErr := d.journal.Remove(e.FIFO); removeErr != nil {
-				d.cfg.Log.Error("a stream that has ended is still registered", "container", e.Stream.Name, "err", removeErr)
+				d.cfg.Log.Error("a stream that has ended is still registered", "container", e.Stream.Name,
+					"err", removeErr)
 			}
 			gone = append(gone, e)
 			continue
@@ -215,7 +217,8 @@ func (d *Driver) stopPending(path string) {
 		return
 	}
 	if !d.awaitPending(func(p *pending) bool { return p.stopped[path] }) {
-		d.cfg.Log.Error("a container has ended whose stream is not reattached: the disk does not answer; will go on when it does", "fifo", path)
+		d.cfg.Log.Error("a container has ended whose stream is not reattached: the disk does not answer; will go "+
+			"on when it does", "fifo", path)
 	}
 }
 

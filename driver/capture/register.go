@@ -39,7 +39,8 @@ func (r *registrar) add(e *journal.Entry) (*journal.Cursor, error) {
 		return err
 	})
 	if spool.Full(err) {
-		r.log.Error("the disk has no room to register a container's stream; its lines are captured, but if logfast is killed before there is room, it will not find the stream again; will try again",
+		r.log.Error("the disk has no room to register a container's stream; its lines are captured, but if logfast "+
+			"is killed before there is room, it will not find the stream again; will try again",
 			"container", e.Stream.Name, "err", err)
 		return &journal.Cursor{}, nil
 	}
@@ -132,7 +133,8 @@ func (r *registrar) end(s *stream) {
 	delete(r.waiting, s)
 	r.mu.Unlock()
 	if waiting && s.detach.Load() {
-		r.log.Error("a running container's stream could not be registered, because the disk is full; the next start of logfast will not find it, and the container waits once its pipe is full: restart the container then",
+		r.log.Error("a running container's stream could not be registered, because the disk is full; the next start "+
+			"of logfast will not find it, and the container waits once its pipe is full: restart the container then",
 			"container", s.desc.Name)
 	}
 }
@@ -140,7 +142,8 @@ func (r *registrar) end(s *stream) {
 // explain says what to do about an error that keeps a container from being started.
 func explain(err error) error {
 	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
-		return fmt.Errorf("%w: logfast needs three descriptors for each container and has none left; stop containers, or raise the limit of open files of containerd or dockerd and restart it", err)
+		return fmt.Errorf("%w: logfast needs three descriptors for each container and has none left; stop "+
+			"containers, or raise the limit of open files of containerd or dockerd and restart it", err)
 	}
 	return err
 }

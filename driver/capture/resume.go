@@ -99,7 +99,8 @@ func (s *stream) recognise(w *workspace, head []byte, last journal.Intent) (int,
 	}
 	for _, end := range slices.Backward(ends) {
 		if bytes.HasSuffix(tail, w.batch.Text[:end.text]) {
-			s.log.Info("resume: the last lines are written already, says their text", "container", s.desc.Name, "bytes", end.text)
+			s.log.Info("resume: the last lines are written already, says their text", "container", s.desc.Name,
+				"bytes", end.text)
 			return end.frames, nil
 		}
 	}

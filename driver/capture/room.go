@@ -62,7 +62,8 @@ func (s *stream) postponeSeal(err error) {
 	s.sealAgain = now.Add(sealRetry)
 	if now.Sub(s.saidPostponed) >= repeatTrouble {
 		s.saidPostponed = now
-		s.log.Warn("a segment cannot be sealed, because the disk is full or has no free inode; it takes further lines, beyond its size or day, and will be sealed later",
+		s.log.Warn("a segment cannot be sealed, because the disk is full or has no free inode; it takes further "+
+			"lines, beyond its size or day, and will be sealed later",
 			"container", s.desc.Name, "bytes", s.writer.Size(), "err", err)
 	}
 }
@@ -93,7 +94,8 @@ func (t *trouble) report(s *stream, err error) {
 		return
 	}
 	t.said = now
-	s.log.Error("cannot write; the lines wait in the FIFO, and the container with them once that is full; with on-full=drop they are discarded after a while",
+	s.log.Error("cannot write; the lines wait in the FIFO, and the container with them once that is full; with "+
+		"on-full=drop they are discarded after a while",
 		"container", s.desc.Name, "since", t.since, "err", err)
 }
 
@@ -207,7 +209,8 @@ func (s *stream) discard(w *workspace, because error) (int, error) {
 // marked notes that the mark is written. Killed before, the next life writes it
 // again: the loss is told twice then, not hidden.
 func (s *stream) marked() {
-	s.log.Error("lines were discarded while the disk took none; a line in their place says so", "container", s.desc.Name,
+	s.log.Error("lines were discarded while the disk took none; a line in their place says so",
+		"container", s.desc.Name,
 		"lines", s.missing.Lines, "bytes", s.missing.Bytes, "from", s.missing.From, "to", s.missing.To)
 	s.missing = nil
 	if err := s.cursor.SetMissing(&record.Lost{}); err != nil {

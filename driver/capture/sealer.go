@@ -211,7 +211,8 @@ func (z *sealer) seal(s *stream, reason spool.Reason) error {
 func (z *sealer) sealed(container, path string, err error) {
 	switch {
 	case err != nil:
-		z.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", container, "err", err)
+		z.cfg.Log.Error("seal failed; the segment stays active and will be sealed later", "container", container,
+			"err", err)
 	case path != "":
 		z.cfg.Log.Info("segment sealed", "container", container, "segment", path)
 		z.cfg.Sealed()
@@ -226,7 +227,8 @@ func (z *sealer) makeRoom(n spool.Need) error {
 	for _, g := range made.Dropped {
 		z.dropped(g)
 		z.cfg.Log.Error("a segment was dropped, because the spool is full; a line in its place says so",
-			"segment", g.Segment.Path(), "lines", g.Lost.Lines, "bytes", g.Lost.Bytes, "from", g.Lost.From, "to", g.Lost.To)
+			"segment", g.Segment.Path(), "lines", g.Lost.Lines, "bytes", g.Lost.Bytes, "from", g.Lost.From, "to",
+			g.Lost.To)
 	}
 	for _, seg := range made.Sealed {
 		z.cfg.Log.Info("segment sealed, because the spool is full", "segment", seg.Path())

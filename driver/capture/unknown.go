@@ -84,7 +84,8 @@ func (d *Driver) adoptUnknown(now time.Time) (waiting bool) {
 	files, err := os.ReadDir(d.cfg.FIFOs)
 	if err != nil {
 		if !errors.Is(err, os.ErrNotExist) {
-			d.cfg.Log.Error("the directory of Docker's FIFOs cannot be read, so a container that is not registered would wait for ever", "directory", d.cfg.FIFOs, "err", err)
+			d.cfg.Log.Error("the directory of Docker's FIFOs cannot be read, so a container that is not registered "+
+				"would wait for ever", "directory", d.cfg.FIFOs, "err", err)
 		}
 		return false
 	}
@@ -107,7 +108,8 @@ func (d *Driver) adoptUnknown(now time.Time) (waiting bool) {
 		default:
 			if err := d.adopt(path); err != nil {
 				waiting = true
-				d.cfg.Log.Error("a running container that is not registered cannot be read; will try again", "fifo", path, "err", err)
+				d.cfg.Log.Error("a running container that is not registered cannot be read; will try again",
+					"fifo", path, "err", err)
 			}
 		}
 	}
@@ -146,7 +148,8 @@ func (d *Driver) adopt(path string) error {
 	}
 	desc := spool.Stream{
 		ID: unknownID(path), Name: unknownName, Host: d.cfg.Host, App: unknownName,
-		Format: opts.Format.String(), Scope: string(opts.Scope), Detect: triage.Options(opts.Detect), Redact: opts.Redact,
+		Format: opts.Format.String(), Scope: string(opts.Scope), Detect: triage.Options(opts.Detect),
+		Redact: opts.Redact,
 	}
 	s, err := newStream(d, &journal.Entry{FIFO: path, Stream: desc, Options: opts, Unknown: true}, d.journal.Add)
 	if err != nil {
@@ -159,7 +162,8 @@ func (d *Driver) adopt(path string) error {
 	if !launched { // the next process reads it
 		return errors.Join(s.abandon(), s.fifo.Close())
 	}
-	d.cfg.Log.Error("a running container is not registered; its lines are kept in a directory of their own: restart the container, so that Docker starts its stream anew",
+	d.cfg.Log.Error("a running container is not registered; its lines are kept in a directory of their own: restart "+
+		"the container, so that Docker starts its stream anew",
 		"directory", s.dir, "fifo", path)
 	return nil
 }
@@ -190,6 +194,7 @@ func (d *Driver) takeOver(s *stream) error {
 		d.cfg.Log.Info("Docker has started the stream of a container that was not registered", "directory", s.dir)
 		return nil
 	case <-time.After(stopWait):
-		return errors.New("the disk does not answer, and the container's lines were kept elsewhere until now: start the container again")
+		return errors.New("the disk does not answer, and the container's lines were kept elsewhere until now: start " +
+			"the container again")
 	}
 }

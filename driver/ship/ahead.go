@@ -77,7 +77,8 @@ func (p *packer) packAhead() (more bool) {
 		}
 		var active bool
 		var err error
-		if t.packing, active, err = p.cfg.Spool.PackAhead(dir, t.packing); err == nil && active && t.packing.Left() >= step {
+		if t.packing, active, err = p.cfg.Spool.PackAhead(dir, t.packing); err == nil && active &&
+			t.packing.Left() >= step {
 			p.courtesy.do(func() { _, err = t.packing.Step(step) })
 			more = more || t.packing.Left() >= step
 		}
@@ -120,7 +121,8 @@ func (p *packer) giveUpAhead(dir string, why error) {
 	err := p.ahead.texts[dir].packing.Drop()
 	delete(p.ahead.texts, dir)
 	if why != nil || err != nil {
-		p.cfg.Log.Warn("packing ahead was given up; the segment is packed once it is sealed", "directory", dir, "err", why, "cleaning", err)
+		p.cfg.Log.Warn("packing ahead was given up; the segment is packed once it is sealed", "directory", dir,
+			"err", why, "cleaning", err)
 	}
 }
 

@@ -108,7 +108,8 @@ func (s *Shipper) watch(ctx context.Context) {
 			s.mu.Unlock()
 			s.cfg.Log.Error("nothing moves to the store; the segments wait in the spool, and the disk fills",
 				"for", stalled.Round(time.Second), "pending", h.Pending, "bytes", h.Bytes,
-				"oldest", max(time.Since(h.Oldest), 0).Round(time.Second), "blocked", h.Blocked != nil, "err", errors.Join(h.LastError, err))
+				"oldest", max(time.Since(h.Oldest), 0).Round(time.Second), "blocked", h.Blocked != nil, "err",
+				errors.Join(h.LastError, err))
 		}
 		select {
 		case <-ctx.Done():

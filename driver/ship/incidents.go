@@ -126,7 +126,8 @@ func (r *reporter) failed(e incident.Entry, now time.Time, err error) time.Time 
 		return t.notBefore
 	}
 	r.out.failed(now, r.pace)
-	log.Warn("an incident cannot be put into the store; will try again", "next", time.Until(r.out.notBefore).Round(time.Millisecond))
+	log.Warn("an incident cannot be put into the store; will try again",
+		"next", time.Until(r.out.notBefore).Round(time.Millisecond))
 	return r.out.notBefore
 }
 
@@ -159,7 +160,8 @@ func (r *reporter) report(ctx context.Context, e incident.Entry) error {
 		return inSpool(err)
 	}
 	delete(r.tries, e.ID)
-	r.cfg.Log.Info("incident uploaded", "incident", e.ID, "key", key, "errors", event.Data.Errors, "objects", len(event.Data.Objects))
+	r.cfg.Log.Info("incident uploaded", "incident", e.ID, "key", key, "errors", event.Data.Errors,
+		"objects", len(event.Data.Objects))
 	return nil
 }
 
@@ -180,7 +182,8 @@ func (r *reporter) build(e incident.Entry) error {
 func (r *reporter) restore(e incident.Entry, damage error) error {
 	at, _ := incident.TimeOf(e.ID) // a file without a time is none of the directory's
 	record := &incident.Record{
-		ID: e.ID, Scope: "host", Name: "host", First: at, Last: at, Closed: incident.ClosedRecover, At: time.Now().UTC(),
+		ID: e.ID, Scope: "host", Name: "host", First: at, Last: at, Closed: incident.ClosedRecover,
+		At: time.Now().UTC(),
 	}
 	all, err := r.cfg.Spool.All()
 	if err != nil {
@@ -198,11 +201,13 @@ func (r *reporter) restore(e incident.Entry, damage error) error {
 		}
 	}
 	if len(record.Members) == 0 {
-		r.cfg.Log.Error("an incident is lost: its file is damaged, and none of its segments is in the spool any more; its log objects are in the store",
+		r.cfg.Log.Error("an incident is lost: its file is damaged, and none of its segments is in the spool any "+
+			"more; its log objects are in the store",
 			"incident", e.ID, "err", damage)
 		return r.forget(e)
 	}
-	r.cfg.Log.Error("an incident is made anew from its segments", "incident", e.ID, "segments", len(record.Members), "err", damage)
+	r.cfg.Log.Error("an incident is made anew from its segments", "incident", e.ID, "segments", len(record.Members),
+		"err", damage)
 	if err := r.buildOf(e, record); err != nil {
 		return err
 	}
@@ -238,7 +243,8 @@ func (r *reporter) buildOf(e incident.Entry, record *incident.Record) error {
 		return inSpool(err)
 	}
 	data = append(data, '\n')
-	if err := r.cfg.Spool.WithRoom(spool.Need{Grow: true}, func() error { return r.cfg.Incidents.Build(e.ID, data) }); err != nil {
+	if err := r.cfg.Spool.WithRoom(spool.Need{Grow: true},
+		func() error { return r.cfg.Incidents.Build(e.ID, data) }); err != nil {
 		return inSpool(err)
 	}
 	return nil
@@ -277,7 +283,8 @@ func (r *reporter) describe(seg spool.Segment) (*incident.Part, error) {
 	}
 	findings, err := triage.Findings(m)
 	if err != nil {
-		r.cfg.Log.Warn("the incident lacks the errors of a segment: its description was changed", "segment", seg.Path(), "err", err)
+		r.cfg.Log.Warn("the incident lacks the errors of a segment: its description was changed", "segment", seg.Path(),
+			"err", err)
 	}
 	p := &incident.Part{
 		Container: triage.Container(&m.Stream),

@@ -90,10 +90,11 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 	}
 	seg, err := p.cfg.Spool.Pack(j.seg, p.ahead.take(j.seg), run)
 	if !p.nested && ctx.Err() == nil {
-		err = p.cfg.Spool.AfterFull(err, spool.Need{Bytes: int(p.cfg.Spool.Size(j.seg)), Quick: true}, func() (err error) {
-			seg, err = p.cfg.Spool.Pack(j.seg, nil, func(g *spool.Packing) error { return hurry(ctx, g) })
-			return err
-		})
+		err = p.cfg.Spool.AfterFull(err, spool.Need{Bytes: int(p.cfg.Spool.Size(j.seg)), Quick: true},
+			func() (err error) {
+				seg, err = p.cfg.Spool.Pack(j.seg, nil, func(g *spool.Packing) error { return hurry(ctx, g) })
+				return err
+			})
 	}
 	if ctx.Err() != nil {
 		return
@@ -117,7 +118,8 @@ func (p *packer) packOne(ctx context.Context, j *job) {
 		now := time.Now()
 		p.queue.retry(j, now, p.pace)
 		pause := p.out.failed(now, p.pace)
-		p.cfg.Log.Error("pack failed; will try again", "segment", j.seg.Path(), "attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", err)
+		p.cfg.Log.Error("pack failed; will try again", "segment", j.seg.Path(), "attempt", j.attempts,
+			"next", pause.Round(time.Millisecond), "err", err)
 	}
 }
 

@@ -70,7 +70,8 @@ func New(cfg Config) *Shipper {
 	}
 	s := &Shipper{
 		cfg: cfg, pace: usual,
-		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1), closed: make(chan struct{}, 1),
+		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+		closed:    make(chan struct{}, 1),
 		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1),
 	}
 	cfg.Spool.OnPacked(func(seg spool.Segment) {
@@ -131,7 +132,8 @@ func (s *Shipper) lostIfGone(j *job) {
 	if s.cfg.Spool.Present(j.seg) {
 		return
 	}
-	s.cfg.Log.Error("a segment was removed from the spool before it was in the store; its lines are lost, unless the one who removed it has them",
+	s.cfg.Log.Error("a segment was removed from the spool before it was in the store; its lines are lost, unless the "+
+		"one who removed it has them",
 		"segment", j.seg.Path(), "lines", j.lost.Lines, "bytes", j.lost.Bytes, "from", j.lost.From, "to", j.lost.To)
 	if s.cfg.Removed != nil {
 		s.cfg.Removed(j.seg.Dir, j.lost)

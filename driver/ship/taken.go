@@ -54,7 +54,8 @@ func (s *Shipper) logTaken(seg spool.Segment, m *spool.Meta, key string, err err
 			log.Debug("the segment's text is in the store already, packed otherwise; taking another key")
 			return
 		}
-		log.Debug("another segment has the segment's key; taking another", "host", by["host"], "container", by["container"])
+		log.Debug("another segment has the segment's key; taking another", "host", by["host"],
+			"container", by["container"])
 	case !s.taken.first(key):
 		log.Debug("an object that was logged already has the segment's key; taking another")
 	case known:

@@ -106,7 +106,8 @@ func (u *uploader) settle(r result) {
 		if u.cfg.Shipped != nil {
 			u.cfg.Shipped(*j.object)
 		}
-		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1, "key", j.object.Meta.Key, "container", j.object.Meta.Stream.Name)
+		log.Info("segment uploaded", "took", r.took.Round(time.Millisecond), "attempt", j.attempts+1,
+			"key", j.object.Meta.Key, "container", j.object.Meta.Stream.Name)
 		return
 	}
 	if u.cfg.Spool.Gone(j.seg) {
@@ -132,7 +133,8 @@ func (u *uploader) settle(r result) {
 	pause := u.out.failed(now, u.pace)
 	if u.clockWasSet(&r, now) {
 		u.count(ResultFailed, 0)
-		log.Warn("the store refuses because its clock and this machine's differ; the next attempt goes by the store's clock",
+		log.Warn("the store refuses because its clock and this machine's differ; the next attempt goes by "+
+			"the store's clock",
 			"next", pause.Round(time.Millisecond), "err", r.err)
 		return
 	}
@@ -140,7 +142,8 @@ func (u *uploader) settle(r result) {
 	log = log.With("attempt", j.attempts, "next", pause.Round(time.Millisecond), "err", r.err)
 	if errors.Is(r.err, store.ErrBlocked) {
 		u.count(ResultBlocked, 0)
-		log.Error("uploads are blocked until somebody changes something; the segments wait in the spool, and go without a restart once it is right")
+		log.Error("uploads are blocked until somebody changes something; the segments wait in the spool, and go " +
+			"without a restart once it is right")
 		return
 	}
 	u.count(ResultFailed, 0)
@@ -222,8 +225,10 @@ func (s *Shipper) putSegment(ctx context.Context, seg spool.Segment) (*spool.Met
 		return nil, 0, inSpool(fmt.Errorf("read %s: %w", seg.Path(), err))
 	}
 	if sum := hex.EncodeToString(attrs.SHA256[:]); m.SHA256Object != sum {
-		return nil, 0, inSpool(fmt.Errorf("%s was changed since it was packed: it has %d bytes with the SHA-256 %s, not %s. "+
-			"It stays where it is and is not uploaded: put the right file there, or save what zcat still reads of it and move it out of the spool",
+		return nil, 0, inSpool(fmt.Errorf("%s was changed since it was packed: it has %d bytes with the "+
+			"SHA-256 %s, not %s. "+
+			"It stays where it is and is not uploaded: put the right file there, or save what zcat still reads of it "+
+			"and move it out of the spool",
 			seg.Path(), attrs.Size, sum, m.SHA256Object))
 	}
 	for tried := 1; ; tried++ {

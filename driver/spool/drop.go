@@ -22,7 +22,8 @@ func (s *Spool) giveUp(seg Segment, m *Meta) (record.Lost, error) {
 		return record.Lost{}, err
 	}
 	if !m.dropped() {
-		m.Lost = addLost(m.Lost, record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last})
+		m.Lost = addLost(m.Lost,
+			record.Lost{Lines: m.Lines, Bytes: m.Bytes, Reason: DiskFull, From: m.First, To: m.Last})
 		m.Partly = false
 	}
 	text := m.lostText()

@@ -70,7 +70,8 @@ func (s *Spool) freeBytes() (int64, error) {
 func (s *Spool) CheckCopy(bytes int64) error {
 	free, err := s.freeBytes()
 	if err == nil && bytes > free/2 {
-		err = fmt.Errorf("a copy of %d bytes would take more than half of the %d bytes that are free on the spool's disk: "+
+		err = fmt.Errorf("a copy of %d bytes would take more than half of the %d bytes that are free on the "+
+			"spool's disk: "+
 			"free some, or read it with logfast cat on another machine", bytes, free)
 	}
 	return err

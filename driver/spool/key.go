@@ -94,7 +94,10 @@ func (k *KeyTemplate) check() error {
 	// Each placeholder at its longest. A name may as well be short, but never
 	// empty.
 	long := strings.Repeat("x", 4096)
-	m := &Meta{Reason: Schedule, Seq: math.MaxInt, First: time.Unix(math.MinInt32, 0), Stream: Stream{ID: long, Name: long, Host: long, App: long, Group: long}}
+	m := &Meta{
+		Reason: Schedule, Seq: math.MaxInt, First: time.Unix(math.MinInt32, 0),
+		Stream: Stream{ID: long, Name: long, Host: long, App: long, Group: long},
+	}
 	key := k.Render(m)
 	if len(key) > maxKey {
 		return fmt.Errorf("with the longest of names a key would have %d bytes, more than %d", len(key), maxKey)

@@ -157,7 +157,9 @@ func (r *KeyReader) Read(key string) (m Meta, ok bool) {
 			m.Stream.ID = value
 		default:
 			if value != "-" && r.certain[i] {
-				*map[string]*string{"host": &m.Stream.Host, "app": &m.Stream.App, "group": &m.Stream.Group, "name": &m.Stream.Name}[name] = value
+				*map[string]*string{
+					"host": &m.Stream.Host, "app": &m.Stream.App, "group": &m.Stream.Group, "name": &m.Stream.Name,
+				}[name] = value
 			}
 		}
 		if err != nil {

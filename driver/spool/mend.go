@@ -348,7 +348,10 @@ func (w *Writer) adopt(size int64) error {
 	if w.meta.First.IsZero() {
 		w.meta.saw(time.Now().UTC())
 	}
-	w.spool.noteDamage(Damage{Stream: w.stream, Dir: w.dir, What: "another program has written to the active file; its bytes stay in the text"})
+	w.spool.noteDamage(Damage{
+		Stream: w.stream, Dir: w.dir,
+		What: "another program has written to the active file; its bytes stay in the text",
+	})
 	return nil
 }
 

@@ -113,7 +113,8 @@ func (m *Meta) Metadata() map[string]string {
 	}
 	// Of a key, nobody can tell what an operator's template put where.
 	for name, value := range map[string]string{
-		"host": m.Stream.Host, "app": m.Stream.App, "group": m.Stream.Group, "container": m.Stream.Name, "image": m.Stream.Image,
+		"host": m.Stream.Host, "app": m.Stream.App, "group": m.Stream.Group, "container": m.Stream.Name,
+		"image": m.Stream.Image,
 	} {
 		if value != "" {
 			meta[name] = value

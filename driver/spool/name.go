@@ -112,7 +112,8 @@ func FileName(s string) string {
 	}
 	b := []byte(s[:min(len(s), 128)])
 	for i, c := range b {
-		ok := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' || c == '.' && i > 0
+		ok := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-' ||
+			c == '.' && i > 0
 		if !ok {
 			b[i] = '_'
 		}

@@ -73,7 +73,8 @@ func (s *Spool) PackAhead(dir string, ahead *Packing) (p *Packing, active bool, 
 		if err != nil {
 			return nil, false, err
 		}
-		if ahead, err = s.newPacking(dir, src, path.Join(dir, fmt.Sprintf(".%s-%06d.ahead.tmp", w.stream.ActiveName(), w.seq+1))); err != nil {
+		if ahead, err = s.newPacking(dir, src,
+			path.Join(dir, fmt.Sprintf(".%s-%06d.ahead.tmp", w.stream.ActiveName(), w.seq+1))); err != nil {
 			return nil, false, err
 		}
 		ahead.active = w.file
@@ -202,7 +203,8 @@ func (p *Packing) finish(m *Meta, run func(*Packing) error) error {
 func (p *Packing) found(m *Meta) {
 	findings, err := p.scan.Findings()
 	if err != nil {
-		slog.Error("the errors of a segment cannot be recorded, and its incident lacks them", "directory", p.dir, "err", err)
+		slog.Error("the errors of a segment cannot be recorded, and its incident lacks them", "directory", p.dir,
+			"err", err)
 		return
 	}
 	m.Findings = findings
@@ -225,7 +227,8 @@ func (p *Packing) guard(f func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			p.scan = nil
-			slog.Error("the errors of a segment cannot be found, and its incident lacks them; report this as a defect of logfast",
+			slog.Error("the errors of a segment cannot be found, and its incident lacks them; report this as a "+
+				"defect of logfast",
 				"directory", p.dir, "panic", cause, "stack", string(debug.Stack()))
 		}
 	}()

@@ -19,7 +19,8 @@ func (s *Spool) Check() error {
 		return err
 	}
 	if _, err := s.lock.Keep(); err != nil {
-		return fmt.Errorf("make %s anew: %w; no other plugin may use this directory: stop the one that does", filepath.Join(s.path, LockFile), err)
+		return fmt.Errorf("make %s anew: %w; no other plugin may use this directory: stop the one that does",
+			filepath.Join(s.path, LockFile), err)
 	}
 	if _, err := s.root.Lstat(reserveFile); errors.Is(err, os.ErrNotExist) && s.making.TryLock() {
 		defer s.making.Unlock()
@@ -29,7 +30,8 @@ func (s *Spool) Check() error {
 }
 
 // toRestart is what an operator does after the directory was replaced.
-const toRestart = "then docker plugin disable -f logfast and docker plugin enable --timeout 0 logfast; lines wait in the FIFOs meanwhile"
+const toRestart = "then docker plugin disable -f logfast and docker plugin enable --timeout 0 logfast; lines wait in " +
+	"the FIFOs meanwhile"
 
 func (s *Spool) place() error {
 	open, err := s.root.Stat(".")
@@ -38,20 +40,24 @@ func (s *Spool) place() error {
 	}
 	root := mountRoot(s.path)
 	if open.Sys().(*syscall.Stat_t).Nlink == 0 || strings.HasSuffix(root, "//deleted") {
-		return fmt.Errorf("the spool's directory %s was removed on the host, and nothing can be written: make it again (mkdir -p %s), %s", s.path, s.path, toRestart)
+		return fmt.Errorf("the spool's directory %s was removed on the host, and nothing can be written: make it "+
+			"again (mkdir -p %s), %s", s.path, s.path, toRestart)
 	}
 	named, err := os.Stat(s.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the spool's directory %s was moved away, and logfast writes where it is now: move it back, or make a new one, %s", s.path, toRestart)
+		return fmt.Errorf("the spool's directory %s was moved away, and logfast writes where it is now: move it "+
+			"back, or make a new one, %s", s.path, toRestart)
 	}
 	if err != nil {
 		return fmt.Errorf("look at the spool %s: %w", s.path, err)
 	}
 	if !os.SameFile(open, named) {
-		return fmt.Errorf("another directory is at %s: it was replaced, or a file system was mounted over it. logfast writes into the one before: put that back, or %s", s.path, toRestart)
+		return fmt.Errorf("another directory is at %s: it was replaced, or a file system was mounted over it. "+
+			"logfast writes into the one before: put that back, or %s", s.path, toRestart)
 	}
 	if root != s.mounted {
-		return fmt.Errorf("on the host, the spool's directory was moved from %s to %s, and logfast writes there: move it back, or make a new one, %s", s.mounted, root, toRestart)
+		return fmt.Errorf("on the host, the spool's directory was moved from %s to %s, and logfast writes there: "+
+			"move it back, or make a new one, %s", s.mounted, root, toRestart)
 	}
 	return nil
 }

@@ -122,7 +122,8 @@ func (s *Spool) Dirs(id string) ([]string, error) {
 }
 
 // Segments returns the segments of a directory in the order of their records,
-// all as Sealed: which state they have may change at any moment. The last may be one in the state Active: a file that no writer has open and
+// all as Sealed: which state they have may change at any moment. The last may be one in the state
+// Active: a file that no writer has open and
 // that could not be sealed; the writer's own active segment is not among them.
 func (s *Spool) Segments(dir string) ([]Segment, error) {
 	entries, err := s.readDir(dir)

@@ -66,11 +66,13 @@ func (w *Writer) Resume(began, offset, size int64) (written bool, err error) {
 			return false, err
 		}
 		first := time.Unix(0, began).UTC()
-		same := first.Equal(m.First) || w.stream.Format == record.Syslog.String() && first.Truncate(time.Microsecond).Equal(m.First)
+		same := first.Equal(m.First) ||
+			w.stream.Format == record.Syslog.String() && first.Truncate(time.Microsecond).Equal(m.First)
 		if size > 0 && end < offset && same {
 			written = false // it is the batch's own, and a disk that failed has cut it
 		}
-		if began != 0 && (same || w.stream.Format == record.Raw.String() && first.Before(m.First) && s.newest(w.dir).Before(first)) {
+		if began != 0 &&
+			(same || w.stream.Format == record.Raw.String() && first.Before(m.First) && s.newest(w.dir).Before(first)) {
 			m.First = first
 		}
 	}

@@ -91,11 +91,12 @@ type Spool struct {
 	damageMu sync.Mutex
 	damages  []Damage // owned by damageMu
 
-	mu      sync.Mutex
-	packs   map[string]chan struct{} // segments that are being packed, by directory and stem, owned by mu; closed at the end
-	writers map[string]*Writer       // by directory, owned by mu
-	held    map[string]bool          // by directory and stem, owned by mu; see Hold
-	sealed  map[Reason]int64         // how many, owned by mu
+	mu sync.Mutex
+	// segments that are being packed, by directory and stem, owned by mu; closed at the end
+	packs   map[string]chan struct{}
+	writers map[string]*Writer // by directory, owned by mu
+	held    map[string]bool    // by directory and stem, owned by mu; see Hold
+	sealed  map[Reason]int64   // how many, owned by mu
 
 	removed map[string]bool // segments that this process has removed, by directory and stem, owned by mu
 }
@@ -378,7 +379,8 @@ func (s *Spool) isActive(dir, name string) bool {
 		return true
 	}
 	var of Stream
-	return s.readJSON(path.Join(dir, streamFile), &of) == nil && of.ActiveName() == name && (of.Dir() == dir || !s.saved(dir, name, &of))
+	return s.readJSON(path.Join(dir, streamFile), &of) == nil && of.ActiveName() == name &&
+		(of.Dir() == dir || !s.saved(dir, name, &of))
 }
 
 // saved reports whether the active segment of a directory that somebody has

@@ -174,7 +174,8 @@ func sniff(text io.ReaderAt, size int64, expected record.Format) (format record.
 			n, _ := text.ReadAt(block, at)
 			var rec record.Record
 			for line := range bytes.Lines(block[:n]) {
-				if line, whole := bytes.CutSuffix(line, []byte("\n")); whole && record.Parse(format, line, &rec) == nil {
+				if line, whole := bytes.CutSuffix(line, []byte("\n")); whole &&
+					record.Parse(format, line, &rec) == nil {
 					return format, true
 				}
 			}

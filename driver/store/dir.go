@@ -94,7 +94,8 @@ func (d *Dir) open() (err error) {
 	if d.incoming, err = d.root.OpenFile(incomingName, os.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
 		return err
 	}
-	if d.lock, err = durable.OpenRegular(d.root, lockName, os.O_RDWR|os.O_CREATE, 0o600); errors.Is(err, durable.ErrNotRegular) {
+	if d.lock, err = durable.OpenRegular(d.root, lockName, os.O_RDWR|os.O_CREATE, 0o600); errors.Is(err,
+		durable.ErrNotRegular) {
 		if _, err = durable.Displace(d.root, lockName); err == nil {
 			d.lock, err = durable.OpenRegular(d.root, lockName, os.O_RDWR|os.O_CREATE, 0o600)
 		}
@@ -338,10 +339,12 @@ func checkDirKey(key string) error {
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if strings.HasPrefix(segment, ".") {
-			return fmt.Errorf("%w: %q in its key begins with a dot, which a directory store keeps for itself", ErrInvalid, segment)
+			return fmt.Errorf("%w: %q in its key begins with a dot, which a directory store keeps for itself",
+				ErrInvalid, segment)
 		}
 		if len(segment) > maxSegment {
-			return fmt.Errorf("%w: %q in its key has %d bytes, more than %d", ErrInvalid, segment, len(segment), maxSegment)
+			return fmt.Errorf("%w: %q in its key has %d bytes, more than %d", ErrInvalid, segment, len(segment),
+				maxSegment)
 		}
 	}
 	return nil

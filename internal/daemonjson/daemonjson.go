@@ -140,7 +140,8 @@ func change(text []byte, values map[string][]byte) ([]byte, error) {
 			text = splice(text, m.at, members[1].at, nil)
 			shift := members[1].at - m.at
 			for j := range members[1:] {
-				members[j+1].at, members[j+1].from, members[j+1].end = members[j+1].at-shift, members[j+1].from-shift, members[j+1].end-shift
+				members[j+1].at, members[j+
+					1].from, members[j+1].end = members[j+1].at-shift, members[j+1].from-shift, members[j+1].end-shift
 			}
 		default: // with the comma before
 			text = splice(text, members[i-1].end, m.end, nil)
@@ -150,7 +151,8 @@ func change(text []byte, values map[string][]byte) ([]byte, error) {
 		}
 	}
 	for _, key := range []string{optsKey, driverKey} { // each before the others: the driver comes first
-		if value := values[key]; value != nil && !slices.ContainsFunc(members, func(m member) bool { return m.key == key }) {
+		if value := values[key]; value != nil &&
+			!slices.ContainsFunc(members, func(m member) bool { return m.key == key }) {
 			if text, err = insert(text, key, value); err != nil {
 				return nil, err
 			}

@@ -188,7 +188,8 @@ func Lock(root Root, name string) (*Held, error) {
 	}
 	h.dir = dir
 	err = flock(dir)
-	if errors.Is(err, unix.EBADF) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOLCK) || errors.Is(err, unix.EINVAL) {
+	if errors.Is(err, unix.EBADF) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOLCK) ||
+		errors.Is(err, unix.EINVAL) {
 		err = nil // as on NFS
 	}
 	if err == nil {

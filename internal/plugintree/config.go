@@ -67,7 +67,8 @@ func plain(value any) any {
 		out := map[string]any{}
 		for name, member := range v {
 			name = strings.ToLower(name)
-			if member = plain(member); member != nil && name != "source" && name != "rootfs" && name != "dockerversion" {
+			if member = plain(member); member != nil && name != "source" && name != "rootfs" &&
+				name != "dockerversion" {
 				out[name] = member
 			}
 		}

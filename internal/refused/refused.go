@@ -30,9 +30,10 @@ type Advice struct {
 
 // Operator is the advice for the program logfast on the host.
 var Operator = Advice{
-	User:    "it is for root alone: type sudo before the command",
-	SELinux: "use sysadm_t (sudo -r sysadm_r -t sysadm_t), with logfast's policy modules installed (selinux/install.sh)",
-	Root:    "run this on the host itself, not in a container or a user namespace; look at the directory's owner and mode",
+	User: "it is for root alone: type sudo before the command",
+	SELinux: "use sysadm_t (sudo -r sysadm_r -t sysadm_t), with logfast's policy modules installed " +
+		"(selinux/install.sh)",
+	Root: "run this on the host itself, not in a container or a user namespace; look at the directory's owner and mode",
 }
 
 // Plugin is the advice for the plugin, which is root in a container.

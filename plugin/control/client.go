@@ -158,7 +158,8 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*
 	defer r.Body.Close()
 	why, _ := io.ReadAll(io.LimitReader(r.Body, 4<<10))
 	if r.StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("the plugin does not know %s: it is of another version than this program; compare logfast version and logfast status", path)
+		return nil, fmt.Errorf("the plugin does not know %s: it is of another version than this program; compare "+
+			"logfast version and logfast status", path)
 	}
 	return nil, errors.New(strings.TrimSpace(string(why)))
 }
@@ -190,7 +191,8 @@ func (c *Client) explain(ctx context.Context, err error) error {
 				"to another directory, name that: --spool DIRECTORY (docker plugin inspect logfast shows it)", c.spool)}
 		}
 		return absent{fmt.Errorf("no plugin has been at work in %s: start it with "+
-			"docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: --spool DIRECTORY%s", c.spool, c.lastWords())}
+			"docker plugin enable --timeout 0 logfast, or name the directory that logs.source was set to: "+
+			"--spool DIRECTORY%s", c.spool, c.lastWords())}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return absent{fmt.Errorf("no plugin is at work in %s: see why with docker plugin ls and tail %s, "+
 			"and start it with docker plugin enable --timeout 0 logfast%s",

@@ -147,7 +147,8 @@ type Stream struct {
 	Since     time.Time `json:"since"`  // when this process took it up
 	Active    int64     `json:"active"` // bytes of its active segment
 	Counts
-	Unknown      bool      `json:"unknown,omitempty"` // its registration was lost: it is not known which container this is
+	// its registration was lost: it is not known which container this is
+	Unknown      bool      `json:"unknown,omitempty"`
 	Trouble      string    `json:"trouble,omitempty"` // what keeps it from writing
 	TroubleSince time.Time `json:"trouble_since,omitzero"`
 	Unregistered bool      `json:"unregistered,omitempty"` // the disk had no room to register it

@@ -19,9 +19,11 @@ func Resolve(asked []string, known []Container) ([]Container, error) {
 	found := map[Container]bool{}
 	for _, word := range asked {
 		word := strings.TrimPrefix(word, "/")
-		matches := slices.DeleteFunc(slices.Clone(known), func(c Container) bool { return c.Name != word && c.ID != word })
+		matches := slices.DeleteFunc(slices.Clone(known),
+			func(c Container) bool { return c.Name != word && c.ID != word })
 		if len(matches) == 0 && word != "" {
-			matches = slices.DeleteFunc(slices.Clone(known), func(c Container) bool { return !strings.HasPrefix(c.ID, word) })
+			matches = slices.DeleteFunc(slices.Clone(known),
+				func(c Container) bool { return !strings.HasPrefix(c.ID, word) })
 			ids := map[string]bool{}
 			for _, c := range matches {
 				ids[c.ID] = true
@@ -37,7 +39,8 @@ func Resolve(asked []string, known []Container) ([]Container, error) {
 			found[c] = true
 		}
 	}
-	return slices.SortedFunc(maps.Keys(found), func(a, b Container) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) }), nil
+	return slices.SortedFunc(maps.Keys(found),
+		func(a, b Container) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) }), nil
 }
 
 func unknown(word string, known []Container) error {
@@ -49,5 +52,6 @@ func unknown(word string, known []Container) error {
 	if len(sorted) == 0 {
 		return fmt.Errorf("no container %q: none writes to logfast, and nothing waits for the store", word)
 	}
-	return fmt.Errorf("no container %q writes to logfast%s; logfast status lists them", word, suggest.Nearest(word, sorted))
+	return fmt.Errorf("no container %q writes to logfast%s; logfast status lists them", word,
+		suggest.Nearest(word, sorted))
 }

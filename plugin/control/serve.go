@@ -117,7 +117,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // address may connect, so all of a request is bounded: its size, its time, and
 // how many there are.
 func (s *Server) ServePublic(ctx context.Context, l net.Listener) error {
-	server := &http.Server{Handler: s.public(), ReadTimeout: headerTime, WriteTimeout: answerTime, MaxHeaderBytes: maxHeader}
+	server := &http.Server{
+		Handler: s.public(), ReadTimeout: headerTime, WriteTimeout: answerTime, MaxHeaderBytes: maxHeader,
+	}
 	return serve(ctx, l, server, &crowd{most: maxPublic, active: true})
 }
 

@@ -17,48 +17,60 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	build     = desc("build_info", "1, with the version of logfast.", "version")
-	health    = desc("healthy", "1 while logfast does its work, 0 where /healthz says that it does not.")
-	streams   = desc("streams", "Containers' streams that are being read.")
-	troubled  = desc("streams_in_trouble", "Streams that cannot write, because the disk refuses.")
-	reattach  = desc("reattached_streams_total", "Streams of an earlier process that were taken up again.")
-	events    = desc("fast_track_events", "Open events of the fast track: errors whose segments are not sealed yet.")
-	lines     = desc("lines_total", "Lines written to segments.")
-	bytes     = desc("bytes_total", "Bytes of lines written to segments, as records.")
-	errors    = desc("errors_detected_total", "Lines found to report a server error.")
-	resyncs   = desc("frame_resyncs_total", "How often bytes in a FIFO were no frame and were passed over to the next one.")
+	build    = desc("build_info", "1, with the version of logfast.", "version")
+	health   = desc("healthy", "1 while logfast does its work, 0 where /healthz says that it does not.")
+	streams  = desc("streams", "Containers' streams that are being read.")
+	troubled = desc("streams_in_trouble", "Streams that cannot write, because the disk refuses.")
+	reattach = desc("reattached_streams_total", "Streams of an earlier process that were taken up again.")
+	events   = desc("fast_track_events", "Open events of the fast track: errors whose segments are not sealed yet.")
+	lines    = desc("lines_total", "Lines written to segments.")
+	bytes    = desc("bytes_total", "Bytes of lines written to segments, as records.")
+	errors   = desc("errors_detected_total", "Lines found to report a server error.")
+	resyncs  = desc("frame_resyncs_total",
+		"How often bytes in a FIFO were no frame and were passed over to the next one.")
 	lostLines = desc("lost_lines_total", "Lines lost, by reason.", "reason")
 	lostBytes = desc("lost_bytes_total", "Bytes lost, by reason.", "reason")
 	seals     = desc("seals_total", "Segments sealed, by reason.", "reason")
 
-	streamLines  = desc("stream_lines_total", "Lines written to segments, of a container that is being read.", "container", "id")
-	streamBytes  = desc("stream_bytes_total", "Bytes of lines written to segments, of a container that is being read.", "container", "id")
-	streamErrors = desc("stream_errors_detected_total", "Lines found to report a server error, of a container that is being read.", "container", "id")
+	streamLines = desc("stream_lines_total", "Lines written to segments, of a container that is being read.",
+		"container", "id")
+	streamBytes = desc("stream_bytes_total", "Bytes of lines written to segments, of a container that is being read.",
+		"container", "id")
+	streamErrors = desc("stream_errors_detected_total",
+		"Lines found to report a server error, of a container that is being read.", "container", "id")
 
 	pendingSegments = desc("pending_segments", "Segments that are sealed and not in the store.")
 	pendingBytes    = desc("pending_bytes", "Bytes of the files of segments that are sealed and not in the store.")
-	pendingAge      = desc("pending_oldest_age_seconds", "Age of the first line of the oldest segment that is sealed and not in the store; 0 where none is.")
-	attempts        = desc("upload_attempts_total", "Attempts to put an object, by result: ok; failed, which may pass; blocked, until somebody changes something; local, where the segment or the disk is at fault.", "result")
-	uploadedBytes   = desc("uploaded_bytes_total", "Bytes of objects put into the store.")
-	lastUpload      = desc("last_upload_timestamp_seconds", "When a segment was uploaded last, in seconds since 1970; 0 before the first.")
-	stalled         = desc("upload_stalled_seconds", "How long segments have been pending without one upload.")
-	blocked         = desc("upload_blocked", "1 where the store refuses until somebody changes something.")
+	pendingAge      = desc("pending_oldest_age_seconds",
+		"Age of the first line of the oldest segment that is sealed and not in the store; 0 where none is.")
+	attempts = desc("upload_attempts_total", "Attempts to put an object, by result: ok; failed, which may pass; "+
+		"blocked, until somebody changes something; local, where the segment or the disk is at fault.", "result")
+	uploadedBytes = desc("uploaded_bytes_total", "Bytes of objects put into the store.")
+	lastUpload    = desc("last_upload_timestamp_seconds",
+		"When a segment was uploaded last, in seconds since 1970; 0 before the first.")
+	stalled = desc("upload_stalled_seconds", "How long segments have been pending without one upload.")
+	blocked = desc("upload_blocked", "1 where the store refuses until somebody changes something.")
 
-	notified      = desc("notifications_total", "Attempts to notify somebody of incidents, by kind of target and result: ok, failed.", "target", "result")
+	notified = desc("notifications_total",
+		"Attempts to notify somebody of incidents, by kind of target and result: ok, failed.", "target", "result")
 	notifyWaiting = desc("notifications_waiting", "Incidents that a kind of target is still to be told of.", "target")
-	notifyHeld    = desc("notifications_held", "Incidents that a kind of target is still to be told of, by why they wait: next, rate, folded, refused, failed.", "target", "why")
-	notifyGivenUp = desc("notifications_given_up_total", "Incidents that a kind of target was not told of, after all attempts.", "target")
+	notifyHeld    = desc("notifications_held", "Incidents that a kind of target is still to be told of, by why they "+
+		"wait: next, rate, folded, refused, failed.", "target", "why")
+	notifyGivenUp = desc("notifications_given_up_total",
+		"Incidents that a kind of target was not told of, after all attempts.", "target")
 
 	diskUsed   = desc("disk_used_bytes", "Bytes of the containers' files in the spool.")
 	diskBudget = desc("disk_budget_bytes", "Bytes that these may have (LOGFAST_MAX_DISK); 0 is no bound.")
 	diskFree   = desc("disk_free_bytes", "Bytes that are free on the spool's file system.")
-	inodesFree = desc("disk_free_inodes", "Inodes that are free on the spool's file system; absent if it has no fixed number.")
+	inodesFree = desc("disk_free_inodes",
+		"Inodes that are free on the spool's file system; absent if it has no fixed number.")
 )
 
 var all = []*prometheus.Desc{
 	build, health, streams, troubled, reattach, events, lines, bytes, errors, resyncs, lostLines, lostBytes, seals,
 	streamLines, streamBytes, streamErrors, pendingSegments, pendingBytes, pendingAge, attempts, uploadedBytes,
-	lastUpload, stalled, blocked, notified, notifyWaiting, notifyHeld, notifyGivenUp, diskUsed, diskBudget, diskFree, inodesFree,
+	lastUpload, stalled, blocked, notified, notifyWaiting, notifyHeld, notifyGivenUp, diskUsed, diskBudget, diskFree,
+	inodesFree,
 }
 
 // Describe implements prometheus.Collector.
@@ -132,13 +144,15 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 
 // targets adds up what targets of one kind do: their names may be long, and are
 // in the status.
-func (collector) targets(all []control.Target, count func(*prometheus.Desc, int64, ...string), gauge func(*prometheus.Desc, float64, ...string)) {
+func (collector) targets(all []control.Target, count func(*prometheus.Desc, int64, ...string),
+	gauge func(*prometheus.Desc, float64, ...string)) {
 	kinds := map[string]control.Target{}
 	type held struct{ kind, why string }
 	waits := map[held]int{}
 	for _, t := range all {
 		sum := kinds[t.Kind]
-		sum.Messages, sum.Failed, sum.GivenUp, sum.Waiting = sum.Messages+t.Messages, sum.Failed+t.Failed, sum.GivenUp+t.GivenUp, sum.Waiting+t.Waiting
+		sum.Messages, sum.Failed, sum.GivenUp, sum.Waiting = sum.Messages+
+			t.Messages, sum.Failed+t.Failed, sum.GivenUp+t.GivenUp, sum.Waiting+t.Waiting
 		kinds[t.Kind] = sum
 		for _, w := range t.Waits {
 			waits[held{t.Kind, w.Why}] += w.Events

@@ -30,7 +30,8 @@ func New(status func() control.Status) *Metrics {
 		registry: prometheus.NewRegistry(),
 		errorToObject: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "logfast_error_to_object_seconds", Buckets: errorBuckets,
-			Help: "From the last server error in a segment, by Docker's time, to its object in the store. The quiet period is part of it.",
+			Help: "From the last server error in a segment, by Docker's time, to its object in the store. The quiet " +
+				"period is part of it.",
 		}),
 	}
 	m.registry.MustRegister(

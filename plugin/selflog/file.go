@@ -96,7 +96,8 @@ func LastLine(f *os.File) (string, error) {
 
 func (f *File) open() error {
 	var err error
-	if f.f, err = durable.OpenRegular(f.root, FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640); errors.Is(err, durable.ErrNotRegular) {
+	if f.f, err = durable.OpenRegular(f.root, FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640); errors.Is(err,
+		durable.ErrNotRegular) {
 		if _, err = durable.Displace(f.root, FileName); err == nil {
 			f.f, err = durable.OpenRegular(f.root, FileName, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640)
 		}

@@ -99,7 +99,10 @@ func describe(info *debug.BuildInfo, version string) (*document, error) {
 		if err != nil || len(sum) != 32 {
 			return nil, fmt.Errorf("%s %s has the sum %q, want h1: and SHA-256", m.Path, m.Version, m.Sum)
 		}
-		all = append(all, component{Type: "library", Name: m.Path, Version: m.Version, PURL: purl(m.Path, m.Version), Hashes: []hash{{"SHA-256", hex.EncodeToString(sum)}}})
+		all = append(all, component{
+			Type: "library", Name: m.Path, Version: m.Version, PURL: purl(m.Path, m.Version),
+			Hashes: []hash{{"SHA-256", hex.EncodeToString(sum)}},
+		})
 	}
 	needs := dependency{Ref: main.Ref}
 	for i := range all {

@@ -135,7 +135,10 @@ func (v *Events) Note(o *options.Options, desc *spool.Stream, current string, fi
 
 // addLocked makes an event known.
 func (v *Events) addLocked(scope options.Scope, name string, first time.Time) *Event {
-	e := newEvent(&incident.Record{ID: incident.NewID(first), Host: v.cfg.Host, Scope: string(cmp.Or(scope, options.ScopeContainer)), Name: name, First: first, Last: first})
+	e := newEvent(&incident.Record{
+		ID: incident.NewID(first), Host: v.cfg.Host, Scope: string(cmp.Or(scope, options.ScopeContainer)), Name: name,
+		First: first, Last: first,
+	})
 	v.knowLocked(e)
 	return e
 }
@@ -271,7 +274,8 @@ func (v *Events) hand(r *incident.Record) error {
 	if len(r.Members) == 0 {
 		return v.dir.Drop(r.ID) // a marker to which no segment belongs
 	}
-	v.cfg.Log.Info("incident closed", "incident", r.ID, "scope", r.Name, "because", r.Closed, "segments", len(r.Members))
+	v.cfg.Log.Info("incident closed", "incident", r.ID, "scope", r.Name, "because", r.Closed,
+		"segments", len(r.Members))
 	return v.cfg.Spool.WithRoom(spool.Need{Grow: true}, func() error { return v.dir.MarkClosed(r) })
 }
 

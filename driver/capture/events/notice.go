@@ -37,7 +37,8 @@ type FirstError struct {
 func (f *FirstError) Set(r *record.Record, line []byte, m *detect.Match) {
 	text, path := f.text[:0], f.path[:0]
 	*f = FirstError{
-		time: r.Time, from: r.Stream, status: m.Status, rule: m.Rule, method: string(m.Method), cut: len(line) >= detect.MaxLine,
+		time: r.Time, from: r.Stream, status: m.Status, rule: m.Rule, method: string(m.Method),
+		cut:  len(line) >= detect.MaxLine,
 		text: append(text, line[:min(len(line), detect.MaxLine)]...), path: append(path, m.Path...),
 	}
 }
@@ -63,7 +64,8 @@ func (v *Events) Notify(expectSeal func(scope string, by time.Time), opened func
 	}
 	for _, n := range notices {
 		if err := v.cfg.Spool.WithRoom(spool.Need{Quick: true}, func() error { return v.mark(n.event) }); err != nil {
-			v.cfg.Log.Error("an incident is told of, and would have another ID after a crash", "incident", n.record.ID, "err", err)
+			v.cfg.Log.Error("an incident is told of, and would have another ID after a crash", "incident", n.record.ID,
+				"err", err)
 		}
 		v.notify(&n, opened)
 	}
@@ -74,7 +76,8 @@ func (v *Events) Notify(expectSeal func(scope string, by time.Time), opened func
 func (v *Events) notify(n *notice, opened func(*incident.Event)) {
 	defer func() {
 		if p := recover(); p != nil {
-			v.cfg.Log.Error("an early notice cannot be made; report this as a defect of logfast", "incident", n.record.ID, "panic", p, "stack", string(debug.Stack()))
+			v.cfg.Log.Error("an early notice cannot be made; report this as a defect of logfast",
+				"incident", n.record.ID, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	opened(n.build(v.cfg.Routes))

@@ -29,7 +29,10 @@ func (v *Events) Load() error {
 			// it takes every segment whose event is not known either.
 			errs = append(errs, err)
 			at, _ := incident.TimeOf(entry.ID)
-			r = &incident.Record{ID: entry.ID, Host: v.cfg.Host, Scope: string(options.ScopeHost), Name: string(options.ScopeHost), First: at, Last: at}
+			r = &incident.Record{
+				ID: entry.ID, Host: v.cfg.Host, Scope: string(options.ScopeHost), Name: string(options.ScopeHost),
+				First: at, Last: at,
+			}
 		}
 		r.Closed, r.At, r.Members = "", time.Time{}, nil
 		left[r.ID] = newEvent(r)

@@ -318,7 +318,8 @@ func (b *Buffer) peek(fd int) ([]byte, error) {
 	for got := 0; got < teed; {
 		n, err := ignoringEINTR(func() (int, error) { return unix.Read(b.r, b.data[got:teed]) })
 		if err != nil || n == 0 {
-			return nil, fmt.Errorf("fifo: read private pipe: %d of %d bytes: %w", got, teed, errors.Join(err, io.ErrUnexpectedEOF))
+			return nil, fmt.Errorf("fifo: read private pipe: %d of %d bytes: %w", got, teed,
+				errors.Join(err, io.ErrUnexpectedEOF))
 		}
 		got += n
 	}

@@ -78,7 +78,8 @@ func (p *Poller) add(r *Reader) error {
 	defer p.mu.Unlock()
 	p.last = max(p.last+1, quitID+1)
 	r.id = p.last
-	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, r.fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: r.id}); err != nil {
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, r.fd,
+		&unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: r.id}); err != nil {
 		return fmt.Errorf("fifo: epoll: %w", err)
 	}
 	p.readers[r.id] = r
@@ -100,7 +101,8 @@ func (p *Poller) arm(r *Reader, edge bool) error {
 
 // disarm ends what arm began with edge.
 func (p *Poller) disarm(r *Reader) error {
-	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, r.fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: r.id}); err != nil {
+	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, r.fd,
+		&unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: r.id}); err != nil {
 		return fmt.Errorf("fifo: epoll: %w", err)
 	}
 	return nil

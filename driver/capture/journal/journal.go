@@ -218,7 +218,8 @@ func (j *Journal) Load(lost func(dir string, l *record.Lost)) (live []Entry, err
 			e, err := j.read(name)
 			switch {
 			case errors.Is(err, errDamaged):
-				errs = append(errs, fmt.Errorf("%w; it is removed. If that container still runs, restart it", err), j.forget(base))
+				errs = append(errs, fmt.Errorf("%w; it is removed. If that container still runs, restart it", err),
+					j.forget(base))
 			case err != nil:
 				errs = append(errs, err)
 			case j.alive(&e):
@@ -260,7 +261,8 @@ func (j *Journal) bury(e *Entry, report func(dir string, l *record.Lost)) error 
 			if report != nil {
 				report(e.Stream.Dir(), lost)
 			}
-			errs = append(errs, fmt.Errorf("%d lines (%d bytes) of container %s were discarded (%s) before logfast ended, and no line in the text says so",
+			errs = append(errs, fmt.Errorf("%d lines (%d bytes) of container %s were discarded (%s) before logfast "+
+				"ended, and no line in the text says so",
 				lost.Lines, lost.Bytes, e.Stream.Name, lost.Reason))
 		}
 		errs = append(errs, c.Close())
@@ -311,6 +313,7 @@ func (j *Journal) read(name string) (e Entry, err error) {
 	if err != nil {
 		return e, fmt.Errorf("registered stream %s: %w: %w", name, errDamaged, err)
 	}
-	e.Stream.Detect, e.Stream.Scope = triage.Options(e.Options.Detect), string(e.Options.Scope) // an earlier version has not kept them there
+	// an earlier version has not kept them there
+	e.Stream.Detect, e.Stream.Scope = triage.Options(e.Options.Detect), string(e.Options.Scope)
 	return e, nil
 }

@@ -61,18 +61,32 @@ var parsers = map[string]func(o *Options, value string) error{
 	settings.OptFsync:    func(o *Options, v string) (err error) { o.Fsync, err = ParseFsync(v); return },
 	settings.OptMaxSize:  func(o *Options, v string) (err error) { o.MaxSize, err = ParseSize(v); return },
 	settings.OptDetect:   func(o *Options, v string) (err error) { o.Detect.Mode, err = detect.ParseMode(v); return },
-	settings.OptStatus:   func(o *Options, v string) (err error) { o.Detect.Status, err = detect.ParseStatuses(v); return },
-	settings.OptPattern:  func(o *Options, v string) (err error) { o.Detect.Pattern, err = detect.ParsePattern(v); return },
-	settings.OptExclude:  func(o *Options, v string) (err error) { o.Detect.ExcludePath, err = detect.ParseExclude(v); return },
-	settings.OptSignals:  func(o *Options, v string) (err error) { o.Detect.Signals, err = detect.ParseSignals(v); return },
-	settings.OptRedact:   func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
-	settings.OptArchive:  func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
-	settings.OptGroup:    func(_ *Options, v string) error { return checkName(v) }, // Info.group
-	settings.OptTag:      func(*Options, string) error { return nil },              // Info.app
+	settings.OptStatus: func(o *Options, v string) (err error) {
+		o.Detect.Status, err = detect.ParseStatuses(v)
+		return
+	},
+	settings.OptPattern: func(o *Options, v string) (err error) {
+		o.Detect.Pattern, err = detect.ParsePattern(v)
+		return
+	},
+	settings.OptExclude: func(o *Options, v string) (err error) {
+		o.Detect.ExcludePath, err = detect.ParseExclude(v)
+		return
+	},
+	settings.OptSignals: func(o *Options, v string) (err error) {
+		o.Detect.Signals, err = detect.ParseSignals(v)
+		return
+	},
+	settings.OptRedact:  func(o *Options, v string) (err error) { o.Redact, err = incident.ParseRedact(v); return },
+	settings.OptArchive: func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
+	settings.OptGroup:   func(_ *Options, v string) error { return checkName(v) }, // Info.group
+	settings.OptTag:     func(*Options, string) error { return nil },              // Info.app
 }
 
 // dockers are the options that Docker handles itself and passes on all the same.
-var dockers = []string{"mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"}
+var dockers = []string{
+	"mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress",
+}
 
 // Set reads an option's value into o. The plugin's variables, which are the options'
 // defaults, are read by it too.
@@ -118,7 +132,8 @@ func parseOptions(o *Options, config map[string]string) (errs []error) {
 // with the given defaults. All that is wrong with the options is in the error.
 func Parse(host string, defaults Options, labels []string, i Info) (spool.Stream, Options, error) {
 	if len(i.ContainerID) > maxID {
-		return spool.Stream{}, defaults, fmt.Errorf("the container's ID has %d bytes; allowed are %d", len(i.ContainerID), maxID)
+		return spool.Stream{}, defaults, fmt.Errorf("the container's ID has %d bytes; allowed are %d",
+			len(i.ContainerID), maxID)
 	}
 	o := defaults
 	errs := parseOptions(&o, i.Config)
@@ -130,7 +145,8 @@ func Parse(host string, defaults Options, labels []string, i Info) (spool.Stream
 			errs = append(errs, fmt.Errorf("option %s: %w", settings.OptMaxSize, err))
 		}
 		if o.Scope == ScopeGroup && i.group() == "" {
-			errs = append(errs, errors.New("option fast-track-scope=group: add group=NAME, or start the container with docker compose"))
+			errs = append(errs,
+				errors.New("option fast-track-scope=group: add group=NAME, or start the container with docker compose"))
 		}
 	}
 	app, err := i.app()

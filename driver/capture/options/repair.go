@@ -17,7 +17,8 @@ import (
 func (o *Options) Repair(of *spool.Stream, defaults *Options) (wrong []error) {
 	replaced := func(option string, err error) bool {
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("option %s: %w; the default is used until the container starts again", option, err))
+			wrong = append(wrong,
+				fmt.Errorf("option %s: %w; the default is used until the container starts again", option, err))
 		}
 		return err != nil
 	}
@@ -51,7 +52,8 @@ func (o *Options) Repair(of *spool.Stream, defaults *Options) (wrong []error) {
 	}
 	// An expression that hides secrets has no default: without it, nothing is quoted.
 	if _, err := incident.ParseRedact(of.Redact); err != nil {
-		wrong = append(wrong, fmt.Errorf("option %s: %w; incidents quote nothing of this container until it starts again", settings.OptRedact, err))
+		wrong = append(wrong, fmt.Errorf("option %s: %w; incidents quote nothing of this container until "+
+			"it starts again", settings.OptRedact, err))
 	}
 	of.Detect, of.Scope = triage.Options(o.Detect), string(o.Scope)
 	of.Name, of.App, of.Group, of.Image = clip(of.Name), clip(of.App), clip(of.Group), clip(of.Image)

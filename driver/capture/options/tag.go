@@ -13,7 +13,8 @@ import (
 // must not be a program: {{range 20000000}} of ten bytes makes 200 MB.
 const (
 	maxTag   = 1 << 10 // bytes of the template
-	tagUsage = "write text and {{.Name}}, {{.ID}}, {{.FullID}}, {{.ImageName}}, {{.ImageID}}, {{.ImageFullID}}, {{.DaemonName}}, " +
+	tagUsage = "write text and {{.Name}}, {{.ID}}, {{.FullID}}, {{.ImageName}}, {{.ImageID}}, {{.ImageFullID}}, " +
+		"{{.DaemonName}}, " +
 		`{{index .ContainerLabels "name"}}, and the functions lower, upper, slice`
 )
 
@@ -32,7 +33,9 @@ func (i Info) render(tag string) (string, error) {
 	if len(tag) > maxTag {
 		return "", fmt.Errorf("option tag: the template has %d bytes; allowed are %d", len(tag), maxTag)
 	}
-	t, err := template.New("tag").Option("missingkey=error").Funcs(template.FuncMap{"lower": strings.ToLower, "upper": strings.ToUpper}).Parse(tag)
+	t, err := template.New("tag").Option("missingkey=error").Funcs(template.FuncMap{
+		"lower": strings.ToLower, "upper": strings.ToUpper,
+	}).Parse(tag)
 	if err == nil {
 		err = checkTag(t)
 	}
@@ -52,7 +55,9 @@ func (i Info) render(tag string) (string, error) {
 
 // clipped is the description with bounded names: functions work on these.
 func (i Info) clipped() Info {
-	for _, s := range []*string{&i.ContainerID, &i.ContainerName, &i.ContainerImageID, &i.ContainerImageName, &i.DaemonName} {
+	for _, s := range []*string{
+		&i.ContainerID, &i.ContainerName, &i.ContainerImageID, &i.ContainerImageName, &i.DaemonName,
+	} {
 		*s = clip(*s)
 	}
 	labels := make(map[string]string, len(i.ContainerLabels))
@@ -91,7 +96,8 @@ func checkTag(t *template.Template) error {
 
 func checkNode(n parse.Node) error {
 	switch n := n.(type) {
-	case *parse.TextNode, *parse.DotNode, *parse.StringNode, *parse.NumberNode, *parse.BoolNode, *parse.NilNode, *parse.CommentNode:
+	case *parse.TextNode, *parse.DotNode, *parse.StringNode, *parse.NumberNode, *parse.BoolNode, *parse.NilNode,
+		*parse.CommentNode:
 		return nil
 	case *parse.ListNode:
 		if n == nil {

@@ -157,11 +157,13 @@ func ParseLabels(s string) ([]string, error) {
 	}
 	names := strings.Split(s, ",")
 	if len(names) > maxLabels || len(s) > maxOption {
-		return nil, fmt.Errorf("%d labels in %d bytes; allowed are %d in %d bytes", len(names), len(s), maxLabels, maxOption)
+		return nil, fmt.Errorf("%d labels in %d bytes; allowed are %d in %d bytes", len(names), len(s), maxLabels,
+			maxOption)
 	}
 	for i, name := range names {
 		if names[i] = strings.TrimSpace(name); names[i] == "" || strings.ContainsAny(names[i], "= \t") {
-			return nil, fmt.Errorf("label %q: write the names of labels, joined by commas, such as com.example.team,version", name)
+			return nil, fmt.Errorf("label %q: write the names of labels, joined by commas, such as "+
+				"com.example.team,version", name)
 		}
 	}
 	return names, nil

@@ -160,7 +160,8 @@ func nameless(dir string) (*os.File, error) {
 	}
 	f, err := os.CreateTemp(dir, "logfast") // some file systems know no O_TMPFILE
 	if err != nil {
-		return nil, fmt.Errorf("a temporary file in %s for what is fetched (for a command, TMPDIR names another directory): %w", dir, err)
+		return nil, fmt.Errorf("a temporary file in %s for what is fetched (for a command, TMPDIR names another "+
+			"directory): %w", dir, err)
 	}
 	return f, os.Remove(f.Name())
 }

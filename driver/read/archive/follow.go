@@ -28,7 +28,9 @@ const (
 // or f fails. The spool's come as they are written, the store's with their
 // objects. What comes between two looks is in the order of time.
 func (l *List) Follow(ctx context.Context, q Query, sel Selection, f func(*Line) error) error {
-	w := &follower{a: l.a, q: q, sel: sel, f: f, keys: l.keys, dirs: map[string]*followed{}, from: time.Now().Add(-24 * time.Hour)}
+	w := &follower{
+		a: l.a, q: q, sel: sel, f: f, keys: l.keys, dirs: map[string]*followed{}, from: time.Now().Add(-24 * time.Hour),
+	}
 	w.q.Since = time.Time{} // what comes now is late enough
 	if l.since.After(w.from) {
 		w.from = l.since

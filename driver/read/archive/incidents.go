@@ -94,14 +94,16 @@ func (q *Query) concerns(i *incident.Incident) bool {
 		return false
 	}
 	has := func(wanted []string, of func(incident.Container) string) bool {
-		return len(wanted) == 0 || slices.ContainsFunc(i.Containers, func(c incident.Container) bool { return anyOf(wanted, of(c)) })
+		return len(wanted) == 0 ||
+			slices.ContainsFunc(i.Containers, func(c incident.Container) bool { return anyOf(wanted, of(c)) })
 	}
 	return (has(q.Apps, func(c incident.Container) string { return c.App }) ||
 		slices.ContainsFunc(i.Fingerprints, func(f incident.Fingerprint) bool { return anyOf(q.Apps, f.App) })) &&
 		has(q.Groups, func(c incident.Container) string { return c.Group }) &&
 		(has(q.Containers, func(c incident.Container) string { return c.Name }) ||
 			slices.ContainsFunc(i.Containers, func(c incident.Container) bool {
-				return slices.ContainsFunc(q.Containers, func(id string) bool { return isID(id) && strings.HasPrefix(c.ID, id) })
+				return slices.ContainsFunc(q.Containers,
+					func(id string) bool { return isID(id) && strings.HasPrefix(c.ID, id) })
 			}))
 }
 
@@ -225,9 +227,11 @@ type UnknownError struct {
 func (e *UnknownError) Error() string {
 	switch {
 	case e.Many:
-		return fmt.Sprintf("%d incidents begin with %q: write more of the id: %s", len(e.Near), e.ID, strings.Join(e.Near, ", "))
+		return fmt.Sprintf("%d incidents begin with %q: write more of the id: %s", len(e.Near), e.ID,
+			strings.Join(e.Near, ", "))
 	case len(e.Near) > 0:
-		return fmt.Sprintf("no incident %q; the nearest are %s. logfast incidents lists them", e.ID, strings.Join(e.Near, ", "))
+		return fmt.Sprintf("no incident %q; the nearest are %s. logfast incidents lists them", e.ID,
+			strings.Join(e.Near, ", "))
 	}
 	return fmt.Sprintf("no incident %q, and no other either", e.ID)
 }

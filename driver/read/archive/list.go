@@ -374,7 +374,8 @@ func sortByTime(all []*Segment) {
 	for _, s := range all {
 		of := last[s.container()]
 		of = append(of, s)
-		for i := len(of) - 1; i > 0 && of[i].Seq > 0 && of[i].Seq < of[i-1].Seq && of[i].First.Sub(of[i-1].First) < slack; i-- {
+		for i := len(of) - 1; i > 0 && of[i].Seq > 0 && of[i].Seq < of[i-1].Seq &&
+			of[i].First.Sub(of[i-1].First) < slack; i-- {
 			of[i], of[i-1] = of[i-1], of[i]
 		}
 		last[s.container()] = of

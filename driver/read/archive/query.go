@@ -19,7 +19,9 @@ type Query struct {
 
 // Check says what is wrong with the patterns and the range.
 func (q *Query) Check() error {
-	for name, values := range map[string][]string{"app": q.Apps, "host": q.Hosts, "group": q.Groups, "container": q.Containers} {
+	for name, values := range map[string][]string{
+		"app": q.Apps, "host": q.Hosts, "group": q.Groups, "container": q.Containers,
+	} {
 		for _, v := range values {
 			if _, err := path.Match(v, ""); err != nil || v == "" {
 				return fmt.Errorf("%s %q: write a name, or a pattern such as web-*", name, v)

@@ -34,7 +34,10 @@ const ahead = 16
 // told.
 func (a *Archive) Read(ctx context.Context, segments []*Segment, sel Selection, f func(*Line) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	m := &merger{a: a, sel: &sel, all: segments, f: f, started: make([]chan *batch, len(segments)), known: make([]*Segment, len(segments))}
+	m := &merger{
+		a: a, sel: &sel, all: segments, f: f, started: make([]chan *batch, len(segments)),
+		known: make([]*Segment, len(segments)),
+	}
 	err := m.run(ctx)
 	cancel()
 	m.wg.Wait()

@@ -245,7 +245,8 @@ func (s *scanner) block(b []byte) error {
 			return nil
 		}
 	}
-	if len(s.find.literals) == 0 || s.sel.All || s.sel.Invert || !s.later || s.joining() || s.parser.Format != record.Raw && hasLong(b) {
+	if len(s.find.literals) == 0 || s.sel.All || s.sel.Invert || !s.later || s.joining() ||
+		s.parser.Format != record.Raw && hasLong(b) {
 		s.records(b)
 		return nil
 	}

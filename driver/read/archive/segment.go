@@ -154,7 +154,8 @@ func (s *Segment) describe(attrs store.Attributes) (ours bool, err error) {
 	if err := possible(counts["lines"], counts["bytes"], counts["errors"], attrs.Size); err != nil {
 		wrong = append(wrong, fmt.Errorf("its metadata cannot be: %w", err))
 	} else {
-		s.Lines, s.Bytes, s.Errors = known(counts["lines"], s.Lines), known(counts["bytes"], s.Bytes), known(counts["errors"], s.Errors)
+		s.Lines, s.Bytes, s.Errors = known(counts["lines"],
+			s.Lines), known(counts["bytes"], s.Bytes), known(counts["errors"], s.Errors)
 	}
 	return s.keyed != nil || s.Stream.ID != "" && !s.First.IsZero(), errors.Join(wrong...)
 }
@@ -209,7 +210,8 @@ func fromSpool(seg spool.Segment, m *spool.Meta, certain bool) *Segment {
 // countLines counts the lines of an active segment; -1 if it cannot be read.
 func (s *Segment) countLines() {
 	var err error
-	if s.Lines, _, err = record.CountLines(io.NewSectionReader(s.file, 0, s.Size), make([]byte, blockSize)); err != nil {
+	if s.Lines, _, err = record.CountLines(io.NewSectionReader(s.file, 0, s.Size),
+		make([]byte, blockSize)); err != nil {
 		s.Lines = -1
 	}
 }

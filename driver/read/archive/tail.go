@@ -87,7 +87,8 @@ func (l *List) tail(ctx context.Context, q Query, sel Selection, n int) (*ring, 
 		})
 		if err != nil || last.n >= n || last.full || from.IsZero() {
 			if last.full {
-				l.a.note("tail", fmt.Errorf("only the last %d lines are shown: they have %d MiB. Print more with logfast cat --since", last.n, maxRing>>20))
+				l.a.note("tail", fmt.Errorf("only the last %d lines are shown: they have %d MiB. Print more with "+
+					"logfast cat --since", last.n, maxRing>>20))
 			}
 			return last, err
 		}
@@ -97,7 +98,8 @@ func (l *List) tail(ctx context.Context, q Query, sel Selection, n int) (*ring, 
 // begins returns a time after which there are so many records at least; zero
 // where there may be fewer.
 func (l *List) begins(ctx context.Context, need int64) (time.Time, error) {
-	newest := slices.SortedStableFunc(slices.Values(l.Segments), func(x, y *Segment) int { return y.First.Compare(x.First) })
+	newest := slices.SortedStableFunc(slices.Values(l.Segments),
+		func(x, y *Segment) int { return y.First.Compare(x.First) })
 	for i := 0; i < len(newest); {
 		some := newest[i:min(i+asked, len(newest))]
 		if err := l.a.ask(ctx, some); err != nil {

@@ -161,12 +161,14 @@ func (g *Reading) refuse() error {
 		switch {
 		case p.format != record.Raw:
 			continue
-		case p.certain && !first.Before(since) && (until.IsZero() || !last.After(until) && (p.file == nil || !g.req.Follow)):
+		case p.certain && !first.Before(since) &&
+			(until.IsZero() || !last.After(until) && (p.file == nil || !g.req.Follow)):
 			continue // inside
 		case p.certain && (!until.IsZero() && first.After(until) || last.Before(since)):
 			continue // outside
 		}
-		return &RefusedError{"format=raw keeps no times, so --since and --until cannot divide this container's lines; leave them out, or start it with --log-opt format=cri"}
+		return &RefusedError{"format=raw keeps no times, so --since and --until cannot divide this container's " +
+			"lines; leave them out, or start it with --log-opt format=cri"}
 	}
 	return nil
 }

@@ -135,7 +135,8 @@ func (g *Reading) sayGap(p *part) error {
 	if g.at == nil || p.seg.Name.Seq <= g.at.seg.Name.Seq+1 {
 		return nil
 	}
-	return g.mark(fmt.Sprintf("logfast: lines between %s and %s are no longer on this host; what was uploaded is in the store",
+	return g.mark(fmt.Sprintf("logfast: lines between %s and %s are no longer on this host; what was uploaded "+
+		"is in the store",
 		g.at.meta.First.UTC().Format(time.RFC3339), p.meta.First.UTC().Format(time.RFC3339)), p.meta.First)
 }
 

@@ -25,7 +25,8 @@ func (g *Reading) older() {
 	if len(g.parts) == 0 {
 		before = time.Now() // nothing of it is here, or left here
 	}
-	if g.req.Older == nil || before.IsZero() || g.req.Tail == 0 || !g.req.Since.IsZero() && !g.req.Since.Before(before) {
+	if g.req.Older == nil || before.IsZero() || g.req.Tail == 0 ||
+		!g.req.Since.IsZero() && !g.req.Since.Before(before) {
 		return
 	}
 	if g.req.Tail > 0 {
@@ -48,7 +49,8 @@ func (g *Reading) older() {
 	for _, a := range list {
 		p := &part{
 			seg: spool.Segment{Dir: a.Meta.Stream.Dir(), Name: spool.Name{
-				Active: a.Meta.Stream.ActiveName(), Time: a.Meta.First.UTC().Truncate(time.Microsecond), Seq: a.Meta.Seq, Reason: a.Meta.Reason, State: spool.Uploaded,
+				Active: a.Meta.Stream.ActiveName(), Time: a.Meta.First.UTC().Truncate(time.Microsecond),
+				Seq: a.Meta.Seq, Reason: a.Meta.Reason, State: spool.Uploaded,
 			}},
 			archived: &a, meta: a.Meta, certain: a.Certain,
 		}

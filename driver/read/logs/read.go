@@ -212,7 +212,8 @@ func identify(seg spool.Segment) known {
 func (g *Reading) activePart(f *os.File, tip spool.Tip) *part {
 	p := &part{
 		seg: spool.Segment{Dir: g.watch.Dir(), Name: spool.Name{
-			Active: tip.Meta.Stream.ActiveName(), Time: tip.Meta.First.UTC().Truncate(time.Microsecond), Seq: tip.Seq, State: spool.Active,
+			Active: tip.Meta.Stream.ActiveName(), Time: tip.Meta.First.UTC().Truncate(time.Microsecond), Seq: tip.Seq,
+			State: spool.Active,
 		}},
 		file: f, end: tip.Size, meta: tip.Meta, certain: true,
 	}
@@ -303,12 +304,14 @@ func (g *Reading) sayPruned() error {
 	if until := g.req.Until; !until.IsZero() && at.After(until) {
 		at = until // Docker's own filter must let it pass
 	}
-	text := fmt.Sprintf("logfast: lines before %s are no longer on this host; what was uploaded is in the store", g.pruned.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("logfast: lines before %s are no longer on this host; what was uploaded is in the store",
+		g.pruned.UTC().Format(time.RFC3339))
 	switch {
 	case g.unread != nil:
 		text += ", which cannot be read: " + g.unread.Error()
 	case len(g.parts) > 0 && g.parts[0].archived != nil:
-		text = fmt.Sprintf("logfast: lines before %s are neither on this host nor in the store", g.pruned.UTC().Format(time.RFC3339))
+		text = fmt.Sprintf("logfast: lines before %s are neither on this host nor in the store",
+			g.pruned.UTC().Format(time.RFC3339))
 	}
 	return g.mark(text, at)
 }

@@ -39,7 +39,8 @@ func (g *Reading) block() []byte {
 // complain says, once for each file, that it cannot be read.
 func (g *Reading) complain(p *part, err error) {
 	if _, said := g.said.LoadOrStore(p.seg.Dir+"/"+p.seg.Name.Stem(), true); !said {
-		g.cfg.Log.Error("a segment cannot be read; docker logs leaves out what is wrong", "segment", p.seg.Path(), "err", err)
+		g.cfg.Log.Error("a segment cannot be read; docker logs leaves out what is wrong", "segment", p.seg.Path(),
+			"err", err)
 	}
 }
 
@@ -99,9 +100,11 @@ func (g *Reading) copyPart(ctx context.Context, p *part) error {
 		return err
 	case p.archived != nil:
 		g.complain(p, err)
-		return g.mark(fmt.Sprintf("logfast: the lines of %s cannot be read from the store, or not to their end: %v", p.archived.Key, err), p.meta.First)
+		return g.mark(fmt.Sprintf("logfast: the lines of %s cannot be read from the store, or not to their end: %v",
+			p.archived.Key, err), p.meta.First)
 	case errors.Is(err, os.ErrNotExist):
-		return g.mark(fmt.Sprintf("logfast: the lines of %s have just left this host; what was uploaded is in the store", p.seg.Name.Stem()), p.meta.First)
+		return g.mark(fmt.Sprintf("logfast: the lines of %s have just left this host; what was uploaded "+
+			"is in the store", p.seg.Name.Stem()), p.meta.First)
 	}
 	g.complain(p, err)
 	return nil

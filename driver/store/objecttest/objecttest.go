@@ -90,7 +90,9 @@ func testBodyFromItsPosition(t *testing.T, store store.Store) {
 
 func testNotFound(t *testing.T, objects store.Store) {
 	put(t, objects, "there/is/one", nil, Describe(nil))
-	for _, key := range []string{"none", "there", "there/is", "there/is/one/more", "there/is/on", "", "../there", "/there/is/one"} {
+	for _, key := range []string{
+		"none", "there", "there/is", "there/is/one/more", "there/is/on", "", "../there", "/there/is/one",
+	} {
 		if r, _, err := objects.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("get %q: %v, want ErrNotFound", key, err)
 			if err == nil {
@@ -182,7 +184,8 @@ func testInvalid(t *testing.T, objects store.Store) {
 		"", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a/..",
 		"nul\x00", "line\nfeed", "del\x7f", "not\xffutf8", strings.Repeat("long/", 205),
 	} {
-		if err := objects.Put(t.Context(), key, strings.NewReader(""), Describe(nil)); !errors.Is(err, store.ErrInvalid) {
+		if err := objects.Put(t.Context(), key, strings.NewReader(""),
+			Describe(nil)); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("put with the key %q: %v, want ErrInvalid", key, err)
 		}
 	}
@@ -271,7 +274,9 @@ func testList(t *testing.T, store store.Store) {
 	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(keys)) {
 		put(t, store, keys[i], []byte(keys[i]), Describe([]byte(keys[i])))
 	}
-	marks := append([]string{"", "0", "a", "a/", "a/c", "a/c/", "a.", "aa", "b/c", "b/c/d/", "b/c/d/e/f", "b/d", "ż", "żż"}, keys...)
+	marks := append([]string{
+		"", "0", "a", "a/", "a/c", "a/c/", "a.", "aa", "b/c", "b/c/d/", "b/c/d/e/f", "b/d", "ż", "żż",
+	}, keys...)
 	for _, prefix := range marks {
 		for _, after := range marks {
 			var want []string

@@ -46,7 +46,8 @@ func CutARN(address string) (bucket, prefix string, ok bool, err error) {
 	return strings.TrimSuffix(address, rest), strings.Trim(rest, "/"), true, nil
 }
 
-var errARN = errors.New("write the ARN of an access point, such as s3://arn:aws:s3:eu-central-1:123456789012:accesspoint/NAME/PREFIX, " +
+var errARN = errors.New("write the ARN of an access point, such as " +
+	"s3://arn:aws:s3:eu-central-1:123456789012:accesspoint/NAME/PREFIX, " +
 	"or its alias, s3://NAME-…-s3alias/PREFIX; for a bucket write its name, s3://BUCKET/PREFIX")
 
 // arnRegion is the region of an ARN, or empty.

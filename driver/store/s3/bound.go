@@ -36,13 +36,15 @@ const (
 )
 
 // errSlow is the cause with which a request is cancelled.
-var errSlow = fmt.Errorf("the server answers too slowly: it took more than %v, and a second for each %d KiB", answerTime, leastRate>>10)
+var errSlow = fmt.Errorf("the server answers too slowly: it took more than %v, and a second for each %d KiB",
+	answerTime, leastRate>>10)
 
 // tooLong says that a server sent more than any answer of its kind has.
 type tooLong struct{ limit int64 }
 
 func (e tooLong) Error() string {
-	return fmt.Sprintf("the server's answer is longer than the %d bytes that logfast reads of an answer of its kind", e.limit)
+	return fmt.Sprintf("the server's answer is longer than the %d bytes that logfast reads of an answer of its kind",
+		e.limit)
 }
 
 // notS3 says that what answers at the endpoint does not speak S3: a captive
@@ -121,7 +123,8 @@ func boundAnswer(ctx context.Context, in middleware.DeserializeInput, next middl
 	if listing {
 		buffered := bufio.NewReaderSize(body, maxRoot)
 		head, _ := buffered.Peek(maxRoot) // an error comes again from the next read
-		if root := rootOf(head); root != "ListBucketResult" && root != "Error" && (body.err == nil || errors.Is(body.err, io.EOF)) {
+		if root := rootOf(head); root != "ListBucketResult" && root != "Error" &&
+			(body.err == nil || errors.Is(body.err, io.EOF)) {
 			_ = body.Close()
 			return out, metadata, &notS3{fmt.Sprintf("a listing is %s (%s), not the element <ListBucketResult>",
 				root, orNone("content type", plain(answer.Header.Get("Content-Type"), 60)))}

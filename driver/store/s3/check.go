@@ -30,7 +30,8 @@ func (s *Store) ServerTime(ctx context.Context) (time.Time, error) {
 		}
 	}
 	if answer != nil { // to a HEAD there is no text; that of another answer says more
-		if _, listErr := s.client.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: &s.opts.Bucket, MaxKeys: aws.Int32(1)}); listErr != nil {
+		if _, listErr := s.client.ListObjectsV2(ctx,
+			&awss3.ListObjectsV2Input{Bucket: &s.opts.Bucket, MaxKeys: aws.Int32(1)}); listErr != nil {
 			err = listErr
 		}
 	}
@@ -52,7 +53,8 @@ func (s *Store) Credentials(ctx context.Context) (source, id string, expires tim
 
 // Delete removes an object as [store.Deleter] says.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	out, err := s.client.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: &s.opts.Bucket, Key: aws.String(s.opts.Prefix + key)})
+	out, err := s.client.DeleteObject(ctx,
+		&awss3.DeleteObjectInput{Bucket: &s.opts.Bucket, Key: aws.String(s.opts.Prefix + key)})
 	if err != nil {
 		return fmt.Errorf("delete %s: %w", s.url(key), s.explain(ctx, err))
 	}

@@ -38,14 +38,16 @@ func (c *checked) Read(p []byte) (int, error) {
 	case err != nil && !over:
 		return n, fmt.Errorf("after %d bytes: %w", c.read, err)
 	case c.want.Size >= 0 && c.read > c.want.Size:
-		return n, fmt.Errorf("the object has more than the %d bytes that the server names: %w", c.want.Size, io.ErrUnexpectedEOF)
+		return n, fmt.Errorf("the object has more than the %d bytes that the server names: %w", c.want.Size,
+			io.ErrUnexpectedEOF)
 	case over && c.want.Size >= 0 && c.read < c.want.Size:
 		return n, fmt.Errorf("the object ends after %d bytes of %d: %w", c.read, c.want.Size, io.ErrUnexpectedEOF)
 	case (over || c.read == c.want.Size) && c.sum != nil:
 		sum := [sha256.Size]byte(c.sum.Sum(nil))
 		c.sum = nil
 		if sum != c.want.SHA256 {
-			return n, fmt.Errorf("the object's bytes have the SHA-256 %x, and %x was put: they were changed, or cut, in the store or on the way", sum, c.want.SHA256)
+			return n, fmt.Errorf("the object's bytes have the SHA-256 %x, and %x was put: they were changed, or cut, "+
+				"in the store or on the way", sum, c.want.SHA256)
 		}
 	}
 	return n, err

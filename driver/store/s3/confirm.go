@@ -25,7 +25,8 @@ import (
 // (s3:GetObject), what the answer to the put proves is enough.
 //
 // It also reports whether a HEAD has shown the object with our metadata.
-func (s *Store) confirm(ctx context.Context, key string, attrs store.Attributes, content io.ReadSeeker, out *awss3.PutObjectOutput) (seen bool, err error) {
+func (s *Store) confirm(ctx context.Context, key string, attrs store.Attributes, content io.ReadSeeker,
+	out *awss3.PutObjectOutput) (seen bool, err error) {
 	proved, err := proof(attrs, content, out)
 	if err != nil || proved && s.confirmed.Load() {
 		return false, err
@@ -35,7 +36,8 @@ func (s *Store) confirm(ctx context.Context, key string, attrs store.Attributes,
 		return false, s.unseen(ctx, err, proved)
 	}
 	if wrong := differs(head, attrs, proved); wrong != "" {
-		return false, fmt.Errorf("%w: %w", store.ErrBlocked, &notS3{"it answered the put with success, and a HEAD of the object shows " + wrong})
+		return false, fmt.Errorf("%w: %w", store.ErrBlocked,
+			&notS3{"it answered the put with success, and a HEAD of the object shows " + wrong})
 	}
 	s.confirmed.Store(true)
 	if head.SHA256 == [32]byte{} {
@@ -50,7 +52,8 @@ func (s *Store) unseen(ctx context.Context, refused error, proved bool) error {
 	case ctx.Err() != nil && !proved:
 		return refused
 	case errors.Is(refused, store.ErrNotFound):
-		return fmt.Errorf("%w: %w", store.ErrBlocked, &notS3{"it answered the put with success, and a HEAD finds no such object"})
+		return fmt.Errorf("%w: %w", store.ErrBlocked,
+			&notS3{"it answered the put with success, and a HEAD finds no such object"})
 	case proved:
 		// Without the right to read, or while the server is busy. The latter
 		// is asked again with the next put.
@@ -59,7 +62,8 @@ func (s *Store) unseen(ctx context.Context, refused error, proved bool) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("the answer to the put has neither the object's checksum nor its MD5 as ETag, and a HEAD to confirm it failed; "+
+	return fmt.Errorf("the answer to the put has neither the object's checksum nor its MD5 as ETag, and a HEAD to "+
+		"confirm it failed; "+
 		"allow s3:GetObject, and check that the endpoint is an S3 server: %w", refused)
 }
 
@@ -68,7 +72,8 @@ func (s *Store) unseen(ctx context.Context, refused error, proved bool) error {
 func proof(attrs store.Attributes, content io.ReadSeeker, out *awss3.PutObjectOutput) (bool, error) {
 	if sum := aws.ToString(out.ChecksumSHA256); sum != "" {
 		if want := base64.StdEncoding.EncodeToString(attrs.SHA256[:]); sum != want {
-			return false, fmt.Errorf("the server says that it stored bytes with the SHA-256 %s, not %s: they were changed on the way, or the server is faulty",
+			return false, fmt.Errorf("the server says that it stored bytes with the SHA-256 %s, not %s: they were "+
+				"changed on the way, or the server is faulty",
 				plain(sum, 60), want)
 		}
 		return true, nil

@@ -67,7 +67,8 @@ func (e *credentialsError) Remedy() string {
 	if errors.As(e.err, &process) {
 		return process.remedy
 	}
-	return "Put aws_access_key_id and aws_secret_access_key into the credentials file, /etc/logfast/credentials on the host, " +
+	return "Put aws_access_key_id and aws_secret_access_key into the credentials file, " +
+		"/etc/logfast/credentials on the host, " +
 		"below [default]; it is read again before the next attempt. Or give this machine a role"
 }
 func (e *credentialsError) Unwrap() error { return e.err }

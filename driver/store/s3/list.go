@@ -89,8 +89,10 @@ func (l *listing) read(page *awss3.ListObjectsV2Output) (entries []store.Entry, 
 		return entries, false, nil // some servers say so of a page that happens to be full
 	}
 	if l.empty++; next == "" || next == l.token || l.empty == maxEmpty {
-		return entries, false, fmt.Errorf("after the key %q the server says again and again that more keys follow, and names none: the listing would never end. "+
-			"Check the endpoint, or ask its operator whether the server honours start-after and continuation-token", plain(l.after, store.MaxKey))
+		return entries, false, fmt.Errorf("after the key %q the server says again and again that more keys follow, "+
+			"and names none: the listing would never end. "+
+			"Check the endpoint, or ask its operator whether the server honours start-after and "+
+			"continuation-token", plain(l.after, store.MaxKey))
 	}
 	l.token = next
 	return entries, true, nil
@@ -102,13 +104,17 @@ func (l *listing) entry(found types.Object) (store.Entry, error) {
 	key := aws.ToString(found.Key)
 	switch {
 	case !strings.HasPrefix(key, l.prefix):
-		return store.Entry{}, fmt.Errorf("the server lists the key %q, which does not begin with %q as asked: it does not answer like S3. Check the endpoint",
+		return store.Entry{}, fmt.Errorf("the server lists the key %q, which does not begin with %q as asked: it "+
+			"does not answer like S3. Check the endpoint",
 			plain(key, store.MaxKey), l.prefix)
 	case key <= l.after && l.after != "":
-		return store.Entry{}, fmt.Errorf("the server lists the key %q after %q: the listing repeats itself or is not in order, and would be incomplete or without end. "+
-			"Check that the server honours start-after, and that the bucket is no S3 directory bucket", plain(key, store.MaxKey), plain(l.after, store.MaxKey))
+		return store.Entry{}, fmt.Errorf("the server lists the key %q after %q: the listing repeats itself or is not "+
+			"in order, and would be incomplete or without end. "+
+			"Check that the server honours start-after, and that the bucket is no S3 directory bucket", plain(key,
+			store.MaxKey), plain(l.after, store.MaxKey))
 	case aws.ToInt64(found.Size) < 0:
-		return store.Entry{}, fmt.Errorf("the server lists the key %q with %d bytes", plain(key, store.MaxKey), *found.Size)
+		return store.Entry{}, fmt.Errorf("the server lists the key %q with %d bytes", plain(key, store.MaxKey),
+			*found.Size)
 	}
 	l.after = key
 	return store.Entry{

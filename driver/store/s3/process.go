@@ -45,7 +45,7 @@ func direct(cfg aws.Config) aws.CredentialsProvider {
 
 // process runs a command of credential_process without a shell.
 func process(command string) aws.CredentialsProvider {
-	return processcreds.NewProviderCommand(processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
+	build := processcreds.NewCommandBuilderFunc(func(ctx context.Context) (*exec.Cmd, error) {
 		words := words(command)
 		if words == nil {
 			return nil, &processError{
@@ -58,7 +58,8 @@ func process(command string) aws.CredentialsProvider {
 		program, err := exec.LookPath(words[0])
 		if err != nil {
 			return nil, &processError{
-				what: fmt.Sprintf("the credential_process %s cannot be run: %v. A plugin sees none of the host's programs, "+
+				what: fmt.Sprintf("the credential_process %s cannot be run: %v. A plugin sees none of the "+
+					"host's programs, "+
 					"only the directory that is mounted at /etc/logfast", words[0], reason(err)),
 				remedy: "Put a program that needs no libraries (statically linked) into the host's /etc/logfast " +
 					"and name it /etc/logfast/PROGRAM in credential_process; " +
@@ -68,7 +69,8 @@ func process(command string) aws.CredentialsProvider {
 		cmd := exec.CommandContext(ctx, program, words[1:]...) //nolint:gosec // it is what the operator's file names
 		cmd.Env = os.Environ()
 		return cmd, nil
-	}))
+	})
+	return processcreds.NewProviderCommand(build)
 }
 
 func reason(err error) error {

@@ -302,5 +302,6 @@ func refusesHeader(err error) bool {
 // that have no remedy.
 var notAboutHeaders = []string{
 	"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "IncompleteBody", "RequestTimeout",
-	"RequestHeaderSectionTooLarge", "InvalidURI", "KMS.ThrottlingException", "EntityTooSmall", "MissingRequestBodyError",
+	"RequestHeaderSectionTooLarge", "InvalidURI", "KMS.ThrottlingException", "EntityTooSmall",
+	"MissingRequestBodyError",
 }

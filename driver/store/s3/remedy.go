@@ -76,17 +76,21 @@ const (
 var remedyOf = map[string]string{
 	"RequestTimeTooSkewed": remedyClock, "RequestExpired": remedyClock,
 	"ExpiredToken": remedySession, "TokenRefreshRequired": remedySession, "InvalidToken": remedySession,
-	"InvalidAccessKeyId": remedyKeys, "XAdminUserNotFound": remedyKeys, "InvalidSecurity": remedyKeys, "Unauthorized": remedyKeys,
+	"InvalidAccessKeyId": remedyKeys, "XAdminUserNotFound": remedyKeys, "InvalidSecurity": remedyKeys,
+	"Unauthorized":          remedyKeys,
 	"SignatureDoesNotMatch": remedySecret,
 	"NoSuchBucket":          remedyBucket, "InvalidBucketName": remedyBucket,
 	"KMS.DisabledException": remedyKMS, "KMS.InvalidStateException": remedyKMS, "KMS.NotFoundException": remedyKMS,
 	"InvalidStorageClass":           remedyClass,
 	"AccessControlListNotSupported": remedyNoACL,
 	"MissingContentMD5":             remedyLock,
-	"BadDigest":                     remedyDamaged, "XAmzContentSHA256Mismatch": remedyDamaged, "XAmzContentChecksumMismatch": remedyDamaged,
-	"InvalidDigest":  remedyChecksum,
-	"AccountProblem": remedyAccount, "AllAccessDisabled": remedyAccount, "UserSuspended": remedyAccount, "UserDisable": remedyAccount,
-	"QuotaExceeded": remedyQuota, "XMinioStorageFull": remedyQuota, "XMinioAdminBucketQuotaExceeded": remedyQuota, "CapExceeded": remedyQuota,
+	"BadDigest":                     remedyDamaged, "XAmzContentSHA256Mismatch": remedyDamaged,
+	"XAmzContentChecksumMismatch": remedyDamaged,
+	"InvalidDigest":               remedyChecksum,
+	"AccountProblem":              remedyAccount, "AllAccessDisabled": remedyAccount, "UserSuspended": remedyAccount,
+	"UserDisable":   remedyAccount,
+	"QuotaExceeded": remedyQuota, "XMinioStorageFull": remedyQuota, "XMinioAdminBucketQuotaExceeded": remedyQuota,
+	"CapExceeded":      remedyQuota,
 	"MethodNotAllowed": remedyMethod,
 }
 
@@ -132,7 +136,8 @@ func (f *failure) elsewhere() string {
 	case (redirect || malformed) && f.region != "":
 		return "Check the region: set AWS_REGION=" + f.region
 	case redirect && f.location != "":
-		return "The endpoint redirects to " + f.location + ": if that is the store, set AWS_ENDPOINT_URL_S3=" + f.location
+		return "The endpoint redirects to " + f.location + ": if that is the store, set AWS_ENDPOINT_URL_S3=" +
+			f.location
 	case malformed || f.code == "PermanentRedirect":
 		return "Check the region: set AWS_REGION to the bucket's, and let AWS_ENDPOINT_URL_S3, if it is set, name " +
 			"the same region"
@@ -160,7 +165,9 @@ func (f *failure) scheme() string {
 // https, in the words of Go, nginx, Apache and HAProxy.
 func toHTTPS(text string) bool {
 	text = strings.ToLower(text)
-	for _, words := range []string{"http request to an https", "plain http request was sent to https", "speaking plain http to an ssl"} {
+	for _, words := range []string{
+		"http request to an https", "plain http request was sent to https", "speaking plain http to an ssl",
+	} {
 		if strings.Contains(text, words) {
 			return true
 		}

@@ -56,7 +56,9 @@ type Options struct {
 	// its host. Most servers but AWS want that.
 	PathStyle bool
 
-	SSE          string // encryption at rest: "", "AES256", "aws:kms" or "aws:kms:dsse"; empty means the bucket's default
+	// encryption at rest: "", "AES256", "aws:kms" or "aws:kms:dsse"; empty means the bucket's
+	// default
+	SSE          string
 	SSEKMSKeyID  string // key for the kinds with "kms"; empty means the account's default key
 	StorageClass string // such as "STANDARD_IA"; empty means the bucket's default
 	ACL          string // canned ACL such as "bucket-owner-full-control"; empty sends none
@@ -188,12 +190,14 @@ func (s *Store) configure(o *awss3.Options) {
 type noRegion struct{}
 
 func (noRegion) Error() string {
-	return "no region: neither AWS_REGION nor a configuration file names the bucket's region. " + noRegion{}.Remedy() + "."
+	return "no region: neither AWS_REGION nor a configuration file names the bucket's region. " + noRegion{}.Remedy() +
+		"."
 }
 
 // Remedy says what to set.
 func (noRegion) Remedy() string {
-	return "Set it: AWS_REGION=eu-central-1, or region in /etc/logfast/config; with a store other than AWS, set AWS_ENDPOINT_URL_S3"
+	return "Set it: AWS_REGION=eu-central-1, or region in /etc/logfast/config; " +
+		"with a store other than AWS, set AWS_ENDPOINT_URL_S3"
 }
 
 // Close closes the connections that are idle. The store stays usable.

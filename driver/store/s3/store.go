@@ -39,7 +39,8 @@ func (s *Store) check(key string, attrs store.Attributes) error {
 		return fmt.Errorf("%w: the metadata %s is the store's own", store.ErrInvalid, digestName)
 	}
 	if attrs.Size > maxObject {
-		return fmt.Errorf("%w: it has %d bytes, and S3 takes at most %d (5 GiB) at once", store.ErrInvalid, attrs.Size, int64(maxObject))
+		return fmt.Errorf("%w: it has %d bytes, and S3 takes at most %d (5 GiB) at once", store.ErrInvalid, attrs.Size,
+			int64(maxObject))
 	}
 	return nil
 }
@@ -80,8 +81,10 @@ func (s *Store) archived(key string, err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", store.ErrArchived, &archivedError{failure: f, command: "aws s3api restore-object --bucket " + show.Shell(s.opts.Bucket) +
-		" --key " + show.Shell(s.opts.Prefix+key) + ` --restore-request '{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'`})
+	return fmt.Errorf("%w: %w", store.ErrArchived,
+		&archivedError{failure: f, command: "aws s3api restore-object --bucket " + show.Shell(s.opts.Bucket) +
+			" --key " + show.Shell(s.opts.Prefix+
+			key) + ` --restore-request '{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'`})
 }
 
 // archivedError says that an object is in a storage class that cannot be read at
@@ -97,7 +100,8 @@ func (e *archivedError) Error() string {
 
 // Remedy is the command that restores the object.
 func (e *archivedError) Remedy() string {
-	return "The store has moved the object to an archive storage class: restore it first, which takes minutes to hours, and read it then: " + e.command
+	return "The store has moved the object to an archive storage class: restore it first, which takes minutes to " +
+		"hours, and read it then: " + e.command
 }
 
 // attributes makes them of what S3 says of an object; metadata is the caller's to

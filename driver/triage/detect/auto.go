@@ -139,7 +139,8 @@ func Named(line []byte) bool {
 		if i+2 > len(line) {
 			return false
 		}
-		if digit(line[i]) && digit(line[i+1]) && ends(line[i+2:]) && bordered(line[:i-1], i+2 < len(line) && line[i+2] == ' ') {
+		if digit(line[i]) && digit(line[i+1]) && ends(line[i+2:]) &&
+			bordered(line[:i-1], i+2 < len(line) && line[i+2] == ' ') {
 			return true
 		}
 	}
@@ -226,7 +227,8 @@ func stripColours(dst, src []byte) []byte {
 				for _, esc := range escapes {
 					// Behind a backslash a backslash is no escape, and to cut
 					// there would free the quote after it.
-					if rest, ok := bytes.CutSuffix(dst, []byte(esc)); ok && (esc[0] != '\\' || !bytes.HasSuffix(rest, []byte{'\\'})) {
+					if rest, ok := bytes.CutSuffix(dst, []byte(esc)); ok &&
+						(esc[0] != '\\' || !bytes.HasSuffix(rest, []byte{'\\'})) {
 						dst = rest
 						break
 					}

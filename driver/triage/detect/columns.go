@@ -104,7 +104,7 @@ func cloudfront(line []byte) (Match, bool) {
 
 // w3c reads a line of IIS in its default order, with more or fewer columns:
 //
-//	date time [site] s-ip method stem query port user c-ip [version] agent … status substatus win32 [bytes bytes] [time]
+//	date time [site] s-ip method stem query port user c-ip [version] agent … status substatus win32 [bytes] [time]
 //
 // The columns after the client's address hold its words, so the status is
 // found from the end: it begins the run of numbers there. An agent or a
@@ -116,7 +116,8 @@ func w3c(line []byte) (Match, bool) {
 	for m < n && m < 6 && !isMethod(f[m]) {
 		m++
 	}
-	if m+8 >= n || m >= 6 || f[m+1][0] != '/' || !all(f[m+3], digit) || !bytes.ContainsAny(f[m+5], ".:") || all(f[m+5], letter) {
+	if m+8 >= n || m >= 6 || f[m+1][0] != '/' || !all(f[m+3], digit) || !bytes.ContainsAny(f[m+5], ".:") ||
+		all(f[m+5], letter) {
 		return Match{}, false
 	}
 	run := n

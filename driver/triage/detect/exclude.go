@@ -39,7 +39,8 @@ func parseExclude(s string) (*exclude, error) {
 		return &exclude{re: re}, nil
 	}
 	if globs := strings.Count(s, ",") + 1; len(s) > maxExclude || globs > maxGlobs {
-		return nil, fmt.Errorf("%d paths in %d bytes; allowed are %d paths in %d bytes: join them with *, such as /static/*", globs, len(s), maxGlobs, maxExclude)
+		return nil, fmt.Errorf("%d paths in %d bytes; allowed are %d paths in %d bytes: join them with *, "+
+			"such as /static/*", globs, len(s), maxGlobs, maxExclude)
 	}
 	e := &exclude{}
 	for _, glob := range strings.Split(s, ",") {
@@ -60,7 +61,8 @@ const (
 	maxPath    = 8 << 10 // bytes
 )
 
-var errGlob = errors.New("a path begins with / or *: write globs such as /healthz,/static/*, or ~ and an RE2 expression")
+var errGlob = errors.New("a path begins with / or *: write globs such as /healthz,/static/*, or ~ and an " +
+	"RE2 expression")
 
 func (e *exclude) has(path []byte) bool {
 	if e == nil || len(path) == 0 {
@@ -97,7 +99,8 @@ func plainPath(dst, path []byte) []byte {
 
 // isPlain reports whether plainPath would change nothing.
 func isPlain(path []byte) bool {
-	return !bytes.Contains(path, []byte(`\/`)) && !bytes.Contains(path, []byte("//")) && (len(path) == 1 || path[len(path)-1] != '/')
+	return !bytes.Contains(path, []byte(`\/`)) && !bytes.Contains(path, []byte("//")) &&
+		(len(path) == 1 || path[len(path)-1] != '/')
 }
 
 // matches compares a path as it is written.

@@ -183,7 +183,8 @@ func failureBefore(text []byte) bool {
 		name := text[max(0, i-maxKey):i]
 		name = name[bytes.LastIndexByte(name, ' ')+1:]
 		if len(name) > 7 && letter(name[0]) &&
-			(bytes.HasSuffix(name, []byte("Error")) || bytes.HasSuffix(name, []byte("Exception")) || bytes.Contains(name, []byte("Exception$"))) {
+			(bytes.HasSuffix(name, []byte("Error")) || bytes.HasSuffix(name, []byte("Exception")) ||
+				bytes.Contains(name, []byte("Exception$"))) {
 			return true
 		}
 	}
@@ -197,7 +198,8 @@ func host(b []byte, i int) int {
 		dot = dot || b[i] == '.' && i > from && alnum(b[i-1])
 		i++
 	}
-	if i == from || i == len(b) || b[i] != '/' || !alnum(b[from]) || !dot && !bytes.HasPrefix(b[from:], []byte("localhost")) {
+	if i == from || i == len(b) || b[i] != '/' || !alnum(b[from]) ||
+		!dot && !bytes.HasPrefix(b[from:], []byte("localhost")) {
 		return 0
 	}
 	if bytes.HasPrefix(b[i:], []byte("//")) {
@@ -209,7 +211,8 @@ func host(b []byte, i int) int {
 // addressed reports whether an address is at b[i]: "10.0.0.1", "[::1]:80".
 func addressed(b []byte, i int) bool {
 	end := wordEnd(b[:min(len(b), i+2*maxKey)], i)
-	return i < end && (b[i] == '[' || digit(b[i]) || bytes.IndexByte(b[i:end], '.') > 0 || bytes.IndexByte(b[i:end], ':') > 0)
+	return i < end &&
+		(b[i] == '[' || digit(b[i]) || bytes.IndexByte(b[i:end], '.') > 0 || bytes.IndexByte(b[i:end], ':') > 0)
 }
 
 // isAmount reports whether a value is a number, with a unit of time or without.

@@ -44,7 +44,10 @@ var impliedRules = [...]struct {
 	{"unicorn", texts("ERROR -- : app error: "), nil, true},
 	{"hapi", texts("Debug: internal, implementation, error"), nil, true},
 	{"nitro", texts("[request error] [unhandled] [", "] http"), nil, true},
-	{"kestrel", texts(`Connection id "`, `Request id "`, "An unhandled exception was thrown by the application."), nil, false},
+	{
+		"kestrel", texts(`Connection id "`, `Request id "`, "An unhandled exception was thrown by the application."),
+		nil, false,
+	},
 }
 
 // implied decides a line that stands for an answer of 500 without its number.
@@ -116,7 +119,8 @@ var (
 		"nhandled exception ", "[ExceptionsHandler] ", "Unhandled: ", "LoggingExceptionMapper: ", " Uncaught exception",
 		"Exception while serving /", "Exception inside application: ",
 		"raised an exception", "Exception occurred while handling uri: ")
-	errorPhrases = texts(", error id: ", "Uncaught server error", "Error handling request", "nternal server error, for (",
+	errorPhrases = texts(", error id: ", "Uncaught server error", "Error handling request",
+		"nternal server error, for (",
 		"ErrorPipeline: Request Failed. ", "Error processing request. URL ", `Server Error: \/`,
 		"Unexpected error occurred: ", "Unknown error: ",
 		"Error servicing request: ", "Error while serving http", "Error in ASGI Framework",
@@ -208,7 +212,8 @@ func (w *walker) ownAbsolute(r request) bool {
 		}
 		end := wordEnd(before, i)
 		word := trim(before[i:end])
-		if len(word) > 0 && !all(word, func(c byte) bool { return !letter(c) || c == 'T' || c == 'Z' }) && !isLevel(word) {
+		if len(word) > 0 && !all(word, func(c byte) bool { return !letter(c) || c == 'T' || c == 'Z' }) &&
+			!isLevel(word) {
 			return false
 		}
 		i = end

@@ -78,11 +78,16 @@ func parentOf(in parent, key []byte) parent {
 		return incoming
 	case "err", "error", "exception", "cause", "$metadata", "responsemetadata",
 		"body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
-		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task", "peer", "grpc", "rpc", "db", "payment",
-		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack", "tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session":
+		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task",
+		"peer", "grpc", "rpc", "db", "payment",
+		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack",
+		"tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session":
 		return foreign
 	}
-	for _, word := range [...]string{"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external", "param", "header", "cookie", "query", "respbody", "responsebody", "requestbody", "cached"} {
+	for _, word := range [...]string{
+		"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external",
+		"param", "header", "cookie", "query", "respbody", "responsebody", "requestbody", "cached",
+	} {
 		if bytes.Contains(k, []byte(word)) && string(k) != "originalrequest" {
 			return foreign
 		}
@@ -98,9 +103,12 @@ func rankOf(in parent, key []byte) rank {
 	var buf [maxKey]byte
 	k := normal(buf[:0], key)
 	switch string(k) {
-	case "httpstatus", "httpstatuscode", "httpresponsestatus", "httpresponsestatuscode", "responsestatus", "responsestatuscode", "responsecode",
-		"httpresponsecode", "httpcode", "resstatus", "resstatuscode", "respstatus", "respstatuscode", "respcode", "downstreamstatus", "downstreamstatuscode", "scstatus",
-		"elbstatuscode", "edgeresponsestatus", "statushttp", "replystatus", "finalstatus", "serverstatus", "httpstatusline", "downstreamresponsecode", "nginxstatus", "rescode", "ibmresponsecode":
+	case "httpstatus", "httpstatuscode", "httpresponsestatus", "httpresponsestatuscode", "responsestatus",
+		"responsestatuscode", "responsecode",
+		"httpresponsecode", "httpcode", "resstatus", "resstatuscode", "respstatus", "respstatuscode", "respcode",
+		"downstreamstatus", "downstreamstatuscode", "scstatus",
+		"elbstatuscode", "edgeresponsestatus", "statushttp", "replystatus", "finalstatus", "serverstatus",
+		"httpstatusline", "downstreamresponsecode", "nginxstatus", "rescode", "ibmresponsecode":
 		return explicit
 	case "statuscode":
 		if in == response {
@@ -126,12 +134,14 @@ func rankOf(in parent, key []byte) rank {
 func isStatusKey(key []byte) bool { return rankOf(neutral, key) != unranked }
 
 func isRequestKey(key []byte) bool {
-	return foldIs(key, "request") || foldIs(key, "req") || foldIs(key, "request_line") || foldIs(key, "http_request") || foldIs(key, "requestline") || foldIs(key, "r")
+	return foldIs(key, "request") || foldIs(key, "req") || foldIs(key, "request_line") || foldIs(key, "http_request") ||
+		foldIs(key, "requestline") || foldIs(key, "r")
 }
 
 func isMessageKey(key []byte) bool {
 	switch string(key) {
-	case "msg", "message", "Message", "MESSAGE", "event", "log", "@m", "text", "body", "line", "textPayload", "short_message", "@message", "MSG", "RenderedMessage":
+	case "msg", "message", "Message", "MESSAGE", "event", "log", "@m", "text", "body", "line", "textPayload",
+		"short_message", "@message", "MSG", "RenderedMessage":
 		return true
 	}
 	return false
@@ -158,21 +168,25 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	var buf [maxKey]byte
 	k := normal(buf[:0], key)
 	switch string(k) {
-	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod", "httprequestmethod", "rmethod", "ibmrequestmethod":
+	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod",
+		"httprequestmethod", "rmethod", "ibmrequestmethod":
 		if isMethodFold(value) {
 			f.context |= hasMethod
 			f.method = value
 			f.nextTo(depth)
 		}
-	case "path", "uri", "url", "requestpath", "requesturi", "requesturl", "httppath", "httptarget", "httpurl", "httpuri", "httproute", "route", "endpoint", "originalurl",
-		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath", "requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original", "ibmuripath":
+	case "path", "uri", "url", "requestpath", "requesturi", "requesturl", "httppath", "httptarget", "httpurl",
+		"httpuri", "httproute", "route", "endpoint", "originalurl",
+		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath",
+		"requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original", "ibmuripath":
 		switch {
 		case value[0] == '/' || value[0] == '\\' && bytes.HasPrefix(value, []byte(`\/`)):
 			f.context |= hasPath
 			f.path = pathOf(value)
 			f.nextTo(depth)
 		case absolute(value) || fold(value, `http:\/\/`) || fold(value, `https:\/\/`):
-			if f.context |= hasAbsolute; in != neutral || len(k) > 6 && string(k) != "endpoint" && string(k) != "target" {
+			if f.context |= hasAbsolute; in != neutral ||
+				len(k) > 6 && string(k) != "endpoint" && string(k) != "target" {
 				f.context |= hasServer // httpRequest.requestUrl
 			}
 			if f.path == nil {
@@ -183,10 +197,13 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		}
 	case "request", "req", "requestline", "httprequest", "r":
 		f.line(value)
-	case "remoteaddr", "remoteip", "remoteaddress", "clientip", "clientaddr", "ip", "useragent", "httpuseragent", "ua", "handler", "controller", "action", "bytesin", "bytesout",
-		"bytessent", "bodybytessent", "protocol", "proto", "httpversion", "xforwardedfor", "dyno", "srcip", "requesthost", "size", "responsesize", "reqid", "remote", "client":
+	case "remoteaddr", "remoteip", "remoteaddress", "clientip", "clientaddr", "ip", "useragent", "httpuseragent", "ua",
+		"handler", "controller", "action", "bytesin", "bytesout",
+		"bytessent", "bodybytessent", "protocol", "proto", "httpversion", "xforwardedfor", "dyno", "srcip",
+		"requesthost", "size", "responsesize", "reqid", "remote", "client":
 		f.context |= hasServer
-	case "attempt", "retry", "retries", "retrycount", "retryin", "retryafter", "attempts", "maxretries", "nextattempt", "backoff":
+	case "attempt", "retry", "retries", "retrycount", "retryin", "retryafter", "attempts", "maxretries", "nextattempt",
+		"backoff":
 		// Not those of what the server stands before: Kong's service.retries.
 		f.client = f.client || depth <= 1 && string(value) != "0"
 	case "count":
@@ -342,14 +359,16 @@ func (f *facts) final(request bool) (status int, client bool) {
 	if !own {
 		return 0, false
 	}
-	if f.client || f.abroad && !request && f.context&(hasPath|hasMethod) == 0 || contains(f.message, clientWords) || contains(f.said, clientWords) || contains(f.source, clientLibraries) {
+	if f.client || f.abroad && !request && f.context&(hasPath|hasMethod) == 0 || contains(f.message, clientWords) ||
+		contains(f.said, clientWords) || contains(f.source, clientLibraries) {
 		return 0, true
 	}
 	if f.context&hasPath == 0 && !request {
 		if perhaps(f.message) || perhaps(f.said) {
 			return 0, true
 		}
-		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit && !contains(f.message, serverWords) {
+		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit &&
+			!contains(f.message, serverWords) {
 			return 0, true
 		}
 	}

@@ -69,7 +69,8 @@ func New(o Options) (Detector, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if d.pattern == nil && d.exclude == nil && d.signals == 0 && (d.statuses == Statuses{} || d.statuses == AllStatuses) {
+	if d.pattern == nil && d.exclude == nil && d.signals == 0 &&
+		(d.statuses == Statuses{} || d.statuses == AllStatuses) {
 		return d.rules, nil
 	}
 	return d, nil
@@ -97,7 +98,8 @@ func (d *tuned) Detect(line []byte) (Match, bool) {
 	}
 	if d.pattern != nil && !d.left.over() {
 		defer d.left.spend(time.Now())
-		if m, found := d.pattern.detect(line); found && (m.Status == 0 || d.statuses.Has(m.Status)) && !d.exclude.has(m.Path) {
+		if m, found := d.pattern.detect(line); found && (m.Status == 0 || d.statuses.Has(m.Status)) &&
+			!d.exclude.has(m.Path) {
 			return m, true
 		}
 	}
@@ -184,7 +186,8 @@ const maxStatuses = 1 << 10
 func ParseStatuses(s string) (Statuses, error) {
 	var set Statuses
 	if len(s) > maxStatuses {
-		return set, fmt.Errorf("a list of %d bytes; allowed are %d: write ranges, such as 500,502-504", len(s), maxStatuses)
+		return set, fmt.Errorf("a list of %d bytes; allowed are %d: write ranges, such as 500,502-504", len(s),
+			maxStatuses)
 	}
 	for _, part := range strings.Split(s, ",") {
 		low, high, isRange := strings.Cut(strings.TrimSpace(part), "-")
@@ -194,7 +197,8 @@ func ParseStatuses(s string) (Statuses, error) {
 		from, err := strconv.Atoi(strings.TrimSpace(low))
 		to, toErr := strconv.Atoi(strings.TrimSpace(high))
 		if err != nil || toErr != nil || from < firstStatus || to > lastStatus || from > to {
-			return Statuses{}, fmt.Errorf("%q: write statuses of 500 to 599 and ranges of them, such as 500,502-504", part)
+			return Statuses{}, fmt.Errorf("%q: write statuses of 500 to 599 and ranges of them, such as 500,502-504",
+				part)
 		}
 		for status := from; status <= to; status++ {
 			set[(status-firstStatus)/64] |= 1 << ((status - firstStatus) % 64)
@@ -235,7 +239,8 @@ func parsePattern(s string) (*pattern, error) {
 	}
 	for _, name := range re.SubexpNames() {
 		if name != "" && !slices.Contains(patternGroups, name) {
-			return nil, fmt.Errorf("pattern %q, at byte %d: group %q; allowed are (?P<status>…), (?P<method>…), (?P<path>…)%s",
+			return nil, fmt.Errorf("pattern %q, at byte %d: group %q; allowed are (?P<status>…), (?P<method>…), "+
+				"(?P<path>…)%s",
 				s, strings.Index(s, "<"+name+">")+1, name, suggest.Nearest(name, patternGroups))
 		}
 	}
@@ -247,7 +252,8 @@ var patternGroups = []string{"status", "method", "path"}
 // compile is expression.Compile for one that must not be empty.
 func compile(s string) (*expression.Regexp, error) {
 	if s == "" {
-		return nil, errors.New("an empty expression matches every line: write an RE2 expression, or leave the option out")
+		return nil, errors.New("an empty expression matches every line: write an RE2 expression, or leave " +
+			"the option out")
 	}
 	return expression.Compile(s)
 }

@@ -130,7 +130,8 @@ func (w *walker) leading(status int) (Match, bool) {
 		}
 	case bytes.HasPrefix(rest[i:], []byte("] s3.")): // [500 Internal Server Error] s3.PutObject host/bucket/key
 		return w.decide(status, "minio"), true
-	case rest[i] == '(' && digit(rest[i+1]) && bytes.Contains(rest[i:], []byte("s, ")) && bytes.Contains(rest[i:], []byte("/s)")):
+	case rest[i] == '(' && digit(rest[i+1]) && bytes.Contains(rest[i:], []byte("s, ")) &&
+		bytes.Contains(rest[i:], []byte("/s)")):
 		return w.decide(status, "mojolicious"), true
 	}
 	return Match{}, false
@@ -219,7 +220,8 @@ func (w *walker) phrases() Match {
 		}
 	}
 	// Haskell's wai-extra: "  Status: 503 Service Unavailable 0.2003s".
-	if line := bytes.TrimLeft(head, " "); bytes.HasPrefix(line, []byte("Status: ")) && isDuration(line[bytes.LastIndexByte(line, ' ')+1:]) {
+	if line := bytes.TrimLeft(head, " "); bytes.HasPrefix(line, []byte("Status: ")) &&
+		isDuration(line[bytes.LastIndexByte(line, ' ')+1:]) {
 		if status, ok := behind(line, "Status: "); ok && reason(status, bytes.TrimLeft(line[11:], " ")) {
 			return w.decide(status, "wai")
 		}
@@ -229,7 +231,8 @@ func (w *walker) phrases() Match {
 	}
 	if i := bytes.Index(head, []byte("Converted error ")); i >= 0 {
 		rest := head[i:]
-		if j := bytes.Index(rest, []byte(" to ")); j >= 0 && len(rest) >= j+16 && bytes.HasPrefix(rest[j+7:], []byte(" response")) {
+		if j := bytes.Index(rest, []byte(" to ")); j >= 0 && len(rest) >= j+16 &&
+			bytes.HasPrefix(rest[j+7:], []byte(" response")) {
 			if status, ok := number(rest[j+4 : j+7]); ok {
 				return w.decide(status, "phoenix")
 			}
@@ -295,7 +298,8 @@ func djangoError(head []byte) (Match, bool) {
 	}
 	for _, p := range djangoPhrases {
 		i := bytes.Index(head, []byte(p.phrase))
-		if i < 0 || i > 0 && alnum(head[i-1]) || i > 1 && head[i-1] == ' ' && digit(head[i-2]) && bytes.HasSuffix(head[:i-1], []byte("HTTP")) {
+		if i < 0 || i > 0 && alnum(head[i-1]) ||
+			i > 1 && head[i-1] == ' ' && digit(head[i-2]) && bytes.HasSuffix(head[:i-1], []byte("HTTP")) {
 			continue
 		}
 		path := head[i+len(p.phrase)-1:]
@@ -320,7 +324,8 @@ func (w *walker) refused(label []byte) bool {
 		return false
 	}
 	switch string(label) {
-	case "Found", "Request", "Forbidden", "Unauthorized", "Gone", "Allowed", "Acceptable", "Conflict", "Large", "Type", "Required", "Content", "Entity", "Requests":
+	case "Found", "Request", "Forbidden", "Unauthorized", "Gone", "Allowed", "Acceptable", "Conflict", "Large", "Type",
+		"Required", "Content", "Entity", "Requests":
 		return true
 	}
 	return w.i >= 2 && w.b[w.i-2] == ')'
@@ -347,7 +352,8 @@ func errorLog(line []byte) bool {
 		for after < len(head) && digit(head[after]) {
 			after++
 		}
-		if before < i && after > i+1 && bytes.HasSuffix(head[:before], []byte("] ")) && after < len(head) && head[after] == ':' {
+		if before < i && after > i+1 && bytes.HasSuffix(head[:before], []byte("] ")) && after < len(head) &&
+			head[after] == ':' {
 			return true
 		}
 	}

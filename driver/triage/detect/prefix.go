@@ -40,5 +40,6 @@ func dateBefore(b []byte) bool {
 		return false
 	}
 	date := b[max(0, len(b)-40)+open+1:]
-	return len(date) >= 16 && bytes.IndexByte(date, ':') > 0 && bytes.Count(date, []byte("20")) > 0 && (digit(date[0]) || letter(date[0]))
+	return len(date) >= 16 && bytes.IndexByte(date, ':') > 0 && bytes.Count(date, []byte("20")) > 0 &&
+		(digit(date[0]) || letter(date[0]))
 }

@@ -15,7 +15,8 @@ type request struct {
 // they do not know.
 var methods = [...]string{
 	"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
-	"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "PURGE", "QUERY", "LIST", "PRI",
+	"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "PURGE", "QUERY", "LIST",
+	"PRI",
 }
 
 func isMethod(b []byte) bool {
@@ -128,7 +129,8 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 	r.method = b[i:end]
 	small := !isMethod(r.method)
 	if small && !foldIs(r.method, "get") && !foldIs(r.method, "post") && !foldIs(r.method, "put") &&
-		!foldIs(r.method, "delete") && !foldIs(r.method, "patch") && !foldIs(r.method, "head") && !foldIs(r.method, "options") {
+		!foldIs(r.method, "delete") && !foldIs(r.method, "patch") && !foldIs(r.method, "head") && !foldIs(r.method,
+		"options") {
 		return r, 0, false
 	}
 	at := gap(b, end)
@@ -208,7 +210,8 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 
 // gap skips blanks, bars and the punctuation around a method.
 func gap(b []byte, i int) int {
-	for i < len(b) && (space(b[i]) || b[i] == '|' || b[i] == '"' && i+1 < len(b) && space(b[i+1]) || b[i] == ']' || b[i] == ')') {
+	for i < len(b) &&
+		(space(b[i]) || b[i] == '|' || b[i] == '"' && i+1 < len(b) && space(b[i+1]) || b[i] == ']' || b[i] == ')') {
 		i++
 	}
 	return i

@@ -55,7 +55,8 @@ func ParseSignals(s string) (Signals, error) {
 		name = strings.TrimSpace(name)
 		i := slices.Index(signalNames, name)
 		if i < 0 {
-			errs = append(errs, fmt.Errorf("signal %q: allowed are %s, or off alone%s", name, strings.Join(signalNames, ", "), suggest.Nearest(name, signalNames)))
+			errs = append(errs, fmt.Errorf("signal %q: allowed are %s, or off alone%s", name,
+				strings.Join(signalNames, ", "), suggest.Nearest(name, signalNames)))
 			continue
 		}
 		set |= 1 << i
@@ -75,7 +76,8 @@ var (
 	rubyFrames    = texts(":in `", ":in '")
 	rustPanicked  = []byte("' panicked at ")
 	dotnetHeads   = texts("Unhandled exception. ", "Unhandled Exception: ")
-	runtimeWords  = texts("ut of memory: Kill", "segfault at ", "egmentation fault", "egmentation Fault", "WORKER TIMEOUT (pid:",
+	runtimeWords  = texts("ut of memory: Kill", "segfault at ", "egmentation fault", "egmentation Fault",
+		"WORKER TIMEOUT (pid:",
 		"JavaScript heap out of memory", "java.lang.OutOfMemoryError: ")
 	javaCause = []byte("Caused by: ")
 )
@@ -100,7 +102,8 @@ func (s Signals) detect(line []byte) (Match, bool) {
 	has(SignalRust, rustPanic, "rust-panic")
 	has(SignalDotnet, func(b []byte) bool { return beginsAny(b, dotnetHeads) }, "dotnet-exception")
 	has(SignalElixir, elixirException, "elixir-exception")
-	has(SignalRuntime, func(b []byte) bool { return hasAny(b, runtimeWords) && !bytes.HasPrefix(b, javaCause) }, "runtime")
+	has(SignalRuntime, func(b []byte) bool { return hasAny(b, runtimeWords) && !bytes.HasPrefix(b, javaCause) },
+		"runtime")
 	return Match{Rule: rule}, rule != ""
 }
 
@@ -132,7 +135,8 @@ func nodeCrash(line []byte) bool {
 // frames behind it begin with a tab.
 func rubyException(line []byte) bool {
 	line = bytes.TrimRight(line, " \r")
-	if len(line) == 0 || space(line[0]) || !bytes.HasSuffix(line, []byte("Error)")) && !bytes.HasSuffix(line, []byte("Exception)")) {
+	if len(line) == 0 || space(line[0]) ||
+		!bytes.HasSuffix(line, []byte("Error)")) && !bytes.HasSuffix(line, []byte("Exception)")) {
 		return false
 	}
 	return hasAny(line, rubyFrames) && bytes.Contains(line, []byte(".rb:"))
@@ -155,8 +159,10 @@ func elixirException(line []byte) bool {
 // javaRoots are with what Java's packages begin. Python's exceptions have names
 // with dots too ("redis.exceptions.ConnectionError: …"), and so have .NET's.
 var javaRoots = []string{
-	"java", "javax", "jakarta", "jdk", "sun", "kotlin", "kotlinx", "scala", "groovy", "clojure", "akka", "reactor", "feign", "rx", "retrofit2", "okhttp3",
-	"com", "org", "net", "io", "dev", "edu", "gov", "app", "cloud", "info", "de", "fr", "uk", "co", "me", "eu", "ch", "nl", "it", "es", "pl", "ru", "cn",
+	"java", "javax", "jakarta", "jdk", "sun", "kotlin", "kotlinx", "scala", "groovy", "clojure", "akka", "reactor",
+	"feign", "rx", "retrofit2", "okhttp3",
+	"com", "org", "net", "io", "dev", "edu", "gov", "app", "cloud", "info", "de", "fr", "uk", "co", "me", "eu", "ch",
+	"nl", "it", "es", "pl", "ru", "cn",
 	"jp", "br", "in", "at", "be", "se", "no", "fi", "dk", "cz", "us", "ca", "au",
 }
 

@@ -148,7 +148,8 @@ func (w *walker) quote(key []byte) (Match, bool) {
 		if r, ok := quotedRequest(b, from); ok {
 			return w.request(r, quoted, 0)
 		}
-		if r, status, ok := bareRequest(b, from+1); ok && key == nil && r.end < len(b) && b[from+1+len(r.method)] == b[from] {
+		if r, status, ok := bareRequest(b, from+1); ok && key == nil && r.end < len(b) &&
+			b[from+1+len(r.method)] == b[from] {
 			return w.request(r, bare, status) // "GET" "/path"
 		}
 	}
@@ -196,7 +197,8 @@ func (w *walker) token() (Match, bool) {
 	if w.how == none && letter(b[from]) {
 		at := from
 		if from > 0 && b[from-1] == '[' { // "[info]GET /path"
-			if stop := bytes.IndexByte(b[from:min(len(b), from+12)], ']'); stop > 0 && !isMethodFold(b[from:from+stop]) {
+			if stop := bytes.IndexByte(b[from:min(len(b), from+12)], ']'); stop > 0 &&
+				!isMethodFold(b[from:from+stop]) {
 				at = from + stop + 1
 			}
 		}

@@ -19,7 +19,8 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 			core[3] == ',' && w.how == quoted && before == thing && w.req.version) { // "GET /path HTTP/1.1",500,12
 		status, isStatus = number(core[:3])
 	}
-	if isStatus && w.how == none && w.afterDate && w.dated == 0 && dateBefore(b[:skipSpaceBack(b, from)+1]) && addressFollows(b, w.i) {
+	if isStatus && w.how == none && w.afterDate && w.dated == 0 && dateBefore(b[:skipSpaceBack(b, from)+1]) &&
+		addressFollows(b, w.i) {
 		w.dated = status // [time] 502 10.0.0.1 … "GET /path HTTP/1.1" …
 	}
 	w.afterDate = word[len(word)-1] == ']'
@@ -27,7 +28,8 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		w.facts.see(neutral, 0, w.label, bytes.TrimLeft(core, ":"), false)
 	}
 	w.label = nil
-	if i := bytes.IndexByte(core, ':'); i > 0 && i < maxKey && i+1 < len(core) && letter(core[0]) && all(core[:i], isKeyByte) && !isMessageKey(core[:i]) {
+	if i := bytes.IndexByte(core, ':'); i > 0 && i < maxKey && i+1 < len(core) && letter(core[0]) &&
+		all(core[:i], isKeyByte) && !isMessageKey(core[:i]) {
 		if isStatusKey(core[:i]) { // status:500
 			return w.value(core[:i], core[i+1:], false)
 		}
@@ -194,7 +196,8 @@ func nearest(b []byte) (int, bool) {
 	for n > 0 && n > len(b)-8 && (space(b[n-1]) || bytes.IndexByte([]byte("-|:)]"), b[n-1]) >= 0) {
 		n--
 	}
-	if n < 3 || n == len(b) || n > 3 && b[n-4] != ' ' && b[n-4] != '[' && b[n-4] != '(' && b[n-4] != '|' && b[n-4] != '\t' {
+	if n < 3 || n == len(b) ||
+		n > 3 && b[n-4] != ' ' && b[n-4] != '[' && b[n-4] != '(' && b[n-4] != '|' && b[n-4] != '\t' {
 		return 0, false
 	}
 	if numbered(b[:n-3]) {
@@ -292,7 +295,8 @@ func addressFollows(b []byte, i int) bool {
 		return true // the request, as a rule
 	}
 	word := b[at:wordEnd(b, at)]
-	return len(word) > 2 && bytes.ContainsAny(word, ".:") && all(word, func(c byte) bool { return digit(c) || c == '.' || c == ':' || lower(c) >= 'a' && lower(c) <= 'f' })
+	return len(word) > 2 && bytes.ContainsAny(word, ".:") &&
+		all(word, func(c byte) bool { return digit(c) || c == '.' || c == ':' || lower(c) >= 'a' && lower(c) <= 'f' })
 }
 
 // counted reports whether the number just read counts something: a unit
@@ -321,7 +325,8 @@ func (w *walker) follows(status int) bool {
 		return true
 	}
 	switch next = trim(next); string(next) {
-	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id", "request", "response", "time", "duration", "latency", "status", "en", "nach", "dans", "em":
+	case "in", "ok", "OK", "for", "by", "after", "took", "with", "and", "error", "Error", "ERROR", "to", "id",
+		"request", "response", "time", "duration", "latency", "status", "en", "nach", "dans", "em":
 		return true
 	}
 	return upper(next[0])

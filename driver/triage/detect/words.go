@@ -8,7 +8,8 @@ func isIntroducer(word []byte) bool {
 	switch string(word) {
 	case "responded", "status", "Status", "STATUS", "code", "returned", "with", "completed", "Completed", "finished",
 		"mit", "con", "avec", "estado", "statut", "código",
-		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode", "StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
+		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode",
+		"StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
 		return true
 	}
 	return false
@@ -17,7 +18,8 @@ func isIntroducer(word []byte) bool {
 // isHedge reports whether a word tells what a request would do, not what it did.
 func isHedge(word []byte) bool {
 	switch string(word) {
-	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always", "responds", "answers", "returns",
+	case "should", "must", "may", "might", "can", "could", "will", "would", "if", "when", "unless", "never", "always",
+		"responds", "answers", "returns",
 		"expect", "expects", "expected", "unexpected", "mocked", "stubbed":
 		return true
 	}
@@ -54,7 +56,8 @@ func isAnswerFiller(word []byte) bool {
 
 func isArrow(word []byte) bool {
 	switch string(word) {
-	case "-", "--", "->", "=>", "-->", "<--", "<-", ">", ">>", "→", "←", "➜", "—", "–", ":", "·", "//", "=", "::", "[-]":
+	case "-", "--", "->", "=>", "-->", "<--", "<-", ">", ">>", "→", "←", "➜", "—", "–", ":", "·", "//", "=", "::",
+		"[-]":
 		return true
 	}
 	return false
@@ -63,11 +66,15 @@ func isArrow(word []byte) bool {
 // isUnit reports whether a number before this word counts something.
 func isUnit(word []byte) bool {
 	switch string(word) {
-	case "ms", "s", "sec", "secs", "second", "seconds", "msec", "msecs", "millis", "milliseconds", "us", "µs", "μs", "ns", "min", "minutes", "hours", "days",
+	case "ms", "s", "sec", "secs", "second", "seconds", "msec", "msecs", "millis", "milliseconds", "us", "µs", "μs",
+		"ns", "min", "minutes", "hours", "days",
 		"B", "b", "byte", "bytes", "Bytes", "kB", "kb", "KB", "KiB", "MB", "MiB", "GB", "GiB", "%", "percent", "px",
-		"item", "items", "row", "rows", "record", "records", "entry", "entries", "request", "requests", "reqs", "vars", "headers", "header",
-		"connections", "users", "times", "files", "lines", "messages", "events", "objects", "keys", "chars", "characters", "threads",
-		"workers", "tasks", "jobs", "points", "tokens", "retries", "attempts", "results", "products", "orders", "documents", "pages", "switches", "errors", "of", "dbevts":
+		"item", "items", "row", "rows", "record", "records", "entry", "entries", "request", "requests", "reqs", "vars",
+		"headers", "header",
+		"connections", "users", "times", "files", "lines", "messages", "events", "objects", "keys", "chars",
+		"characters", "threads",
+		"workers", "tasks", "jobs", "points", "tokens", "retries", "attempts", "results", "products", "orders",
+		"documents", "pages", "switches", "errors", "of", "dbevts":
 		return true
 	}
 	return false
@@ -123,11 +130,14 @@ func keyFollows(b []byte) bool {
 // only where no path of the program's own server is named.
 var (
 	clientLibraries = newWordSet(
-		"urllib3", "httpx", "http request:", "http client", "httpclient", "http_client", "http.client", "outgoing", "outbound",
-		"axios", "guzzle", "faraday", "httparty", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient", "undici", "node-fetch", "clientresponse", "clientrequest",
+		"urllib3", "httpx", "http request:", "http client", "httpclient", "http_client", "http.client", "outgoing",
+		"outbound",
+		"axios", "guzzle", "faraday", "httparty", "resttemplate", "webclient", "okhttp", "feign", "resty", "restclient",
+		"undici", "node-fetch", "clientresponse", "clientrequest",
 	)
 	clientWords = newWordSet(
-		"outgoing", "outbound", "retrying", "will retry", "client request", "client response", "upstream request", "upstream call", "upstream roundtrip",
+		"outgoing", "outbound", "retrying", "will retry", "client request", "client response", "upstream request",
+		"upstream call", "upstream roundtrip",
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
@@ -136,19 +146,24 @@ var (
 		"[hc]",     // Envoy's health checks
 	)
 	perhapsClient = newWordSet(
-		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending", "dependency", "provider", "retry",
+		"fetch", "webhook", "calling", "external", "request to ", "response from", "upstream", "returned by", "sending",
+		"dependency", "provider", "retry",
 		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "health_check",
-		"poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:", "[monitor]", "[check]", "[probe]", "uptime:",
+		"poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:",
+		"[monitor]", "[check]", "[probe]", "uptime:",
 	)
 	// clientRoles are perhapsClient too, but not as the name of what logs: "[proxy]", "proxy.go:31:".
 	clientRoles = newWordSet("proxy", "backend")
-	hedges      = newWordSet("expect", "should ", "mock", "stub", "assert", "e.g.", "for example", "docs:", "route ", "fault injection")
+	hedges      = newWordSet("expect", "should ", "mock", "stub", "assert", "e.g.", "for example", "docs:", "route ",
+		"fault injection")
 	accessWords = newWordSet("access", "handled", "served")
 	// accessMessages are what a program logs once for each request that it answered.
-	accessMessages = newWordSet("request completed", "request finished", "request handled", "request served", "request errored", "handled request", "completed request", "finished request", "served request")
+	accessMessages = newWordSet("request completed", "request finished", "request handled", "request served",
+		"request errored", "handled request", "completed request", "finished request", "served request")
 	// serverWords are what a message says of a request that came in.
 	serverWords = newWordSet(
-		"request completed", "completed", "handled", "served", "access", "finished", "processed", "incoming", "responded", "http request", "request errored",
+		"request completed", "completed", "handled", "served", "access", "finished", "processed", "incoming",
+		"responded", "http request", "request errored",
 		"request failed", "request end", "response sent", "request", "response",
 	)
 )
@@ -169,7 +184,8 @@ func (w *walker) outgoing(before []byte, r request, how seen, protoBefore bool) 
 	if contains(before, clientWords) || perhaps(before) || contains(before, hedges) {
 		return true
 	}
-	return (r.hosted || absolute(r.target) && !w.ownAbsolute(r)) && !protoBefore && !w.finished && (w.early == 0 || w.told) && !contains(before, accessWords)
+	return (r.hosted || absolute(r.target) && !w.ownAbsolute(r)) && !protoBefore && !w.finished &&
+		(w.early == 0 || w.told) && !contains(before, accessWords)
 }
 
 // perhaps reports whether a text has words that may mean a request of the program's own.
@@ -191,7 +207,8 @@ func perhaps(text []byte) bool {
 // syslogHead returns where syslog's head ends, in which a host and a program
 // have names: "Mar  2 10:21:00 px1 proxy-server: ".
 func syslogHead(b []byte) int {
-	if len(b) < 20 || !upper(b[0]) || !letter(b[1]) || !letter(b[2]) || b[3] != ' ' || b[6] != ' ' || b[9] != ':' || b[12] != ':' || b[15] != ' ' {
+	if len(b) < 20 || !upper(b[0]) || !letter(b[1]) || !letter(b[2]) || b[3] != ' ' || b[6] != ' ' || b[9] != ':' ||
+		b[12] != ':' || b[15] != ' ' {
 		return 0
 	}
 	tag := skipSpace(b, wordEnd(b, 16))

@@ -58,7 +58,8 @@ func Compile(s string) (*Regexp, error) {
 }
 
 func tooLarge(s string, n int) error {
-	return fmt.Errorf("pattern %q needs a program of about %d instructions; allowed are %d, because each costs time for every byte of a line: use smaller counts in {…}, such as + in place of {900}", s, n, MaxProgram)
+	return fmt.Errorf("pattern %q needs a program of about %d instructions; allowed are %d, because each costs time "+
+		"for every byte of a line: use smaller counts in {…}, such as + in place of {900}", s, n, MaxProgram)
 }
 
 // explain adds the place to an error of the parser.

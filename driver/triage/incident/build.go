@@ -81,7 +81,8 @@ func Build(r *Record, parts []Part) *Event {
 		in.Unlisted = sum.Add(in.Unlisted, in.Fingerprints[last].Errors)
 		in.Fingerprints = in.Fingerprints[:last]
 	}
-	slices.SortFunc(in.Objects, func(a, b Object) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Key, b.Key)) })
+	slices.SortFunc(in.Objects,
+		func(a, b Object) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Key, b.Key)) })
 	in.chooseSamples()
 	return envelope(TypeShipped, r.At, in)
 }
@@ -93,7 +94,8 @@ func NewOpened(r *Record, c Container, l Line, redact *Redactor) *Event {
 		ID: r.ID, Host: r.Host, Scope: r.Scope, First: r.First, Last: r.First,
 		Containers: []Container{c}, Samples: []Sample{s}, Objects: []Object{},
 		Fingerprints: []Fingerprint{{
-			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)), Route: redact.route(l.Routes, l.Method, l.Path), Status: l.Status,
+			ID: s.Fingerprint, App: l.App, Method: clean([]byte(l.Method)),
+			Route: redact.route(l.Routes, l.Method, l.Path), Status: l.Status,
 			Errors: 1, First: r.First, Last: r.First,
 		}},
 	}

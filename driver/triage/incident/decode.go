@@ -139,8 +139,9 @@ func (e *Event) check() error {
 	early := e.Type == TypeOpened && e.ID == EarlyID(in.ID) // a former version's has the incident's ID
 	c.is(e.ID == in.ID || early, "it has two ids, %.80q and %.80q", e.ID, in.ID)
 	for field, s := range map[string]string{
-		"source": e.Source, "subject": e.Subject, "specversion": e.SpecVersion, "datacontenttype": e.DataContentType, "dataschema": e.DataSchema,
-		"data.host": in.Host, "data.scope": in.Scope, "data.closed": string(in.Closed),
+		"source": e.Source, "subject": e.Subject, "specversion": e.SpecVersion, "datacontenttype": e.DataContentType,
+		"dataschema": e.DataSchema,
+		"data.host":  in.Host, "data.scope": in.Scope, "data.closed": string(in.Closed),
 	} {
 		c.name(field, s)
 	}
@@ -251,7 +252,8 @@ func (f *Findings) Check() error {
 		return nil
 	}
 	c := &checker{}
-	c.is(len(f.Fingerprints) <= maxElements && len(f.Samples) <= maxElements && len(f.ByStatus) <= maxMembers, "its findings have more than %d elements", maxElements)
+	c.is(len(f.Fingerprints) <= maxElements && len(f.Samples) <= maxElements && len(f.ByStatus) <= maxMembers,
+		"its findings have more than %d elements", maxElements)
 	c.count("errors", f.Errors)
 	c.count("unlisted_errors", f.Unlisted)
 	c.count("lost_lines", f.Lost)

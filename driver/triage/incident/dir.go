@@ -156,7 +156,8 @@ func (d *Dir) List() ([]Entry, error) {
 		}
 		e := Entry{m[1], State(m[2])}
 		if (e.State == Open || e.State == Closing) &&
-			(slices.Contains(names, Entry{e.ID, Built}.file()) || slices.Contains(names, Entry{e.ID, Uploaded}.file())) {
+			(slices.Contains(names, Entry{e.ID, Built}.file()) ||
+				slices.Contains(names, Entry{e.ID, Uploaded}.file())) {
 			errs = append(errs, d.remove(e))
 			continue
 		}

@@ -60,10 +60,11 @@ type Incident struct {
 	Lost     int64            `json:"lost_lines,omitempty"`
 	Missing  int              `json:"missing_objects,omitempty"` // segments that somebody removed before this was made
 
-	Fingerprints []Fingerprint `json:"fingerprints"`              // most errors first
-	Unlisted     int64         `json:"unlisted_errors,omitempty"` // of further fingerprints: at most MaxFingerprints are listed
-	Samples      []Sample      `json:"samples"`                   // at most MaxSamples, in the order of the time
-	Objects      []Object      `json:"objects"`                   // the logs, all in the store already
+	Fingerprints []Fingerprint `json:"fingerprints"` // most errors first
+	// of further fingerprints: at most MaxFingerprints are listed
+	Unlisted int64    `json:"unlisted_errors,omitempty"`
+	Samples  []Sample `json:"samples"` // at most MaxSamples, in the order of the time
+	Objects  []Object `json:"objects"` // the logs, all in the store already
 }
 
 // Container is one whose lines are in the objects.
@@ -105,9 +106,10 @@ type Sample struct {
 	Text        string    `json:"text"`              // redacted, at most MaxSample bytes
 	Cut         bool      `json:"cut,omitempty"`     // there was more
 	Context     string    `json:"context,omitempty"` // the traceback around it, redacted, at most MaxSample bytes
-	Key         string    `json:"key"`               // of the object with the line; empty where its text was given up, or is not there yet
-	Line        int64     `json:"line"`              // in the unpacked object, from 1; 0 without a key
-	Offset      int64     `json:"offset"`            // of the line's first byte there
+	// of the object with the line; empty where its text was given up, or is not there yet
+	Key    string `json:"key"`
+	Line   int64  `json:"line"`   // in the unpacked object, from 1; 0 without a key
+	Offset int64  `json:"offset"` // of the line's first byte there
 }
 
 // Object is one log object.

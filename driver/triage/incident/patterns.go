@@ -36,7 +36,8 @@ const (
 //	/files/**
 //
 // {name} and * stand for one part, ** at the end for all that follow. A / at the
-// end makes no difference. The route is the pattern itself, without the method. A line that is wrong is left out, with an
+// end makes no difference. The route is the pattern itself, without the method. A line that is
+// wrong is left out, with an
 // error that says which it is and what to write; the others hold.
 func ParseRoutes(text string) (*Routes, []error) {
 	r := &Routes{byParts: map[int][]pattern{}}
@@ -50,7 +51,8 @@ func ParseRoutes(text string) (*Routes, []error) {
 		}
 		p, err := parsePattern(line)
 		if err == nil && count == maxPatterns {
-			wrong = append(wrong, fmt.Errorf("line %d: at most %d patterns are read; this and the following ones are left out", number, maxPatterns))
+			wrong = append(wrong, fmt.Errorf("line %d: at most %d patterns are read; this and the following "+
+				"ones are left out", number, maxPatterns))
 			break
 		}
 		if err != nil {
@@ -81,7 +83,8 @@ func parsePattern(line string) (pattern, error) {
 		p.method, fields = fields[0], fields[1:]
 	}
 	if len(fields) != 1 || fields[0][0] != '/' {
-		return p, errors.New("write a path that begins with /, such as /users/{slug}/, with a method before it if you want: GET /users/{slug}/")
+		return p, errors.New("write a path that begins with /, such as /users/{slug}/, with a method before it if " +
+			"you want: GET /users/{slug}/")
 	}
 	p.route = fields[0]
 	if strings.ContainsAny(p.route, "?#;") || len(p.route) > maxRoute || clean([]byte(p.route)) != p.route {
@@ -93,7 +96,8 @@ func parsePattern(line string) (pattern, error) {
 		case part == wildcardRest && i == len(p.parts)-1:
 		case part == wildcardRest:
 			return p, errors.New("write ** at the end only; {name} stands for one part")
-		case part == "*", len(part) > 2 && part[0] == '{' && strings.IndexAny(part[1:], "{}*") == len(part)-2 && part[len(part)-1] == '}':
+		case part == "*", len(part) > 2 && part[0] == '{' && strings.IndexAny(part[1:], "{}*") == len(part)-2 &&
+			part[len(part)-1] == '}':
 			p.parts[i] = ""
 		case part == "":
 			return p, errors.New("write one / between two parts, and more than / alone")

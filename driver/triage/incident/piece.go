@@ -215,7 +215,8 @@ func extend(s string, pieces []piece) {
 			continue
 		}
 		first, last := i, i
-		for first > done && soft(s[pieces[first-1].end:pieces[first].start]) && pieces[first-1].joins(s, pieces[i].mixed) {
+		for first > done && soft(s[pieces[first-1].end:pieces[first].start]) &&
+			pieces[first-1].joins(s, pieces[i].mixed) {
 			first--
 		}
 		for last+1 < len(pieces) && soft(s[pieces[last].end:pieces[last+1].start]) &&

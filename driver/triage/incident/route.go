@@ -213,7 +213,8 @@ func prerelease(s string) bool {
 		return false
 	}
 	switch strings.ToLower(strings.TrimRight(word, "-.")) {
-	case "a", "alpha", "b", "beta", "rc", "c", "cr", "m", "pre", "preview", "dev", "post", "p", "r", "snapshot", "final",
+	case "a", "alpha", "b", "beta", "rc", "c", "cr", "m", "pre", "preview", "dev", "post", "p", "r", "snapshot",
+		"final",
 		"release", "ga", "lts", "stable", "nightly", "canary", "next", "latest", "x", "sp", "hotfix":
 		return true
 	}

@@ -198,8 +198,11 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 	p := s.print(m)
 	fill := func(sm *sample) {
 		*sm = sample{
-			Sample: Sample{Time: at, Stream: from.String(), Status: m.Status, Rule: m.Rule, Cut: len(text) >= detect.MaxLine, Line: l.line, Offset: l.offset},
-			lane:   l, n: l.n, text: append(sm.text[:0], text...),
+			Sample: Sample{
+				Time: at, Stream: from.String(), Status: m.Status, Rule: m.Rule, Cut: len(text) >= detect.MaxLine,
+				Line: l.line, Offset: l.offset,
+			},
+			lane: l, n: l.n, text: append(sm.text[:0], text...),
 			trace: s.traceBefore(l, at),
 		}
 		if p != nil {
@@ -245,7 +248,8 @@ func (s *Scanner) print(m *detect.Match) *print {
 	p := s.prints[string(s.key)]
 	if p == nil && len(s.prints) < MaxFingerprints {
 		p = &print{Fingerprint: Fingerprint{
-			ID: identity(s.key), App: s.cfg.App, Method: clean(m.Method), Route: s.cfg.Redact.route(s.cfg.Routes, string(m.Method), m.Path), Status: m.Status,
+			ID: identity(s.key), App: s.cfg.App, Method: clean(m.Method),
+			Route: s.cfg.Redact.route(s.cfg.Routes, string(m.Method), m.Path), Status: m.Status,
 		}}
 		s.prints[string(s.key)] = p
 	}

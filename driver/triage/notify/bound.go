@@ -62,7 +62,8 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if answer.StatusCode >= 300 && answer.StatusCode < 400 && answer.Header.Get("Location") != "" {
 		_ = answer.Body.Close()
 		cancel()
-		return nil, fmt.Errorf("the service answered %d, a redirect; redirects are not followed: set the URL of the place that it leads to", answer.StatusCode)
+		return nil, fmt.Errorf("the service answered %d, a redirect; redirects are not followed: set the URL of the "+
+			"place that it leads to", answer.StatusCode)
 	}
 	answer.Body = &boundedBody{ReadCloser: answer.Body, left: maxAnswer, cancel: cancel}
 	return answer, nil
@@ -158,7 +159,8 @@ type boundedBody struct {
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, fmt.Errorf("the answer is longer than %d bytes, which no chat service's is; check the target's URL", maxAnswer)
+		return 0, fmt.Errorf("the answer is longer than %d bytes, which no chat service's is; check the target's URL",
+			maxAnswer)
 	}
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
@@ -236,7 +238,8 @@ func boundClient(c *http.Client) {
 }
 
 // errTalkative says that a mail server said too much.
-var errTalkative = errors.New("the server sent more than " + fmt.Sprint(maxSession) + " bytes, which no mail server does in a session; check the host and the port")
+var errTalkative = errors.New("the server sent more than " + fmt.Sprint(maxSession) +
+	" bytes, which no mail server does in a session; check the host and the port")
 
 // sessionConn is a connection from which a bounded number of bytes is read.
 type sessionConn struct {

@@ -32,7 +32,10 @@ type chat struct {
 }
 
 // Services that show a title apart from the text.
-var titled = []string{"bark", "discord", "gotify", "join", "lark", "matrix", "ntfy", "opsgenie", "pushbullet", "pushover", "slack", "teams"}
+var titled = []string{
+	"bark", "discord", "gotify", "join", "lark", "matrix", "ntfy", "opsgenie", "pushbullet", "pushover", "slack",
+	"teams",
+}
 
 // Nobody would hear these.
 var deaf = []string{"logger"}
@@ -66,10 +69,12 @@ const (
 func newChat(kind string, u *url.URL, secrets []string) (*chat, error) {
 	boundHTTP()
 	var r router.ServiceRouter
-	names := slices.DeleteFunc(append(r.ListServices(), "http", "https"), func(s string) bool { return slices.Contains(deaf, s) })
+	names := slices.DeleteFunc(append(r.ListServices(), "http", "https"),
+		func(s string) bool { return slices.Contains(deaf, s) })
 	slices.Sort(names)
 	if !slices.Contains(names, kind) {
-		return nil, fmt.Errorf("unknown service %q%s; there are %s", kind, suggest.Nearest(kind, names), strings.Join(names, ", "))
+		return nil, fmt.Errorf("unknown service %q%s; there are %s", kind, suggest.Nearest(kind, names),
+			strings.Join(names, ", "))
 	}
 	service, err := r.NewService(kind)
 	if err != nil {

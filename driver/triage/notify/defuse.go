@@ -23,7 +23,8 @@ var (
 	// calls: @everyone, @channel, @all, @here, @room, @**all**, <@id>, <@&role>.
 	// links that do not show where they lead: [text](https://…), [text][1] with
 	// [1]: https://… on a line of its own, [text|https://…].
-	calls = strings.NewReplacer("@", "@"+gap, "](", "]"+gap+"(", "][", "]"+gap+"[", "]:", "]"+gap+":", "|http", "|"+gap+"http")
+	calls = strings.NewReplacer("@", "@"+gap, "](", "]"+gap+"(", "][", "]"+gap+"[", "]:", "]"+gap+":", "|http",
+		"|"+gap+"http")
 
 	// tags: <!channel>, <users/all>, <at user_id="all">, <https://…|text>, HTML.
 	tags = strings.NewReplacer("<", "<"+gap)

@@ -116,7 +116,8 @@ func (e *entry) loaded(now time.Time) {
 	e.mono = now.Add(since)
 }
 
-var entryName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)\.(waiting|told|folded|given-up)-(\d{8}T\d{6}\.\d{3}Z)$`)
+var entryName = regexp.MustCompile(
+	`^([A-Za-z0-9][A-Za-z0-9._-]*)\.(waiting|told|folded|given-up)-(\d{8}T\d{6}\.\d{3}Z)$`)
 
 func parseEntry(file string) (*entry, bool) {
 	m := entryName.FindStringSubmatch(file)

@@ -43,7 +43,8 @@ func (q *queue) plan(now time.Time) (p plan) {
 	for _, e := range q.waiting {
 		due, repeated := dueAt(e, open)
 		switch {
-		case e.typ == incident.TypeOpened && (q.known[keyOf(e.id, incident.TypeShipped)] != nil || repeated && q.target.wants(incident.TypeShipped)):
+		case e.typ == incident.TypeOpened &&
+			(q.known[keyOf(e.id, incident.TypeShipped)] != nil || repeated && q.target.wants(incident.TypeShipped)):
 			// The incident itself is there, or will be, and says more.
 			p.fold = append(p.fold, e)
 		case due.After(now):

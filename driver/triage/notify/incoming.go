@@ -134,7 +134,8 @@ func checkForm(value string) (string, error) {
 		all = append(all, name)
 	}
 	slices.Sort(all)
-	return "", fmt.Errorf("as= has an unknown value%s; write one of %s", suggest.Nearest(value, all), strings.Join(all, ", "))
+	return "", fmt.Errorf("as= has an unknown value%s; write one of %s", suggest.Nearest(value, all),
+		strings.Join(all, ", "))
 }
 
 // savedURL is the URL of an incoming webhook at which the chat answers once it has

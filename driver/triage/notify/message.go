@@ -115,7 +115,8 @@ func group(work []*entry) []*kindOf {
 	}
 	slices.SortFunc(groups, func(a, b *kindOf) int {
 		x, y := a.latest(), b.latest()
-		return cmp.Or(order(a)-order(b), cmp.Compare(b.errors, a.errors), x.first.Compare(y.first), strings.Compare(x.key, y.key))
+		return cmp.Or(order(a)-order(b), cmp.Compare(b.errors, a.errors), x.first.Compare(y.first),
+			strings.Compare(x.key, y.key))
 	})
 	return groups
 }
@@ -271,7 +272,8 @@ func quote(b *strings.Builder, i *incident.Incident) {
 		return
 	}
 	s := i.Samples[0]
-	fmt.Fprintf(b, "\nFirst error, %s, %s of %s:\n", s.Time.UTC().Format("15:04:05.000"), clean(s.Stream), clean(s.Container))
+	fmt.Fprintf(b, "\nFirst error, %s, %s of %s:\n", s.Time.UTC().Format("15:04:05.000"), clean(s.Stream),
+		clean(s.Container))
 	text := oneLine(s.Text, maxQuote)
 	if s.Cut && !strings.HasSuffix(text, "…") {
 		text += "…"
@@ -307,7 +309,8 @@ func how(b *strings.Builder, g *kindOf, i *incident.Incident, store string) {
 		if !g.opened() {
 			until = " --until " + i.Last.UTC().Add(10*time.Second).Truncate(time.Second).Format(time.RFC3339)
 		}
-		fmt.Fprintf(b, "  docker logs --since %s%s %s\n", i.First.UTC().Add(-10*time.Second).Truncate(time.Second).Format(time.RFC3339), until, show.Operand(name))
+		fmt.Fprintf(b, "  docker logs --since %s%s %s\n",
+			i.First.UTC().Add(-10*time.Second).Truncate(time.Second).Format(time.RFC3339), until, show.Operand(name))
 	}
 	for n, o := range i.Objects {
 		if n == maxObjects {
@@ -348,7 +351,8 @@ func what(f incident.Fingerprint) string {
 	if f.Status != 0 {
 		status = fmt.Sprint(f.Status)
 	}
-	return clean(strings.Join(slices.DeleteFunc([]string{status, f.Method, f.Route}, func(s string) bool { return s == "" }), " "))
+	return clean(strings.Join(slices.DeleteFunc([]string{status, f.Method, f.Route},
+		func(s string) bool { return s == "" }), " "))
 }
 
 func also(f incident.Fingerprint) string {

@@ -185,7 +185,8 @@ func (q *queue) take(now time.Time) (work []*entry, at time.Time) {
 		if quiet := q.said.Add(time.Minute); now.Before(quiet) {
 			again(quiet)
 		} else {
-			q.log.Error("events were given up: too many wait, or for too long", "events", q.gaveUp, "waiting", len(q.waiting), "err", q.counts.LastError)
+			q.log.Error("events were given up: too many wait, or for too long", "events", q.gaveUp,
+				"waiting", len(q.waiting), "err", q.counts.LastError)
 			q.gaveUp, q.said = 0, now
 		}
 	}
@@ -318,7 +319,8 @@ func (q *queue) settle(work []*entry, err error, cut bool) {
 			q.notBefore = now.Add(webhookGap)
 		}
 	}
-	q.log.Warn("an incident could not be told; will try again", "incident", work[0].id, "events", len(work), "attempt", q.failures, "next", pause.Round(time.Millisecond), "err", err)
+	q.log.Warn("an incident could not be told; will try again", "incident", work[0].id, "events", len(work),
+		"attempt", q.failures, "next", pause.Round(time.Millisecond), "err", err)
 }
 
 // finish ends the waiting of entries. Where the disk does not take that, it is
@@ -338,7 +340,8 @@ func (q *queue) save(all []*entry) {
 	left, err := save(q.dir, append(q.unsaved, all...))
 	q.unsaved = left
 	if err != nil {
-		q.log.Error("the outbox's disk does not take what was told; it would be told again after a restart", "events", len(left), "err", err)
+		q.log.Error("the outbox's disk does not take what was told; it would be told again after a restart",
+			"events", len(left), "err", err)
 	}
 }
 

@@ -46,7 +46,8 @@ func ParseOn(s string) (types []string, err error) {
 	for word := range strings.SplitSeq(s, ",") {
 		typ, ok := moments[strings.TrimSpace(word)]
 		if !ok {
-			return nil, fmt.Errorf("%q is no moment%s; write shipped (the log is in the store), or first,shipped (an early notice at the first error, too)",
+			return nil, fmt.Errorf("%q is no moment%s; write shipped (the log is in the store), or first,shipped (an "+
+				"early notice at the first error, too)",
 				word, suggest.Nearest(word, []string{"first", "shipped"}))
 		}
 		types = append(types, typ)
@@ -119,7 +120,8 @@ func Unique(targets []*Target) (once []*Target, err error) {
 func newTarget(raw string, options, on []string) (*Target, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || u.Opaque != "" {
-		return nil, errors.New("is no URL; write https://host/path for a webhook, or a service's: " + examples["slack"] + ", " + examples["smtp"])
+		return nil, errors.New("is no URL; write https://host/path for a webhook, or a service's: " +
+			examples["slack"] + ", " + examples["smtp"])
 	}
 	kind, _, _ := strings.Cut(u.Scheme, "+")
 	secrets := secretsOf(raw, u)
@@ -197,7 +199,8 @@ func (t *Target) setOptions(options []string, hook *webhook) error {
 			return fmt.Errorf("%s= is for webhooks, whose URLs begin with https:// or http://", name)
 		case name == "secret":
 			if t.folds {
-				return fmt.Errorf("secret= is for CloudEvents webhooks, and %s checks no signature; leave it out, or write as=cloudevents", t.Kind)
+				return fmt.Errorf("secret= is for CloudEvents webhooks, and %s checks no signature; leave it out, or "+
+					"write as=cloudevents", t.Kind)
 			}
 			secret, err := parseSecret(value)
 			if err != nil {

@@ -61,7 +61,8 @@ func Find(all []*Target, word string) (found []*Target, err error) {
 	case len(all) == 0:
 		return nil, fmt.Errorf("no target %q: no target is configured", word)
 	}
-	return nil, fmt.Errorf("no target %q%s; there are %s", word, suggest.Nearest(word, names), strings.Join(names, ", "))
+	return nil, fmt.Errorf("no target %q%s; there are %s", word, suggest.Nearest(word, names),
+		strings.Join(names, ", "))
 }
 
 // TestAll sends a test message to each target, to all at once, and returns what came

@@ -182,7 +182,8 @@ func parseSecret(s string) ([]byte, error) {
 		}
 	}
 	if len(secret) < 16 {
-		return nil, errors.New("a secret needs 16 bytes or more; make one: echo whsec_$(head -c 32 /dev/urandom | base64)")
+		return nil, errors.New("a secret needs 16 bytes or more; make one: echo whsec_$(head -c 32 " +
+			"/dev/urandom | base64)")
 	}
 	return secret, nil
 }

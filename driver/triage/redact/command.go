@@ -12,18 +12,19 @@ var flags = []struct {
 	apart, joined string
 	users         string
 }{
-	{"sshpass", "p", "p", ""}, {"mysql", "", "p", ""}, {"mariadb", "", "p", ""}, {"mongo", "p", "", ""}, {"login",
-		"p", "", ""},
-	{"skopeo", "p", "", ""}, {"openssl", "kK", "", ""}, {"crane", "p", "", ""},
-	{"redis-cli", "a", "a", ""}, {"valkey-cli", "a", "a", ""}, {"ldap", "w", "w", ""}, {"kadmin", "w", "w", ""},
-	{"7z", "", "p", ""}, {"7za", "", "p", ""}, {"unrar", "", "p", ""}, {"rar ", "", "p", ""}, {"zip", "P", "P",
-		""},
-	{"mosquitto_", "P", "", ""}, {"ipmitool", "P", "", ""}, {"sqlcmd", "P", "P", ""}, {"bcp", "P", "P", ""}, {"isql", //nolint:misspell // a program
-		"P", "P", ""}, {"tsql", "P", "P", ""}, {"snmp", "cAX", "", ""}, {"cqlsh", "p", "", ""},
-	{"influx", "p", "", ""}, {"rdesktop", "p", "", ""}, {"plink", "pw", "", ""}, {"pscp", "pw", "", ""},
-	{"curl", "", "", "uU"}, {"smbclient", "", "", "U"}, {"smbget", "", "", "U"}, {"rpcclient", "", "", "U"},
-	{"http ", "", "", "a"}, {"https ", "", "", "a"}, {"httpie", "", "", "a"}, {"ab ", "", "", "AP"}, {"hey ",
-		"", "", "a"}, {"lftp", "", "", "u"}, {"etcdctl", "", "", "u"}, {"winexe", "", "", "U"},
+	{"sshpass", "p", "p", ""}, {"mysql", "", "p", ""}, {"mariadb", "", "p", ""}, {"mongo", "p", "", ""},
+	{"login", "p", "", ""}, {"skopeo", "p", "", ""}, {"openssl", "kK", "", ""}, {"crane", "p", "", ""},
+	{"redis-cli", "a", "a", ""}, {"valkey-cli", "a", "a", ""}, {"ldap", "w", "w", ""},
+	{"kadmin", "w", "w", ""}, {"7z", "", "p", ""}, {"7za", "", "p", ""}, {"unrar", "", "p", ""},
+	{"rar ", "", "p", ""}, {"zip", "P", "P", ""},
+	{"mosquitto_", "P", "", ""}, //nolint:misspell // a program
+	{"ipmitool", "P", "", ""},
+	{"sqlcmd", "P", "P", ""}, {"bcp", "P", "P", ""}, {"isql", "P", "P", ""}, {"tsql", "P", "P", ""},
+	{"snmp", "cAX", "", ""}, {"cqlsh", "p", "", ""}, {"influx", "p", "", ""}, {"rdesktop", "p", "", ""},
+	{"plink", "pw", "", ""}, {"pscp", "pw", "", ""}, {"curl", "", "", "uU"}, {"smbclient", "", "", "U"},
+	{"smbget", "", "", "U"}, {"rpcclient", "", "", "U"}, {"http ", "", "", "a"}, {"https ", "", "", "a"},
+	{"httpie", "", "", "a"}, {"ab ", "", "", "AP"}, {"hey ", "", "", "a"}, {"lftp", "", "", "u"},
+	{"etcdctl", "", "", "u"}, {"winexe", "", "", "U"},
 }
 
 // maxCommand is how far before a flag its program is looked for.

@@ -134,7 +134,8 @@ func (s *scanner) together(k *key) kind {
 	switch {
 	case next == "id" && strings.HasPrefix(name, "sess"), next == "phrase", next == "cookie", next == "string" &&
 		k.kind == secret,
-		next == "value" && k.kind != random && s.at(k.to+1) == 'v', next == "code" && (codeOf[name] || k.kind == number):
+		next == "value" && k.kind != random && s.at(k.to+1) == 'v',
+		next == "code" && (codeOf[name] || k.kind == number):
 		k.to = end
 		if k.kind == random || k.kind == number {
 			return secret

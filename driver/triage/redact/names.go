@@ -83,8 +83,9 @@ var words = map[string]kind{
 	"cvc2": number, "csc": number, "cvn": number, "otp": number, "totp": number, "hotp": number, "mfa": number,
 	"tan": number, "ssn": number, "pan": number, "passport": none, "key": keyName, "keys": keyName,
 	"code": codeName, "codes": codeName, "card": cardName, "social": cardName, "bm": random, "webhook": none,
-	"secretsmanager": none, "chpasswd": none, "gpasswd": none, "htpasswd": none, "vncpasswd": none, "smbpasswd": none, "ldappasswd": none,
-	"sandi": phrase, "psk": phrase, "khẩu": phrase, "khau": phrase,
+	"secretsmanager": none, "chpasswd": none, "gpasswd": none, "htpasswd": none, "vncpasswd": none, "smbpasswd": none,
+	"ldappasswd": none,
+	"sandi":      phrase, "psk": phrase, "khẩu": phrase, "khau": phrase,
 }
 
 // keyOf are words that make of the "key" behind them a secret of any look.

@@ -124,7 +124,8 @@ func (s *scanner) bracketed(v int, k *key) {
 func harmless(v []byte, k *key) bool {
 	in := bytes.Trim(v[1:], " ")
 	switch {
-	case digitsOnly(in) && k.alone, len(in) < 64 && trivialValue(in), sentence(bytes.Trim(in[:min(len(in), 64)], " [\"'")):
+	case digitsOnly(in) && k.alone, len(in) < 64 && trivialValue(in),
+		sentence(bytes.Trim(in[:min(len(in), 64)], " [\"'")):
 		return true
 	case v[0] != '{':
 		return false
@@ -132,7 +133,8 @@ func harmless(v []byte, k *key) bool {
 	if bytes.Contains(v, []byte("in: header")) || bytes.Contains(v, []byte(`"in":"header"`)) {
 		return true // OpenAPI's securitySchemes
 	}
-	return k.kind == secret && numbersOnly(v) || bytes.Contains(v, []byte(`"type"`)) && bytes.Contains(v, []byte(`"string"`))
+	return k.kind == secret && numbersOnly(v) ||
+		bytes.Contains(v, []byte(`"type"`)) && bytes.Contains(v, []byte(`"string"`))
 }
 
 // numbersOnly reports whether the values of an object in JSON are all numbers: counts.

@@ -42,8 +42,9 @@ func (s *scanner) separated(k *key) int {
 			return s.elementAt(k, end)
 		}
 	}
-	if c := s.at(p + 1 + s.quotePrefix(p+1)); s.at(p) == '(' && !asks(s.text[k.from:k.to]) && (c == '"' || c == '\'') && (k.kind == phrase ||
-		k.kind == secret) {
+	if c := s.at(p + 1 + s.quotePrefix(p+1)); s.at(p) == '(' && !asks(s.text[k.from:k.to]) && (c == '"' || c == '\'') &&
+		(k.kind == phrase ||
+			k.kind == secret) {
 		k.sep = option
 		return p + 1
 	}

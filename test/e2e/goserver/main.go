@@ -20,7 +20,8 @@ func main() {
 			status = http.StatusServiceUnavailable
 		}
 		w.WriteHeader(status)
-		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", status, "bytes", 0, "authorization", r.Header.Get("Authorization"))
+		log.Info("request", "method", r.Method, "path", r.URL.Path, "status", status, "bytes", 0,
+			"authorization", r.Header.Get("Authorization"))
 	})
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("out of stock") })
 	l, err := net.Listen("tcp", "127.0.0.1:0")

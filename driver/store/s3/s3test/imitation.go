@@ -76,7 +76,9 @@ type Deviations struct {
 // Imitate starts an imitation, and stops it when the test ends.
 func Imitate(t testing.TB, d Deviations) *Imitation {
 	t.Helper()
-	s := &Imitation{AccessKey: "AK" + rand.Text(), SecretKey: rand.Text(), deviations: d, objects: map[string]*version{}}
+	s := &Imitation{
+		AccessKey: "AK" + rand.Text(), SecretKey: rand.Text(), deviations: d, objects: map[string]*version{},
+	}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -131,7 +133,10 @@ func (s *Imitation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests = append(s.requests, what+" "+key)
 	switch {
 	case !s.signed(r, body):
-		refuse(w, r, Refusal{403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."})
+		refuse(w, r, Refusal{
+			403, "SignatureDoesNotMatch",
+			"The request signature we calculated does not match the signature you provided.",
+		})
 	case d.Deny[what]:
 		refuse(w, r, Refusal{403, "AccessDenied", "Access Denied"})
 	case key == "" && r.Method == http.MethodHead:
@@ -261,12 +266,14 @@ func (s *Imitation) list(w http.ResponseWriter, query url.Values) {
 		Contents    []content
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-		if v := s.objects[key]; strings.HasPrefix(key, query.Get("prefix")) && key > query.Get("start-after") && !v.marker {
+		if v := s.objects[key]; strings.HasPrefix(key, query.Get("prefix")) && key > query.Get("start-after") &&
+			!v.marker {
 			if len(page.Contents) == most {
 				page.IsTruncated = true
 				break
 			}
-			page.Contents = append(page.Contents, content{key, v.modified.UTC().Format("2006-01-02T15:04:05.000Z"), len(v.data)})
+			page.Contents = append(page.Contents,
+				content{key, v.modified.UTC().Format("2006-01-02T15:04:05.000Z"), len(v.data)})
 		}
 	}
 	w.Header().Set("Content-Type", "application/xml")
@@ -277,7 +284,8 @@ func refuse(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	w.Header().Set("X-Amz-Request-Id", "REQUEST1")
 	w.WriteHeader(refusal.Status)
 	if r.Method != http.MethodHead {
-		fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message></Error>`, refusal.Code, refusal.Message)
+		fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message></Error>`, refusal.Code,
+			refusal.Message)
 	}
 }
 
@@ -298,7 +306,8 @@ func (s *Imitation) signed(r *http.Request, body []byte) bool {
 		return false
 	}
 	var canonical bytes.Buffer
-	fmt.Fprintf(&canonical, "%s\n%s\n%s\n", r.Method, r.URL.EscapedPath(), strings.ReplaceAll(r.URL.Query().Encode(), "+", "%20"))
+	fmt.Fprintf(&canonical, "%s\n%s\n%s\n", r.Method, r.URL.EscapedPath(),
+		strings.ReplaceAll(r.URL.Query().Encode(), "+", "%20"))
 	for name := range strings.SplitSeq(fields["SignedHeaders"], ";") {
 		value := strings.Join(r.Header.Values(name), ",")
 		switch name {

@@ -66,7 +66,9 @@ func (p *Proxy) Up(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(p.serve), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: patience}
+	server := &http.Server{
+		Handler: http.HandlerFunc(p.serve), ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: patience,
+	}
 	p.mu.Lock()
 	p.server = server
 	p.mu.Unlock()
@@ -129,7 +131,8 @@ func Refuse(status int, code string, skew time.Duration) Fault {
 		w.Header().Set("X-Amz-Request-Id", "REQUEST1")
 		w.WriteHeader(status)
 		if r.Method != http.MethodHead {
-			fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>The proxy says so.</Message></Error>`, code)
+			fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>The proxy says so.</Message></Error>`,
+				code)
 		}
 	}
 }

@@ -101,7 +101,10 @@ func (s *Server) run(t testing.TB) bool {
 	var output bytes.Buffer // owned by the goroutine in Cmd until exited is closed
 	arguments := append(slices.Clone(s.flags), "--port", s.address, "--region", s.Region, "posix", s.Dir)
 	if s.rclone {
-		arguments = []string{"serve", "s3", "--config", "/dev/null", "--auth-key", s.AccessKey + "," + s.SecretKey, "--addr", s.address, s.Dir}
+		arguments = []string{
+			"serve", "s3", "--config", "/dev/null", "--auth-key", s.AccessKey + "," + s.SecretKey, "--addr", s.address,
+			s.Dir,
+		}
 	}
 	command := exec.Command(s.program, arguments...)
 	command.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey}

@@ -25,8 +25,12 @@ var Stores = []Imitated{
 		// headers that are not supported are refused.
 		Name: "Backblaze B2",
 		Deviations: Deviations{
-			Checksum:  Refusal{400, "InvalidArgument", "Unsupported header 'x-amz-checksum-sha256' received for this API call."},
-			Condition: Refusal{501, "NotImplemented", "A header you provided implies functionality that is not implemented."},
+			Checksum: Refusal{
+				400, "InvalidArgument", "Unsupported header 'x-amz-checksum-sha256' received for this API call.",
+			},
+			Condition: Refusal{
+				501, "NotImplemented", "A header you provided implies functionality that is not implemented.",
+			},
 		},
 		Learns: []string{"Content-MD5", "refuses If-None-Match"},
 	},
@@ -35,7 +39,9 @@ var Stores = []Imitated{
 		// x-oss-forbid-overwrite, and If-None-Match is not implemented.
 		Name: "Alibaba OSS",
 		Deviations: Deviations{
-			Condition:      Refusal{501, "NotImplemented", "A header you provided implies functionality that is not implemented."},
+			Condition: Refusal{
+				501, "NotImplemented", "A header you provided implies functionality that is not implemented.",
+			},
 			IgnoreChecksum: true,
 		},
 		Learns: []string{"refuses If-None-Match"},
@@ -68,7 +74,10 @@ var Stores = []Imitated{
 		Name: "MinIO with Object Lock",
 		Deviations: Deviations{
 			IgnoreChecksum: true, Versioned: true,
-			NeedsMD5: Refusal{400, "InvalidRequest", "Content-MD5 HTTP header is required for Put Object requests with Object Lock parameters"},
+			NeedsMD5: Refusal{
+				400, "InvalidRequest",
+				"Content-MD5 HTTP header is required for Put Object requests with Object Lock parameters",
+			},
 		},
 		Learns: []string{"Content-MD5"},
 	},
@@ -109,7 +118,8 @@ var Stores = []Imitated{
 		Name: "AWS, Object Lock",
 		Deviations: Deviations{
 			Versioned: true, OpaqueETag: true,
-			NeedsSum: Refusal{400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"},
+			NeedsSum: Refusal{400, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put " +
+				"Object requests with Object Lock parameters"},
 		},
 	},
 	{

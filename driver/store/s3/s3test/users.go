@@ -22,7 +22,8 @@ func (s *Server) CreateUser(t testing.TB) (accessKey, secretKey string) {
 	t.Helper()
 	accessKey, secretKey = rand.Text(), rand.Text()
 	out, err := exec.Command(s.program, "admin", "--access", s.AccessKey, "--secret", s.SecretKey, "--region", s.Region,
-		"--endpoint-url", s.Endpoint, "create-user", "--access", accessKey, "--secret", secretKey, "--role", "user").CombinedOutput()
+		"--endpoint-url", s.Endpoint, "create-user", "--access", accessKey, "--secret", secretKey, "--role",
+		"user").CombinedOutput()
 	if err != nil {
 		t.Fatalf("create a user: %v\n%s", err, out)
 	}
@@ -34,7 +35,8 @@ func (s *Server) PutBucketPolicy(t testing.TB, bucket, document string) {
 	t.Helper()
 	client, end := s.client(t)
 	defer end()
-	if _, err := client.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: &bucket, Policy: aws.String(document)}); err != nil {
+	if _, err := client.PutBucketPolicy(t.Context(),
+		&awss3.PutBucketPolicyInput{Bucket: &bucket, Policy: aws.String(document)}); err != nil {
 		t.Fatalf("put the policy of the bucket %s: %v", bucket, err)
 	}
 }
