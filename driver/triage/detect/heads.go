@@ -140,6 +140,9 @@ func document(line []byte) bool {
 		return true // Locust's table: "GET /path 500 0(0.00%) | 12"
 	}
 	i := skipSpace(line, 0)
+	if bytes.HasPrefix(line[i:], []byte("# ")) {
+		return true // a comment
+	}
 	if i < len(line) && line[i] == '|' {
 		i = skipSpace(line, i+1)
 	}

@@ -177,18 +177,21 @@ func (w *walker) responded(head []byte) (Match, bool) {
 }
 
 // routed reads a status in brackets before a path without a method, Astro's
-// "[500] /about 12ms".
+// "[500] /about 12ms", and "[500]: /index.php - Uncaught …" of PHP's own server before 7.4.
 func (w *walker) routed(status, from int) (Match, bool) {
 	b := w.b
 	if from == 0 || b[from-1] != '[' || w.i == len(b) || !space(b[w.i]) {
 		return Match{}, false
 	}
+	php := from > 2 && b[w.i-1] == ':' && digit(b[from-3]) && bytes.IndexByte(b[:from], ']') > 0
 	at := skipSpace(b, w.i)
 	if at == len(b) || b[at] != '/' {
 		return Match{}, false
 	}
 	end := wordEnd(b, at)
-	if at = skipSpace(b, end); !isDuration(b[at:]) {
+	at = skipSpace(b, end)
+	ends := at == len(b) && (php || from == 1) || bytes.HasPrefix(b[at:], []byte("- ")) && (php || from == 1)
+	if !ends && !isDuration(b[at:]) {
 		return Match{}, false
 	}
 	m := w.decide(status, "status-request")

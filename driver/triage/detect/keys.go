@@ -81,7 +81,8 @@ func parentOf(in parent, key []byte) parent {
 		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task",
 		"peer", "grpc", "rpc", "db", "payment",
 		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack",
-		"tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session":
+		"tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session",
+		"before", "after", "changes":
 		return foreign
 	}
 	for _, word := range [...]string{
@@ -122,6 +123,8 @@ func rankOf(in parent, key []byte) rank {
 		return bareWord
 	case "resp", "response", "stat":
 		return bareWord
+	case "sc":
+		return codeOnly
 	case "code":
 		if in == response {
 			return explicit
@@ -248,6 +251,9 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 		if mentions(value) {
 			f.context |= hasMention
 		}
+		if s, ok := statusValue(bytes.TrimPrefix(value, []byte("HTTP "))); ok && f.status[codeOnly] == 0 {
+			f.status[codeOnly], f.depth[codeOnly] = s, depth // msg="HTTP 500"
+		}
 	}
 }
 
@@ -285,6 +291,10 @@ func mentions(message []byte) bool {
 
 // line reads a request that is a value: "GET /path HTTP/1.1".
 func (f *facts) line(value []byte) {
+	if bytes.Contains(value, []byte(`method":"`)) {
+		f.context |= hasMethod | hasServer // logfmt's request={"method":"GET",…}
+		return
+	}
 	i := bytes.IndexByte(value, ' ')
 	if i < 2 || !all(value[:i], upper) {
 		return
@@ -368,11 +378,28 @@ func (f *facts) final(request bool) (status int, client bool) {
 			return 0, true
 		}
 		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit &&
-			!contains(f.message, serverWords) {
+			(!contains(f.message, serverWords) || othersResponse(f.message)) {
 			return 0, true
 		}
 	}
 	return f.status[r], false
+}
+
+// othersResponse reports whether a message names whose response it is: "s3 response", but not "http response".
+func othersResponse(message []byte) bool {
+	name, response, ok := bytes.Cut(message, []byte(" "))
+	if !ok || !foldIs(response, "response") {
+		return false
+	}
+	for _, own := range [...]string{
+		"http", "api", "request", "server", "final", "access", "error", "sent", "send", "sending", "returning",
+		"returned", "outgoing", "rest", "json", "client", "the", "new", "handler", "route", "generated",
+	} {
+		if foldIs(name, own) {
+			return false
+		}
+	}
+	return true
 }
 
 // inner decides by the message: programs log access lines as a field.

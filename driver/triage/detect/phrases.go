@@ -186,6 +186,9 @@ var stated = [...]struct {
 	{"generic_server: Response: error ", "garage"},
 	{"Method completed with status: ", "apigateway"},
 	{"writeError: status=", "jetty"},
+	{"response.start', 'status': ", "asgi"}, // Uvicorn's, with --log-level=trace
+	{" RespStatus     ", "varnish"},                       // varnishlog's, of the client; "BerespStatus" is the backend's
+	{" RespStatus     c ", "varnish"},
 }
 
 // told are phrases that come in two parts, with the request between them.

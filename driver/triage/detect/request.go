@@ -161,10 +161,11 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 		return r, 0, false
 	}
 	if bytes.HasPrefix(b[at:], []byte("http ")) || bytes.HasPrefix(b[at:], []byte("https ")) {
-		// Nginx Proxy Manager: GET https host "/path"
+		// Nginx Proxy Manager: GET https host "/path", others without the quotes
 		host := skipSpace(b, wordEnd(b, at))
-		if quote := skipSpace(b, wordEnd(b, host)); quote+1 < len(b) && b[quote] == '"' && b[quote+1] == '/' {
-			at = quote
+		target := skipSpace(b, wordEnd(b, host))
+		if rest := b[target:]; bytes.HasPrefix(rest, []byte(`"/`)) || bytes.HasPrefix(rest, []byte("/")) {
+			at = target
 		}
 	}
 	quote := b[at] == '"' || b[at] == '\''

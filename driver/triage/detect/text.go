@@ -210,6 +210,12 @@ func (w *walker) token() (Match, bool) {
 	i, inURL := from, false // a URL's "=" makes no key
 	for i < len(b) && !space(b[i]) && b[i] != '|' {
 		c := b[i]
+		if c == ',' && w.how == none && !inURL && i+1 < len(b) && b[i+1] == '"' && digit(b[from]) {
+			if r, ok := quotedRequest(b, i+1); ok { // columns: 10.0.0.1,-,"GET /path HTTP/1.1",500
+				w.i = i + 1
+				return w.request(r, quoted, 0)
+			}
+		}
 		inURL = inURL || c == '/' || c == '?' || c == '&' || c == '%' || c == '#'
 		if c == '=' && i > from && !inURL {
 			key := keyOf(b[from:i])

@@ -126,7 +126,12 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		}
 		switch {
 		case w.how != none, w.timed && w.bar: // "| 500 | 1.2ms | match | GET"
-		case (string(word) == "for" || string(word) == "to" && w.answers) && w.fresh && skipGap(b, w.from) == from:
+		case string(word) == "to" && w.answers && w.fresh && skipGap(b, w.from) == from &&
+			addressed(b, skipSpace(b, w.i)):
+			w.i = wordEnd(b, skipSpace(b, w.i)) // "responded 500 to 10.0.0.1 for GET"
+			w.from = w.i
+		case (string(word) == "for" || string(word) == "on" && failed(b[:w.from]) || string(word) == "to" && w.answers) &&
+			w.fresh && skipGap(b, w.from) == from:
 			w.told = true // "sent 500 for GET"
 		case (string(word) == "after" || string(word) == "in") && w.answers && w.fresh &&
 			durationAt(b, skipSpace(b, w.i)):
@@ -176,8 +181,11 @@ func (w *walker) request(r request, how seen, status int) (Match, bool) {
 			return w.decide(w.early, "status-request"), true
 		}
 		at = skipGap(b, r.end)
-		_, later := number(trim(b[at:barEnd(b, at)]))
-		if how == bare && !later {
+		next := trim(b[at:barEnd(b, at)])
+		_, later := number(next)
+		if how == bare && (isHedge(next) || string(next) == "is") {
+			w.early = 0 // "500 GET /path is returned when …"
+		} else if how == bare && !later {
 			return w.decide(w.early, "status-request"), true
 		}
 	} else {
@@ -211,13 +219,19 @@ func nearest(b []byte) (int, bool) {
 func numbered(before []byte) bool {
 	word := wordBefore(before)
 	if string(word) != "of" {
-		return isNumbered(word)
+		return isNumbered(word) || isReceiving(word)
 	}
 	switch string(wordBefore(before[:bytes.LastIndex(before, word)])) {
 	case "status", "code":
 		return false
 	}
 	return true
+}
+
+// failed reports whether a text ends in "Error 500" or "HTTP 500".
+func failed(text []byte) bool {
+	word := wordBefore(text[:max(0, len(text)-3)])
+	return string(word) == "HTTP" || foldIs(word, "error")
 }
 
 // wordBefore returns the last word of b, without what is around it.

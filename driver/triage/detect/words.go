@@ -7,7 +7,7 @@ import "bytes"
 func isIntroducer(word []byte) bool {
 	switch string(word) {
 	case "responded", "status", "Status", "STATUS", "code", "returned", "with", "completed", "Completed", "finished",
-		"mit", "con", "avec", "estado", "statut", "código",
+		"mit", "con", "avec", "estado", "statut", "código", "статус", "返回", "状态码", "响应",
 		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode",
 		"StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
 		return true
@@ -89,6 +89,15 @@ func isNumbered(word []byte) bool {
 	return false
 }
 
+// isReceiving reports whether a number behind this word is the status that another server answered.
+func isReceiving(word []byte) bool {
+	switch string(word) {
+	case "got", "Got", "received", "Received":
+		return true
+	}
+	return false
+}
+
 // isDuration reports whether a word is a number with a unit of time: "1.2ms".
 func isDuration(word []byte) bool {
 	i := 0
@@ -141,6 +150,7 @@ var (
 		"upstream response", "upstream api", "upstream service", "third-party", "third party", "got response",
 		"received response", "downstream call", "downstream service", "probe failed", "external api", "external call",
 		"httpx", "urllib3", "axios", "http client", "httpclient", "clientresponse", "api call", "http call", "call to ",
+		"http.client.",
 		"received http response", "request failed with status code", "stripe api", "network request", "networkclient",
 		"[output:", // Fluent Bit's plugins
 		"[hc]",     // Envoy's health checks
@@ -151,6 +161,8 @@ var (
 		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "health_check",
 		"poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:",
 		"[monitor]", "[check]", "[probe]", "uptime:",
+		"curl ", "s3 responded", "s3 returned", "gateway answered", "gateway responded", "gateway returned", "service answered", "service responded",
+		"service returned", "api answered", "api responded", "api returned",
 	)
 	// clientRoles are perhapsClient too, but not as the name of what logs: "[proxy]", "proxy.go:31:".
 	clientRoles = newWordSet("proxy", "backend")
