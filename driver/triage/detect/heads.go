@@ -121,6 +121,11 @@ func testResult(line []byte) bool {
 		return true
 	}
 	line = bytes.TrimLeft(line[:min(len(line), 32)], " -[*\t")
+	for _, begin := range [...]string{"it('", `it("`, "test('", `test("`, "describe('", `describe("`, "assert "} {
+		if bytes.HasPrefix(line, []byte(begin)) {
+			return true // a test's source
+		}
+	}
 	switch word := trim(line[:wordEnd(line, 0)]); string(word) {
 	case "FAIL", "PASS", "FAILED", "PASSED", "AssertionError", "✓", "✗", "✕", "✔", "✘", "×", "√":
 		return true

@@ -82,7 +82,7 @@ func parentOf(in parent, key []byte) parent {
 		"peer", "grpc", "rpc", "db", "payment",
 		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack",
 		"tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session",
-		"before", "after", "changes":
+		"before", "after", "changes", "check", "checks":
 		return foreign
 	}
 	for _, word := range [...]string{

@@ -187,7 +187,7 @@ var stated = [...]struct {
 	{"Method completed with status: ", "apigateway"},
 	{"writeError: status=", "jetty"},
 	{"response.start', 'status': ", "asgi"}, // Uvicorn's, with --log-level=trace
-	{" RespStatus     ", "varnish"},                       // varnishlog's, of the client; "BerespStatus" is the backend's
+	{" RespStatus     ", "varnish"},         // varnishlog's, of the client; "BerespStatus" is the backend's
 	{" RespStatus     c ", "varnish"},
 }
 

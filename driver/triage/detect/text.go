@@ -198,7 +198,7 @@ func (w *walker) token() (Match, bool) {
 		at := from
 		if from > 0 && b[from-1] == '[' { // "[info]GET /path"
 			if stop := bytes.IndexByte(b[from:min(len(b), from+12)], ']'); stop > 0 &&
-				!isMethodFold(b[from:from+stop]) {
+				all(b[from:from+stop], letter) && !isMethodFold(b[from:from+stop]) {
 				at = from + stop + 1
 			}
 		}

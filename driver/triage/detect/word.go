@@ -94,6 +94,8 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 		}
 	case bytes.HasSuffix(word, []byte("):")) && w.how == none && w.refused(core):
 		return w.decide(0, "django"), true
+	case len(core) == 3 && core[0] == 'p' && all(core[1:], digit):
+		w.prev = label // a percentile: "p95 503"
 	case bytes.ContainsAny(core, "0123456789") || string(core) == "*":
 		if w.prev = datum; before == label && word[len(word)-1] == ',' {
 			w.prev = label
@@ -130,8 +132,8 @@ func (w *walker) word(word []byte, from int) (Match, bool) {
 			addressed(b, skipSpace(b, w.i)):
 			w.i = wordEnd(b, skipSpace(b, w.i)) // "responded 500 to 10.0.0.1 for GET"
 			w.from = w.i
-		case (string(word) == "for" || string(word) == "on" && failed(b[:w.from]) || string(word) == "to" && w.answers) &&
-			w.fresh && skipGap(b, w.from) == from:
+		case (string(word) == "for" || string(word) == "on" && failed(b[:w.from]) ||
+			string(word) == "to" && w.answers) && w.fresh && skipGap(b, w.from) == from:
 			w.told = true // "sent 500 for GET"
 		case (string(word) == "after" || string(word) == "in") && w.answers && w.fresh &&
 			durationAt(b, skipSpace(b, w.i)):
@@ -183,7 +185,7 @@ func (w *walker) request(r request, how seen, status int) (Match, bool) {
 		at = skipGap(b, r.end)
 		next := trim(b[at:barEnd(b, at)])
 		_, later := number(next)
-		if how == bare && (isHedge(next) || string(next) == "is") {
+		if how == bare && (isHedge(next) || isNotAnswered(next)) {
 			w.early = 0 // "500 GET /path is returned when …"
 		} else if how == bare && !later {
 			return w.decide(w.early, "status-request"), true
@@ -328,6 +330,9 @@ func (w *walker) follows(status int) bool {
 		return true
 	}
 	next := w.b[at:wordEnd(w.b[:min(len(w.b), at+maxKey)], at)]
+	if bytes.HasSuffix(w.b[:w.i], []byte("):")) {
+		return !isNotAnswered(trim(next)) // "GET /path (500): database is locked"
+	}
 	if string(next) == "from" {
 		return addressed(w.b, skipSpace(w.b, at+len(next))) // not "500 from user-service"
 	}

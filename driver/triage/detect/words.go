@@ -9,7 +9,7 @@ func isIntroducer(word []byte) bool {
 	case "responded", "status", "Status", "STATUS", "code", "returned", "with", "completed", "Completed", "finished",
 		"mit", "con", "avec", "estado", "statut", "código", "статус", "返回", "状态码", "响应",
 		"response", "Response", "resp", "answered", "replied", "sent", "Sent", "result", "res", "statusCode",
-		"StatusCode", "status_code", "failed", "HTTP", "http", "Outcome":
+		"StatusCode", "status_code", "failed", "HTTP", "http", "Outcome", "Error", "RES", "RESP":
 		return true
 	}
 	return false
@@ -89,6 +89,16 @@ func isNumbered(word []byte) bool {
 	return false
 }
 
+// isNotAnswered reports whether a word behind a status and a request says that the program did not answer so:
+// "is returned when", "retrying", "trying the next server".
+func isNotAnswered(word []byte) bool {
+	switch string(word) {
+	case "is", "retrying", "trying":
+		return true
+	}
+	return false
+}
+
 // isReceiving reports whether a number behind this word is the status that another server answered.
 func isReceiving(word []byte) bool {
 	switch string(word) {
@@ -161,7 +171,8 @@ var (
 		"downstream", "remote", "partner", "delivery", "health check", "healthcheck", "health_check",
 		"poll", "watchdog", "monitored", "scrap", "post to ", "push to ", "from api", "callback", "notify", "monitor:",
 		"[monitor]", "[check]", "[probe]", "uptime:",
-		"curl ", "s3 responded", "s3 returned", "gateway answered", "gateway responded", "gateway returned", "service answered", "service responded",
+		"curl ", "s3 responded", "s3 returned", "gateway answered", "gateway responded", "gateway returned",
+		"service answered", "service responded",
 		"service returned", "api answered", "api responded", "api returned",
 	)
 	// clientRoles are perhapsClient too, but not as the name of what logs: "[proxy]", "proxy.go:31:".
