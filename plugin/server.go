@@ -23,7 +23,7 @@ import (
 	"github.com/logfast/logfast/internal/show"
 )
 
-// capture is what the protocol asks of capture.
+// captured is what the protocol asks of package capture.
 type captured interface {
 	Start(fifo string, info options.Info) error
 	Stop(fifo string)

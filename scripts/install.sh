@@ -71,15 +71,18 @@ was_enabled=$enabled
 # the plugin that was there, because containers wait while there is none.
 work=$(mktemp -d)
 undo=false
+upgraded=false # the plugin may be another one by now
 finish() {
     status=$?
     trap - EXIT
     trap '' INT TERM
-    if $undo; then go_back "$@" >&2; fi
+    if $undo; then go_back >&2; fi
     rm -rf "$work"
     exit $status
 }
-trap 'finish "$@"' EXIT
+trap finish EXIT
+# In a trap, the arguments are those of the function that ended the script, in some shells.
+for setting in "$@"; do say "${setting%%=*}"; done >"$work/given"
 trap 'exit 130' INT TERM
 
 # serve_tree upgrades the plugin to the directory $1. Docker upgrades from a
@@ -106,21 +109,29 @@ save_old() {
 go_back() {
     undo=false
     way_out="containers that log to $name wait until it is enabled: docker plugin enable --timeout 0 $name"
+    outcome="the plugin is as it was, with its settings"
     say "# going back to the plugin as it was"
     docker plugin disable -f "$name" >/dev/null 2>&1 || true
-    if [ -d "$work/old" ] && ! same_as "$work/old"; then
-        if [ -n "$logfast" ]; then (serve_tree "$work/old" >/dev/null) || { say "# it is not as it was; $way_out"; return; }; fi
+    if [ -d "$work/old" ]; then
+        if ! same_as "$work/old"; then
+            if [ -z "$logfast" ] || ! (serve_tree "$work/old" >/dev/null); then
+                say "# it is not as it was; $way_out"
+                return
+            fi
+        fi
+    elif $upgraded; then # this user may not read the plugin that was there
+        outcome="the new plugin stays, with the settings of the one before"
     fi
     # What was set for the first time is taken away again, if the plugin knows it.
-    for setting in "$@"; do
-        case $setting in *.source=*) continue ;; esac
-        if ! grep -q "^${setting%%=*}=" "$work/before"; then docker plugin set "$name" "${setting%%=*}=" >/dev/null 2>&1 || true; fi
-    done
+    while IFS= read -r given; do
+        case $given in *.source) continue ;; esac
+        if ! grep -q "^$given=" "$work/before"; then docker plugin set "$name" "$given=" >/dev/null 2>&1 || true; fi
+    done <"$work/given"
     set_settings "$name" "$work/before" || true
     if [ "$was_enabled" = true ]; then
         docker plugin enable --timeout 0 "$name" >/dev/null || { say "# $way_out"; return; }
     fi
-    say "# the plugin is as it was, with its settings"
+    say "# $outcome"
 }
 
 # check_settings refuses settings that are wrong, before anything is changed.
@@ -228,6 +239,7 @@ elif $upgrade || [ $# -gt 0 ]; then
         find_logfast plugin-tree settings "$tree"
         serve_tree "$tree"
     fi
+    if $apply && $upgrade; then upgraded=true; fi
 else
     say "# the plugin $name is there: ${version:-$installed}"
     if [ "$enabled" = true ] && ! $default; then say "# there is nothing to do"; fi

@@ -200,11 +200,11 @@ keep() {
 replace() {
     say "write $1"
     $apply || return 0
-    work=$1.logfast-new
-    if [ -e "$1" ]; then cp -p "$1" "$work"; else : >"$work" && chmod 0644 "$work"; fi
-    cat "$2" >"$work"
-    sync "$work" 2>/dev/null || sync
-    mv "$work" "$1"
+    fresh=$1.logfast-new
+    if [ -e "$1" ]; then cp -p "$1" "$fresh"; else : >"$fresh" && chmod 0644 "$fresh"; fi
+    cat "$2" >"$fresh"
+    sync "$fresh" 2>/dev/null || sync
+    mv "$fresh" "$1"
 }
 
 # make_boot_safe has the plugin's directories made before the engine starts. An

@@ -115,15 +115,21 @@ func (r *registrar) attach(s *stream, c *journal.Cursor) error {
 		return errors.Join(c.Close(), r.journal.Remove(s.path))
 	}
 	if err := s.cursor.Attach(c); errors.Is(err, os.ErrClosed) {
+		r.registered(s) // it is ending, and its entry is on disk
 		return c.Close()
 	} else if err != nil {
 		return errors.Join(err, c.Close())
 	}
 	r.log.Info("stream registered", "container", s.desc.Name)
+	r.registered(s)
+	return nil
+}
+
+// registered notes that a stream waits no more.
+func (r *registrar) registered(s *stream) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.waiting, s)
-	return nil
 }
 
 // end keeps a stream that ends from being registered.

@@ -303,12 +303,15 @@ func (r *reporter) describe(seg spool.Segment) (*incident.Part, error) {
 // put puts the incident's object, and returns its key.
 func (r *reporter) put(ctx context.Context, event *incident.Event, data []byte) (string, error) {
 	attrs := store.Attributes{Size: int64(len(data)), SHA256: sha256.Sum256(data), ContentType: incidentType}
-	attempt, cancel := context.WithTimeout(ctx, r.pace.attemptTime(attrs.Size))
-	defer cancel()
+	put := func(key string) error {
+		attempt, cancel := context.WithTimeout(ctx, r.pace.attemptTime(attrs.Size))
+		defer cancel()
+		return r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
+	}
 	key := incident.Key(event.ID, event.Data.Host)
 	beside := fmt.Sprintf("%s-%x", strings.TrimSuffix(key, ".json"), attrs.SHA256[:8])
 	for tried := 1; ; tried++ {
-		err := r.cfg.Store.Put(attempt, key, bytes.NewReader(data), attrs)
+		err := put(key)
 		if !errors.Is(err, store.ErrExists) || tried == maxIncidentKeys {
 			return key, err
 		}

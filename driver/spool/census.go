@@ -120,6 +120,9 @@ func (m *maker) large() []*usage {
 // of a segment.
 func (s *Spool) needed() func(Segment) bool {
 	needed := s.triage.Needed(s.root)
+	if needed == nil {
+		return func(Segment) bool { return false }
+	}
 	return func(seg Segment) bool {
 		m, err := s.Look(seg)
 		return err == nil && needed(m.Event)

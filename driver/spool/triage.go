@@ -24,14 +24,15 @@ type Triage interface {
 	Observe(m *Meta) Observer
 
 	// Needed returns a function that reports whether an incident is still to be
-	// made of the segments of an event. State is the spool's directory.
+	// made of the segments of an event; nil if none is to be made of any. State is
+	// the spool's directory.
 	Needed(state *os.Root) func(event string) bool
 }
 
 // Observer sees the text of a segment, from its start, while it is packed. It
 // belongs to one goroutine.
 type Observer interface {
-	// Write takes the next bytes of the text. Its error is ignored.
+	// Write takes the next bytes of the text. It does not fail.
 	io.Writer
 
 	// Findings ends the text. It returns what was found, "" if nothing was.
@@ -50,7 +51,9 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	if err := json.Compact(&compact, b); err != nil {
 		return fmt.Errorf("read a JSON value: %w", err)
 	}
-	*v = Value(compact.String())
+	if *v = Value(compact.String()); *v == "null" {
+		*v = ""
+	}
 	return nil
 }
 
@@ -61,7 +64,7 @@ func (noTriage) Errors(*Stream) func(record.Stream, []byte, bool) bool {
 	return func(record.Stream, []byte, bool) bool { return false }
 }
 func (noTriage) Observe(*Meta) Observer                  { return blind{} }
-func (noTriage) Needed(*os.Root) func(event string) bool { return func(string) bool { return false } }
+func (noTriage) Needed(*os.Root) func(event string) bool { return nil }
 
 // blind is an Observer that finds nothing.
 type blind struct{}

@@ -68,6 +68,10 @@ func TestValue_KeepsWhatOthersWrote(t *testing.T) {
 	if want := Value(`{"mode":"off"}`); m.Stream.Detect != want {
 		t.Errorf("options of detection are %s, not %s", m.Stream.Detect, want)
 	}
+	var none Meta
+	if json.Unmarshal([]byte(`{"findings": null}`), &none) != nil || none.Findings != "" {
+		t.Errorf("null is read as %q", none.Findings)
+	}
 	b, err := json.Marshal(m)
 	if err != nil || !strings.Contains(string(b), `"findings":{"errors":1,"x":"a b"}`) {
 		t.Errorf("written as %s, %v", b, err)
@@ -80,7 +84,7 @@ func TestValue_KeepsWhatOthersWrote(t *testing.T) {
 // TestASpoolWithoutTriage counts no errors and packs all the same.
 func TestASpoolWithoutTriage(t *testing.T) {
 	var blind noTriage
-	if blind.Errors(&Stream{})(0, []byte(`"GET / HTTP/1.1" 500 1`), false) || blind.Needed(nil)("x") {
+	if blind.Errors(&Stream{})(0, []byte(`"GET / HTTP/1.1" 500 1`), false) || blind.Needed(nil) != nil {
 		t.Error("it finds an error or needs a segment")
 	}
 	o := blind.Observe(&Meta{})

@@ -81,16 +81,15 @@ func (o observer) Findings() (spool.Value, error) {
 
 // Needed implements spool.Triage.
 func (t *Triage) Needed(spool *os.Root) func(event string) bool {
-	none := func(string) bool { return false }
 	root, err := spool.OpenRoot(incident.StateDir)
 	if err != nil {
-		return none
+		return nil
 	}
 	dir := incident.NewDir(root)
 	defer dir.Close() //nolint:errcheck // it was only read
 	unbuilt, err := dir.Unbuilt()
-	if err != nil {
-		return none
+	if err != nil || len(unbuilt) == 0 {
+		return nil
 	}
 	return func(event string) bool { return unbuilt[event] }
 }

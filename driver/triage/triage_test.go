@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,6 +64,35 @@ func TestFindings_AreReadAgain(t *testing.T) {
 		if (f != nil) != (errors > 0) || f != nil && f.Errors != errors {
 			t.Errorf("%q: %+v", text, f)
 		}
+	}
+}
+
+// TestNeeded_IsNilWithoutOpenIncidents: then no segment's description is read to
+// make room.
+func TestNeeded_IsNilWithoutOpenIncidents(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	x := New(detect.Classic{}, nil)
+	if x.Needed(root) != nil {
+		t.Error("needed without a directory of incidents")
+	}
+	if err := root.Mkdir(incident.StateDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if x.Needed(root) != nil {
+		t.Error("needed without an incident")
+	}
+	const id = "20261123T190301.123456Z-1a2b3c4d"
+	if err := os.WriteFile(filepath.Join(dir, incident.StateDir, id+".open"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	needed := x.Needed(root)
+	if needed == nil || !needed(id) || needed("another") {
+		t.Error("an open incident's segments are not needed, or another's are")
 	}
 }
 

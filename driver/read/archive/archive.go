@@ -22,15 +22,15 @@ import (
 	"github.com/logfast/logfast/driver/store"
 )
 
-// Store is what is read of an store.Store; its errors are that package's. The
+// Store is what is read of a store.Store; its errors are that package's. The
 // methods may be called from several goroutines and do not retry.
 type Store interface {
-	// Get is as an store.Store's. A body that is an *os.File is read where
+	// Get is as a store.Store's. A body that is an *os.File is read where
 	// it is; of any other a copy is made first.
 	Get(ctx context.Context, key string) (io.ReadCloser, store.Attributes, error)
 	// Head returns an object's attributes without its bytes.
 	Head(ctx context.Context, key string) (store.Attributes, error)
-	// List is as an store.Store's.
+	// List is as a store.Store's.
 	List(ctx context.Context, prefix, after string) iter.Seq2[store.Entry, error]
 }
 

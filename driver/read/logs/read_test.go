@@ -565,3 +565,28 @@ func TestReadingChangesNothing(t *testing.T) {
 		t.Fatal(d)
 	}
 }
+
+// TestRead_AnUnknownTextWithALongFirstLine: the format of a text without a
+// description is that of its first line that is whole, not of a long line's end.
+func TestRead_AnUnknownTextWithALongFirstLine(t *testing.T) {
+	s := newSpool(t, record.CRI)
+	s.entry(0, record.Stdout, strings.Repeat("x", 600<<10), false)
+	s.lines(1, 9)
+	s.seal()
+	s.entry(10, record.Stdout, "10", false)
+	for _, description := range glob(t, s.path, "*/.*.json") {
+		if err := os.Remove(description); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want(all, numbers(1, 10)...)
+}
+
+func glob(t *testing.T, parts ...string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(parts...))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	return found
+}

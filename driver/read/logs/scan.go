@@ -133,7 +133,7 @@ func (g *Reading) scan(ctx context.Context, r io.Reader, p *part) (used int64, e
 				p.skip--
 			}
 			continue
-		case !p.certain && lines.Ends:
+		case !p.certain && lines.Begins && lines.Ends:
 			p.format, p.certain = record.Sniff(lines.Text), true
 			parser.Format = p.format
 		}

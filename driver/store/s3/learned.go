@@ -66,6 +66,14 @@ func (l *learned) honours() {
 	l.condition = true
 }
 
+// excludes reports whether the server is known to refuse the second of two puts of
+// a key.
+func (l *learned) excludes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.condition && !l.manner.lookFirst
+}
+
 func (l *learned) ignores() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -63,15 +63,17 @@ type upload struct {
 // errTaken says that the server holds an object with this key.
 var errTaken = errors.New("the key is taken")
 
-// run makes one put at a time of a key. Until it is known that the server honours
-// If-None-Match, two puts of a key at once could overwrite each other: the second
-// waits for what the first has learned.
+// run puts the object. Until it is known that the server honours If-None-Match, two
+// puts of a key at once could overwrite each other: then the second one waits for
+// what the first has learned.
 func (p *upload) run(ctx context.Context) error {
-	unlock, err := p.s.learned.keys.lock(ctx, p.key)
-	if err != nil {
-		return err
+	if !p.s.learned.excludes() {
+		unlock, err := p.s.learned.keys.lock(ctx, p.key)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
-	defer unlock()
 	m := p.s.learned.current()
 	out, err := p.try(ctx, m)
 	for _, other := range manners(m, err) {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/store/objecttest"
 	"github.com/logfast/logfast/driver/store/s3/s3test"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // openImitated opens a store at an imitation, with the settings that it needs.
@@ -94,6 +96,53 @@ func TestStores_FirstPutsOfOneKey(t *testing.T) {
 				t.Errorf("%d puts succeeded, want one", stored)
 			}
 		})
+	}
+}
+
+// meeting is a body whose first read waits until the other's has begun.
+type meeting struct {
+	*strings.Reader
+	once         sync.Once
+	begun, other chan struct{}
+	ctx          context.Context
+}
+
+func (m *meeting) ReadAt(b []byte, off int64) (int, error) {
+	m.once.Do(func() { close(m.begun) })
+	select {
+	case <-m.other:
+		return m.Reader.ReadAt(b, off)
+	case <-m.ctx.Done():
+		return 0, m.ctx.Err()
+	}
+}
+
+// TestStores_PutsOfOneKeyDoNotWait: once it is known that the server honours
+// If-None-Match, a slow upload holds no other one of its key.
+func TestStores_PutsOfOneKeyDoNotWait(t *testing.T) {
+	s, _ := openImitated(t, s3test.Stores[0]) // AWS
+	warmUp(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), await.Patience)
+	defer cancel()
+	first, second := make(chan struct{}), make(chan struct{})
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i, body := range []*meeting{{begun: first, other: second}, {begun: second, other: first}} {
+		text := fmt.Sprint("segment ", i)
+		body.Reader, body.ctx = strings.NewReader(text), ctx
+		wg.Go(func() { errs[i] = s.Put(ctx, "key", body, objecttest.Describe([]byte(text))) })
+	}
+	wg.Wait()
+	stored := 0
+	for _, err := range errs {
+		if err == nil {
+			stored++
+		} else if !errors.Is(err, store.ErrExists) {
+			t.Error(err)
+		}
+	}
+	if stored != 1 {
+		t.Errorf("%d puts succeeded, want one", stored)
 	}
 }
 

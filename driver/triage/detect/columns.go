@@ -104,7 +104,8 @@ func cloudfront(line []byte) (Match, bool) {
 
 // w3c reads a line of IIS in its default order, with more or fewer columns:
 //
-//	date time [site] s-ip method stem query port user c-ip [version] agent … status substatus win32 [bytes] [time]
+//	date time [site] s-ip method stem query port user c-ip [version] agent …
+//	    status substatus win32 [bytes bytes] [time]
 //
 // The columns after the client's address hold its words, so the status is
 // found from the end: it begins the run of numbers there. An agent or a

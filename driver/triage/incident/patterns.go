@@ -36,9 +36,9 @@ const (
 //	/files/**
 //
 // {name} and * stand for one part, ** at the end for all that follow. A / at the
-// end makes no difference. The route is the pattern itself, without the method. A line that is
-// wrong is left out, with an
-// error that says which it is and what to write; the others hold.
+// end makes no difference. The route is the pattern itself, without the method. A
+// line that is wrong is left out, with an error that says which it is and what to
+// write; the others hold.
 func ParseRoutes(text string) (*Routes, []error) {
 	r := &Routes{byParts: map[int][]pattern{}}
 	var wrong []error
