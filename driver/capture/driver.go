@@ -20,6 +20,8 @@ import (
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/spool"
 	"github.com/logfast/logfast/driver/triage/incident"
+	"github.com/logfast/logfast/internal/keylock"
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // Config is what a Driver needs. All fields but FIFOs, Labels, BootFile, Opened and
@@ -90,7 +92,7 @@ type Driver struct {
 	// These have locks of their own.
 	jobs      jobs
 	losses    losses
-	claims    claims
+	claims    keylock.Locks // of FIFO paths that are opened or registered: two at once would read the same frames
 	registrar registrar
 	unknown   unknowns
 
@@ -159,7 +161,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 	// The container's earlier stream, or this one as unknown, finds out first what of
 	// its last batch is in the segment.
 	d.awaitPending(func(p *pending) bool { return p.has(fifoPath) || p.writes(desc.Dir()) })
-	defer d.claims.take(fifoPath)()
+	defer d.claims.Lock(fifoPath)()
 	d.mu.Lock()
 	closed, known := d.closed, d.streams[fifoPath]
 	d.mu.Unlock()
@@ -299,12 +301,8 @@ func (d *Driver) find(want func(*stream) bool) []*stream {
 func byDir(a, b *stream) int { return strings.Compare(a.dir, b.dir) }
 
 func (d *Driver) wakeUp() {
-	for _, c := range []chan struct{}{d.wake, d.notice} {
-		select {
-		case c <- struct{}{}:
-		default: // there is a wake-up to come already
-		}
-	}
+	wake.Up(d.wake)
+	wake.Up(d.notice)
 }
 
 // recheck bounds how long Run trusts its timer, so that a host whose clock was

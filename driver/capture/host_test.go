@@ -26,6 +26,7 @@ import (
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/driver/triage/fasttrack"
+	"github.com/logfast/logfast/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -227,11 +228,7 @@ func (c *container) text() string {
 // that gives no other sign.
 func (h *host) eventually(what string, ok func() bool) {
 	h.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			h.Fatalf("it never came to be that %s", what)
-		}
-	}
+	await.Until(h, what, ok)
 }
 
 // BenchmarkCapture moves frames of 130-byte lines from a real FIFO to a file.

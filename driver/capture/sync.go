@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/logfast/logfast/internal/wake"
 )
 
 // syncEvery is how long a line may wait for the disk itself with fsync=interval.
@@ -32,10 +34,7 @@ func (y *syncer) dirty(s *stream, now bool) {
 	}
 	if now {
 		s.hurry.Store(true)
-		select {
-		case y.urgent <- struct{}{}:
-		default:
-		}
+		wake.Up(y.urgent)
 	}
 }
 

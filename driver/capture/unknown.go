@@ -119,7 +119,7 @@ func (d *Driver) adoptUnknown(now time.Time) (waiting bool) {
 
 // reads reports whether the FIFO at this path is read, or is about to be.
 func (d *Driver) reads(path string) bool {
-	if d.claims.has(path) {
+	if d.claims.Held(path) {
 		return true
 	}
 	d.mu.Lock()
@@ -135,7 +135,7 @@ func (d *Driver) reads(path string) bool {
 // adopt registers an unknown FIFO and begins to read it. Killed later, the next
 // process finds it in the registry.
 func (d *Driver) adopt(path string) error {
-	defer d.claims.take(path)()
+	defer d.claims.Lock(path)()
 	d.mu.Lock()
 	known := d.streams[path] != nil
 	d.mu.Unlock()

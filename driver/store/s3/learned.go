@@ -1,9 +1,10 @@
 package s3
 
 import (
-	"context"
 	"slices"
 	"sync"
+
+	"github.com/logfast/logfast/internal/keylock"
 )
 
 // manner is how a put is made: what is left out of it for a server that does not
@@ -34,7 +35,7 @@ type learned struct {
 	versioned bool     // the bucket keeps versions
 	bare      bool     // a HEAD has shown an object of ours without its metadata
 
-	keys keyLocks
+	keys keylock.Locks
 }
 
 func (l *learned) current() manner {
@@ -133,39 +134,4 @@ func (s *Store) Versioned() bool {
 	s.learned.mu.Lock()
 	defer s.learned.mu.Unlock()
 	return s.learned.versioned
-}
-
-// keyLocks lets one put at a time have a key. It holds nothing for
-// keys that are not being put.
-type keyLocks struct {
-	mu    sync.Mutex // guards taken; held for no I/O
-	taken map[string]chan struct{}
-}
-
-// lock waits for the key, or until ctx ends.
-func (k *keyLocks) lock(ctx context.Context, key string) (unlock func(), err error) {
-	for {
-		k.mu.Lock()
-		other, taken := k.taken[key]
-		if !taken {
-			if k.taken == nil {
-				k.taken = map[string]chan struct{}{}
-			}
-			mine := make(chan struct{})
-			k.taken[key] = mine
-			k.mu.Unlock()
-			return func() {
-				k.mu.Lock()
-				defer k.mu.Unlock()
-				delete(k.taken, key)
-				close(mine)
-			}, nil
-		}
-		k.mu.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }

@@ -68,7 +68,7 @@ var errTaken = errors.New("the key is taken")
 // what the first has learned.
 func (p *upload) run(ctx context.Context) error {
 	if !p.s.learned.excludes() {
-		unlock, err := p.s.learned.keys.lock(ctx, p.key)
+		unlock, err := p.s.learned.keys.LockContext(ctx, p.key)
 		if err != nil {
 			return err
 		}
