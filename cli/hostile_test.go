@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -180,23 +178,6 @@ func TestPrinting_Lines(t *testing.T) {
 // TestPrinting_Plugin prints what a plugin answers: container's names, and texts
 // of its store.
 func TestPrinting_Plugin(t *testing.T) {
-	spool := t.TempDir()
-	if err := os.Mkdir(filepath.Join(spool, control.Dir), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	root, err := os.OpenRoot(filepath.Join(spool, control.Dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	l, err := control.Listen(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
 	server := &control.Server{Metrics: http.NotFoundHandler(), Status: func() control.Status {
 		s := someStatus()
 		s.Host, s.Version, s.Store, s.LogLevel, s.Reasons = evil, evil, evil, evil, []string{evil}
@@ -214,11 +195,7 @@ func TestPrinting_Plugin(t *testing.T) {
 		s.Health = control.Unhealthy
 		return s
 	}}
-	wg.Go(func() {
-		if err := server.Serve(ctx, l); err != nil {
-			t.Error(err)
-		}
-	})
+	spool := serving(t, server)
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"log-level"}} {
 		var stdout, stderr bytes.Buffer
 		Run(append(args, "--spool", spool), &stdout, &stderr)

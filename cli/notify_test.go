@@ -14,8 +14,8 @@ import (
 	"github.com/logfast/logfast/plugin/control"
 )
 
-// notifying is a plugin with targets, on the socket of a spool.
-func notifying(t *testing.T, s control.Status, tested []control.Tested) (spool string) {
+// serving serves a plugin's control socket in a spool until the test ends.
+func serving(t *testing.T, server *control.Server) (spool string) {
 	t.Helper()
 	spool = t.TempDir()
 	if err := os.Mkdir(filepath.Join(spool, control.Dir), 0o700); err != nil {
@@ -32,7 +32,20 @@ func notifying(t *testing.T, s control.Status, tested []control.Tested) (spool s
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	server := &control.Server{
+	go func() { served <- server.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return spool
+}
+
+// notifying is a plugin with targets, on the socket of a spool.
+func notifying(t *testing.T, s control.Status, tested []control.Tested) (spool string) {
+	t.Helper()
+	return serving(t, &control.Server{
 		Metrics: http.NotFoundHandler(), Status: func() control.Status { return s },
 		TestTargets: func(_ context.Context, target string) (all []control.Tested, err error) {
 			for _, t := range tested {
@@ -42,15 +55,7 @@ func notifying(t *testing.T, s control.Status, tested []control.Tested) (spool s
 			}
 			return all, nil
 		},
-	}
-	go func() { served <- server.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
 	})
-	return spool
 }
 
 // TestNotify_ListsTargetsWithTheirState has one of each state.

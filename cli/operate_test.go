@@ -209,31 +209,12 @@ func pty(t *testing.T) (master, slave *os.File) {
 
 // TestWatchRedrawsOnATerminal watches a plugin on a real socket and terminal.
 func TestWatchRedrawsOnATerminal(t *testing.T) {
-	spool := t.TempDir()
-	if err := os.Mkdir(filepath.Join(spool, control.Dir), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	root, err := os.OpenRoot(filepath.Join(spool, control.Dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	l, err := control.Listen(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
+	spool := serving(t, &control.Server{Status: someStatus, Metrics: http.NotFoundHandler()})
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	defer cancel()
-	server := &control.Server{Status: someStatus, Metrics: http.NotFoundHandler()}
-	wg.Go(func() {
-		if err := server.Serve(ctx, l); err != nil {
-			t.Error(err)
-		}
-	})
 	master, slave := pty(t)
-	watching, stop := context.WithCancel(ctx)
+	watching, stop := context.WithCancel(t.Context())
+	defer stop()
 	wg.Go(func() {
 		c := statusCommand{spoolFlag: spoolFlag{Spool: spool}, Interval: 100 * time.Millisecond}
 		if err := c.watch(watching, slave); err != nil {
