@@ -79,8 +79,8 @@ rights are s3:ListBucket and s3:GetObject. On a host, the plugin's own settings 
 
   docker plugin inspect --format '{{range .Settings.Env}}{{println .}}{{end}}' logfast | logfast ls --config -`
 
-// desk is an archive that is open, and where its results go.
-type desk struct {
+// session is an archive that is open, and where its results go.
+type session struct {
 	*archive.Archive
 	ctx    context.Context
 	screen *screen
@@ -92,10 +92,10 @@ type desk struct {
 
 // with opens the archive, calls f and makes the exit status of what came of it:
 // 130 after ^C, failed where something failed or could not be read.
-func (c *sourceFlags) with(app *kong.Kong, stdin io.Reader, q *queryFlags, failed int, f func(*desk) error) error {
+func (c *sourceFlags) with(app *kong.Kong, stdin io.Reader, q *queryFlags, failed int, f func(*session) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &desk{ctx: ctx, zone: time.Local}
+	d := &session{ctx: ctx, zone: time.Local}
 	err := d.understand(q, time.Now())
 	if err == nil {
 		err = d.open(c, stdin, app.Stderr)
@@ -123,7 +123,7 @@ func (c *sourceFlags) with(app *kong.Kong, stdin io.Reader, q *queryFlags, faile
 }
 
 // understand reads the flags of the query.
-func (d *desk) understand(f *queryFlags, now time.Time) error {
+func (d *session) understand(f *queryFlags, now time.Time) error {
 	if f.UTC {
 		d.zone = time.UTC
 	}
@@ -168,7 +168,7 @@ func parseWhen(flag, s string, now time.Time, zone *time.Location, end bool) (ti
 }
 
 // open opens the store and the spool.
-func (d *desk) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
+func (d *session) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error {
 	environ, err := f.environ(stdin)
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func storeName(c *plugin.Config) string {
 	return "s3://" + c.S3.Bucket + "/" + c.S3.Prefix
 }
 
-func (d *desk) closeAll() error {
+func (d *session) closeAll() error {
 	var errs []error
 	for _, f := range d.close {
 		errs = append(errs, f())
@@ -333,7 +333,7 @@ func parseStatus(s string) (detect.Detector, error) {
 }
 
 // notes tells what a list leaves out, and where it cannot do what was asked.
-func (d *desk) notes(l *archive.List) {
+func (d *session) notes(l *archive.List) {
 	if n := len(l.Foreign); n > 0 {
 		d.screen.say("%d objects were left out that logfast did not write, such as %s", n, l.Foreign[0])
 	}

@@ -33,7 +33,7 @@ func (f *lineFlags) form() string {
 }
 
 // selection is what the flags and the query's range select.
-func (f *lineFlags) selection(d *desk) (archive.Selection, error) {
+func (f *lineFlags) selection(d *session) (archive.Selection, error) {
 	status, err := parseStatus(f.Status)
 	return archive.Selection{
 		Since: d.query.Since, Until: d.query.Until, Status: status, Lines: status != nil || f.form() != "stored",
@@ -138,7 +138,7 @@ The exit status is 0, 1 where something failed or could not be read, 130 after ^
 
 // Run executes the command.
 func (c *catCommand) Run(app *kong.Kong, stdin io.Reader) error {
-	return c.with(app, stdin, &c.queryFlags, 1, func(d *desk) error {
+	return c.with(app, stdin, &c.queryFlags, 1, func(d *session) error {
 		sel, err := c.selection(d)
 		if err != nil {
 			return err
@@ -187,7 +187,7 @@ The exit status is 0, 1 where something failed or could not be read, 130 after ^
 
 // Run executes the command.
 func (c *tailCommand) Run(app *kong.Kong, stdin io.Reader) error {
-	return c.with(app, stdin, &c.queryFlags, 1, func(d *desk) error {
+	return c.with(app, stdin, &c.queryFlags, 1, func(d *session) error {
 		sel, err := c.selection(d)
 		if err != nil {
 			return err

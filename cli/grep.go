@@ -46,7 +46,7 @@ be read, 130 after ^C.`
 
 // Run executes the command.
 func (c *grepCommand) Run(app *kong.Kong, stdin io.Reader) error {
-	return c.with(app, stdin, &c.queryFlags, 2, func(d *desk) error {
+	return c.with(app, stdin, &c.queryFlags, 2, func(d *session) error {
 		sel, err := c.selection(d)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (c *grepCommand) Run(app *kong.Kong, stdin io.Reader) error {
 		defer l.Close()
 		d.notes(l)
 		g := &grep{
-			desk: d, write: c.writer(d.screen).write, before: before, after: after,
+			session: d, write: c.writer(d.screen).write, before: before, after: after,
 			named: map[string]bool{}, containers: map[string]*surroundings{},
 		}
 		if c.form() != "json" {
@@ -101,7 +101,7 @@ func (c *grepCommand) Run(app *kong.Kong, stdin io.Reader) error {
 
 // grep prints lines that match, and those around them.
 type grep struct {
-	*desk
+	*session
 	write         func(*archive.Line) error
 	separator     string // between groups
 	before, after int

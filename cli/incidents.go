@@ -40,7 +40,7 @@ The exit status is 0, 1 where something failed or could not be read, 130 after ^
 
 // Run executes the command.
 func (c *incidentsCommand) Run(app *kong.Kong, stdin io.Reader) error {
-	return c.with(app, stdin, &c.queryFlags, 1, func(d *desk) error {
+	return c.with(app, stdin, &c.queryFlags, 1, func(d *session) error {
 		found := archive.Groups{Query: d.query}
 		if err := d.EachIncident(d.ctx, d.query, found.Add); err != nil {
 			return err
@@ -115,7 +115,7 @@ type shown struct {
 
 // Run executes the command.
 func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
-	return c.with(app, stdin, &queryFlags{UTC: c.UTC}, 1, func(d *desk) error {
+	return c.with(app, stdin, &queryFlags{UTC: c.UTC}, 1, func(d *session) error {
 		if c.Context < 0 {
 			return errors.New("--context takes a number of lines, 0 or more")
 		}
@@ -124,7 +124,7 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 			return err
 		}
 		v := &incidentView{
-			desk: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets,
+			session: d, Incident: &event.Data, lines: map[string][]archive.Numbered{}, secrets: c.Secrets,
 			source: &c.sourceFlags,
 		}
 		v.fetch(c.Context)
@@ -145,7 +145,7 @@ func (c *incidentCommand) Run(app *kong.Kong, stdin io.Reader) error {
 
 // incidentView shows an incident.
 type incidentView struct {
-	*desk
+	*session
 	*incident.Incident
 	lines   map[string][]archive.Numbered // by key
 	failed  bool

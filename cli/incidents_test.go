@@ -16,7 +16,7 @@ func TestIncident_CommandsCanBePasted(t *testing.T) {
 	var out bytes.Buffer
 	screen := newScreen(&out, io.Discard, nil)
 	v := &incidentView{
-		desk: &desk{screen: screen, zone: time.UTC},
+		session: &session{screen: screen, zone: time.UTC},
 		Incident: &incident.Incident{Objects: []incident.Object{
 			{Key: "logs/db.log.gz"}, {Key: "logs/shop web.log.gz", Errors: 2}, {Key: "-dash.log.gz"},
 		}},

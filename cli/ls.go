@@ -56,7 +56,7 @@ type listed struct {
 
 // Run executes the command.
 func (c *lsCommand) Run(app *kong.Kong, stdin io.Reader) error {
-	return c.with(app, stdin, &c.queryFlags, 1, func(d *desk) error {
+	return c.with(app, stdin, &c.queryFlags, 1, func(d *session) error {
 		l, err := d.Segments(d.ctx, d.query)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (c *lsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 	})
 }
 
-func (c *lsCommand) json(d *desk, l *archive.List) error {
+func (c *lsCommand) json(d *session, l *archive.List) error {
 	e := newEncoder(d.screen)
 	known := func(n int64) *int64 {
 		if n < 0 {

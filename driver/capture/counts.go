@@ -189,8 +189,8 @@ func (d *Driver) Snapshot() Snapshot {
 	return s
 }
 
-// countGivenUp counts a segment that was dropped for room.
-func (d *Driver) countGivenUp(g spool.GivenUp) { d.countLost(g.Segment.Dir, g.Lost) }
+// countDropped counts a segment that was dropped to free space.
+func (d *Driver) countDropped(g spool.GivenUp) { d.countLost(g.Segment.Dir, g.Lost) }
 
 // countLost counts what was lost of a container's directory, with its stream if
 // that is still read.

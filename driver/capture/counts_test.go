@@ -71,8 +71,8 @@ func TestWhatIsLostIsCountedWithItsStream(t *testing.T) {
 	h := newHost(t)
 	c := h.start("web", nil)
 	id := spool.Stream{Name: "web", ID: c.info.ContainerID}
-	h.countGivenUp(spool.GivenUp{Segment: spool.Segment{Dir: id.Dir()}, Lost: record.Lost{Lines: 3, Bytes: 30, Reason: spool.DiskFull}})
-	h.countGivenUp(spool.GivenUp{Segment: spool.Segment{Dir: "gone-aaaaaaaaaaaa"}, Lost: record.Lost{Lines: 4, Bytes: 40, Reason: spool.DiskFull}})
+	h.countDropped(spool.GivenUp{Segment: spool.Segment{Dir: id.Dir()}, Lost: record.Lost{Lines: 3, Bytes: 30, Reason: spool.DiskFull}})
+	h.countDropped(spool.GivenUp{Segment: spool.Segment{Dir: "gone-aaaaaaaaaaaa"}, Lost: record.Lost{Lines: 4, Bytes: 40, Reason: spool.DiskFull}})
 	s := h.Snapshot()
 	if got := lost(s.Streams[0].Counts, spool.DiskFull); got.Lines != 3 || got.Bytes != 30 {
 		t.Errorf("stream: %+v", got)

@@ -127,7 +127,7 @@ func New(cfg Config) (*Driver, error) {
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1),
 		streams: map[string]*stream{}, scopes: newScopes(),
 	}
-	d.sealer = &sealer{cfg: &d.cfg, jobs: &d.jobs, streams: d, dropped: d.countGivenUp, daily: cfg.Daily.Next}
+	d.sealer = &sealer{cfg: &d.cfg, jobs: &d.jobs, streams: d, dropped: d.countDropped, daily: cfg.Daily.Next}
 	d.registrar = registrar{
 		journal: j, spool: cfg.Spool, log: cfg.Log, jobs: &d.jobs, wakeUp: d.wakeUp,
 		waiting: map[*stream]*journal.Entry{},

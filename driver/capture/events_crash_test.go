@@ -120,7 +120,7 @@ func (o *outage) live(write, resumed bool) {
 	}
 	d.events = events.Open(events.Config{Spool: sp, Host: "h", Log: log, WakeUp: d.wakeUp})
 	d.sealer = &sealer{
-		cfg: &d.cfg, events: d.events, jobs: &d.jobs, streams: d, dropped: d.countGivenUp, daily: d.cfg.Daily.Next,
+		cfg: &d.cfg, events: d.events, jobs: &d.jobs, streams: d, dropped: d.countDropped, daily: d.cfg.Daily.Next,
 	}
 	opts := options.Options{Scope: options.ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []journal.Entry

@@ -13,8 +13,8 @@ import (
 func TestLosses_AreRecentUntilSomebodyLooksAndForAnHour(t *testing.T) {
 	h := newStillHost(t)
 	began := time.Now()
-	h.countGivenUp(spool.GivenUp{Segment: spool.Segment{Dir: "web-aaaaaaaaaaaa"}, Lost: record.Lost{Lines: 3, Bytes: 30, Reason: spool.DiskFull}})
-	h.countGivenUp(spool.GivenUp{Segment: spool.Segment{Dir: "web-aaaaaaaaaaaa"}, Lost: record.Lost{Lines: 4, Bytes: 40, Reason: spool.DiskFull}})
+	h.countDropped(spool.GivenUp{Segment: spool.Segment{Dir: "web-aaaaaaaaaaaa"}, Lost: record.Lost{Lines: 3, Bytes: 30, Reason: spool.DiskFull}})
+	h.countDropped(spool.GivenUp{Segment: spool.Segment{Dir: "web-aaaaaaaaaaaa"}, Lost: record.Lost{Lines: 4, Bytes: 40, Reason: spool.DiskFull}})
 	h.stop()
 	h = newHostIn(t, h.dir, func(*Config, *spool.Options) {})
 	if err := h.Recover(); err != nil {

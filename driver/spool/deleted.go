@@ -229,12 +229,12 @@ func (r *deletedRecords) note(s *Spool, id string, d Deleted) error {
 	r.mu.Lock()
 	r.of[id] = d
 	r.mu.Unlock()
-	return r.evict()
+	return r.evictLocked()
 }
 
-// evict removes the oldest records if there are too many, and some more, so that it is not
-// called again at once. The caller holds writing.
-func (r *deletedRecords) evict() error {
+// evictLocked removes the oldest records if there are too many, and some more, so that the
+// next record does not evict again. The caller holds writing.
+func (r *deletedRecords) evictLocked() error {
 	r.mu.Lock()
 	var ids []string
 	if len(r.of) > r.most {

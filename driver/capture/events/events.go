@@ -33,9 +33,9 @@ import (
 // What outlives a crash is in incident.Dir:
 //
 //	killed before the first seal        nothing is known; the segment is sealed by
-//	                                    the recovery, or its stream goes on: a new
+//	                                    the recovery, or its stream resumes: a new
 //	                                    event, the only one
-//	killed from MarkOpen to MarkClosed  Load finds it and its segments; it goes on
+//	killed from MarkOpen to MarkClosed  Load finds it and its segments; it resumes
 //	                                    if a stream does, or closes
 //	killed after MarkClosed             package ship has it
 //
