@@ -349,5 +349,7 @@ show incidents
 incident=$(awk 'END { print $NF }' "$tmp/shown") # the column LATEST
 show incident "$incident"
 grep -q Traceback "$tmp/shown" || die "the incident lacks the traceback"
+# The incident quotes lines around each error. The traceback's end is not always among them.
+show grep Error:
 
 step "Clean up"
