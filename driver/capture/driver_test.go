@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,10 +12,12 @@ import (
 
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 func TestLinesAreTextAtOnceAndSealedAtTheEnd(t *testing.T) {
@@ -365,19 +366,18 @@ func TestDockerdDies(t *testing.T) {
 
 func TestLinesWaitForADiskThatRefuses(t *testing.T) {
 	h := newHost(t)
-	c := h.container("web", nil)
-	obstacle := filepath.Join(h.dir, "web-"+c.info.ID())
-	if err := os.WriteFile(obstacle, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.Start(c.fifo, c.info); err != nil {
-		t.Fatal(err)
-	}
+	c := h.start("web", nil)
+	stop := durable.Intercept(func(s durable.Step, do func() error) error {
+		if s.Op == "mkdir" {
+			return unix.EIO
+		}
+		return do()
+	})
+	t.Cleanup(stop)
 	c.line(0, "one")
 	c.line(1, "two")
-	if err := os.Remove(obstacle); err != nil {
-		t.Fatal(err)
-	}
+	h.eventually("the disk refuses the lines", func() bool { return h.Snapshot().Streams[0].Trouble != nil })
+	stop()
 	h.Stop(c.fifo)
 	if got := strings.Count(c.text(), "\n"); got != 2 {
 		t.Fatalf("%d lines of 2: %v", got, c.files())
