@@ -43,7 +43,7 @@ func TestPattern_SlowOnesCostTheirOwnContainersAlone(t *testing.T) {
 			h.eventually("the slow ones wait for each other", waiting)
 			for name, config := range map[string]map[string]string{"plain": nil, "cheap": {"pattern": "^FATAL |kernel panic"}} {
 				c := h.start(name, config)
-				s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+				s := h.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 				var worst time.Duration
 				for i := range 20 {
 					start := time.Now()
@@ -98,9 +98,7 @@ func TestDetect_APanicCostsNoLine(t *testing.T) {
 	}
 	s.detector = panicking{}
 	s.writer = h.cfg.Spool.Writer(desc)
-	h.mu.Lock()
-	h.launchLocked(s)
-	h.mu.Unlock()
+	h.streams.launch(s)
 	for i := range 3 {
 		c.line(i, serverError)
 	}

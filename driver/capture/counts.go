@@ -146,29 +146,8 @@ var errPending = errors.New("the stream of the process before this one is not re
 // Snapshot says how things stand. It holds no stream up.
 func (d *Driver) Snapshot() Snapshot {
 	d.takeDamages()
-	d.mu.Lock()
-	streams := make([]*stream, 0, len(d.streams))
-	s := Snapshot{Reattached: d.reattached.Load(), Events: d.events.Snapshot(), Unsealed: d.sealer.unsealed()}
-	for _, p := range d.pending {
-		for _, e := range p.entries {
-			at := StreamSnapshot{
-				Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending,
-			}
-			for i, reason := range LossReasons {
-				at.Lost[i].Reason = reason
-			}
-			if p.failed != nil {
-				at.Trouble, at.TroubleSince = p.failed.err, p.failed.since
-			}
-			s.Streams = append(s.Streams, at)
-		}
-	}
-	d.past.addTo(&s.Total)
-	for _, stream := range d.streams {
-		streams = append(streams, stream)
-		stream.counts.addTo(&s.Total)
-	}
-	d.mu.Unlock()
+	streams, s := d.streams.snapshot()
+	s.Events, s.Unsealed = d.events.Snapshot(), d.sealer.unsealed()
 	s.Lost = d.losses.recent(time.Now())
 	if err := d.displaced.Load(); err != nil {
 		s.Spool = *err
@@ -195,16 +174,10 @@ func (d *Driver) countDropped(g spool.GivenUp) { d.countLost(g.Segment.Dir, g.Lo
 // countLost counts what was lost of a container's directory, with its stream if
 // that is still read.
 func (d *Driver) countLost(dir string, lost record.Lost) {
-	d.mu.Lock()
-	to := &d.past
-	for _, s := range d.streams {
-		if s.dir == dir {
-			to = &s.counts
-		}
-	}
-	d.mu.Unlock()
-	to.lose(lost.Reason, lost.Lines, lost.Bytes)
-	if to == &d.past {
+	if all := d.streams.find(func(s *stream) bool { return s.dir == dir }); len(all) > 0 {
+		all[0].counts.lose(lost.Reason, lost.Lines, lost.Bytes)
+	} else {
+		d.streams.past.lose(lost.Reason, lost.Lines, lost.Bytes)
 		d.losses.note(dir, lost.Reason, lost.Lines, lost.Bytes, time.Now())
 	}
 }
@@ -214,7 +187,7 @@ func (d *Driver) countLost(dir string, lost record.Lost) {
 // still runs.
 func (d *Driver) Removed(dir string, lost record.Lost) {
 	d.countLost(dir, lost)
-	if all := d.find(func(s *stream) bool { return s.dir == dir }); len(all) > 0 {
+	if all := d.streams.find(func(s *stream) bool { return s.dir == dir }); len(all) > 0 {
 		all[0].writer.Owe(lost)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,7 +60,7 @@ type Config struct {
 //
 // Lock order, of this package, of events and of the spool's writers:
 //
-//	a claim of one FIFO → Driver.mu → {Events.mu, sealer.mu, jobs.mu}
+//	a claim of one FIFO → roster.mu → {Events.mu, jobs.mu}
 //	registrar.mu → jobs.mu
 //	Spool.making → Writer.mu → Spool.mu
 //	Spool.making → Writer.mu → Event.marking → Events.mu
@@ -77,13 +75,12 @@ type Driver struct {
 	cfg     Config
 	poller  *fifo.Poller
 	journal *journal.Journal
+	streams *roster
 	sealer  *sealer
 	wake    chan struct{} // the fast track's next time may have changed
 	notice  chan struct{} // an event may have been opened
-	past    counts        // of streams that have ended, and of segments dropped then
 
-	reattached atomic.Int64          // streams
-	displaced  atomic.Pointer[error] // what is wrong with the spool's directory; nil: nothing
+	displaced atomic.Pointer[error] // what is wrong with the spool's directory; nil: nothing
 
 	registered int // see registryMoved, whose goroutine owns it
 
@@ -95,13 +92,6 @@ type Driver struct {
 	claims    keylock.Locks // of FIFO paths that are opened or registered: two at once would read the same frames
 	registrar registrar
 	unknown   unknowns
-
-	// mu guards which streams there are: those that are read and those that will be.
-	mu      sync.Mutex
-	streams map[string]*stream // by FIFO path
-	scopes  scopes             // of streams and pending
-	closed  bool
-	pending []*pending // to be reattached
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -125,9 +115,9 @@ func New(cfg Config) (*Driver, error) {
 		},
 		cfg: cfg, poller: poller, journal: j, guardEvery: guardEvery,
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1),
-		streams: map[string]*stream{}, scopes: newScopes(),
 	}
-	d.sealer = &sealer{cfg: &d.cfg, jobs: &d.jobs, streams: d, dropped: d.countDropped, daily: cfg.Daily.Next}
+	d.streams = newRoster(func(scope string) { d.events.Ended(scope) }, d.wakeUp)
+	d.sealer = &sealer{cfg: &d.cfg, jobs: &d.jobs, streams: d.streams, dropped: d.countDropped, daily: cfg.Daily.Next}
 	d.registrar = registrar{
 		journal: j, spool: cfg.Spool, log: cfg.Log, jobs: &d.jobs, wakeUp: d.wakeUp,
 		waiting: map[*stream]*journal.Entry{},
@@ -162,9 +152,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 	// its last batch is in the segment.
 	d.awaitPending(func(p *pending) bool { return p.has(fifoPath) || p.writes(desc.Dir()) })
 	defer d.claims.Lock(fifoPath)()
-	d.mu.Lock()
-	closed, known := d.closed, d.streams[fifoPath]
-	d.mu.Unlock()
+	known, closed := d.streams.lookUp(fifoPath)
 	switch {
 	case closed:
 		return errShuttingDown
@@ -182,10 +170,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 	}
 	d.registrar.later(s, e)
 	s.writer = d.cfg.Spool.Writer(desc)
-	d.mu.Lock()
-	launched := d.launchLocked(s)
-	d.mu.Unlock()
-	if !launched {
+	if !d.streams.launch(s) {
 		d.registrar.end(s)
 		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.journal.Remove(fifoPath))
 	}
@@ -202,26 +187,11 @@ func (d *Driver) Describe(info options.Info) (spool.Stream, options.Options, err
 	return options.Parse(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
 }
 
-// launchLocked begins to read a stream and reports whether it did: not once the
-// driver is closed.
-func (d *Driver) launchLocked(s *stream) bool {
-	if d.closed {
-		return false
-	}
-	d.streams[s.path] = s
-	d.scopes.add(s)
-	go s.run()
-	return true
-}
-
 // Stop drains the FIFO, seals what is there and forgets the stream. It returns
 // within seconds whatever happens. An unknown FIFO is ignored.
 func (d *Driver) Stop(fifoPath string) {
 	d.stopPending(fifoPath)
-	d.mu.Lock()
-	s := d.streams[fifoPath]
-	d.mu.Unlock()
-	if s != nil {
+	if s, _ := d.streams.lookUp(fifoPath); s != nil {
 		d.end(s)
 	}
 }
@@ -230,10 +200,8 @@ func (d *Driver) Stop(fifoPath string) {
 // they write waits in their FIFOs until the next process takes them up. Call it
 // once Run has returned.
 func (d *Driver) Close() error {
-	d.mu.Lock()
-	d.closed = true
-	d.mu.Unlock()
-	streams := d.find(func(*stream) bool { return true })
+	d.streams.close()
+	streams := d.streams.all()
 	for _, s := range streams {
 		s.detach.Store(true)
 	}
@@ -243,22 +211,15 @@ func (d *Driver) Close() error {
 		wg.Go(func() { d.end(s) })
 	}
 	wg.Wait()
-	if left := d.find(func(*stream) bool { return true }); len(left) > 0 {
+	if left := d.streams.all(); len(left) > 0 {
 		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
 	}
 	if left := d.jobs.wait() + d.syncer.jobs.wait(); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
-	d.mu.Lock()
-	for _, scope := range d.events.Scopes() {
-		if d.scopes.empty(scope) { // else the next process goes on with the incident
-			d.events.Ended(scope)
-		}
-	}
-	unread := d.pending
-	d.mu.Unlock()
+	d.streams.endEmpty(d.events.Scopes()) // the next process goes on with the incidents of the others
 	var errs []error
-	for _, p := range unread {
+	for _, p := range d.streams.unread() {
 		for _, r := range p.opened {
 			errs = append(errs, r.Close())
 		}
@@ -283,22 +244,6 @@ func (d *Driver) end(s *stream) {
 			"container", s.desc.Name, "id", s.desc.ShortID())
 	}
 }
-
-// find returns the streams for which want is true, in the order of their names.
-func (d *Driver) find(want func(*stream) bool) []*stream {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var found []*stream
-	for _, s := range d.streams {
-		if want(s) {
-			found = append(found, s)
-		}
-	}
-	slices.SortFunc(found, byDir)
-	return found
-}
-
-func byDir(a, b *stream) int { return strings.Compare(a.dir, b.dir) }
 
 func (d *Driver) wakeUp() {
 	wake.Up(d.wake)
@@ -386,12 +331,8 @@ func (d *Driver) pause() time.Duration {
 	if d.registrar.pending() {
 		pause = min(pause, retry)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, p := range d.pending {
-		if p.busy == nil {
-			pause = min(pause, time.Until(p.again))
-		}
+	if at, some := d.streams.again(); some {
+		pause = min(pause, time.Until(at))
 	}
 	return pause
 }

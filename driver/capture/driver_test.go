@@ -129,7 +129,7 @@ func TestAContainerSaysWhatAnErrorIs(t *testing.T) {
 				h.eventually("the line is there", func() bool { return len(to.files()) > 0 })
 			}
 			errors := func(c *container) int64 {
-				return h.find(func(s *stream) bool { return s.desc.Name == c.info.Name() })[0].writer.Errors()
+				return h.streams.find(func(s *stream) bool { return s.desc.Name == c.info.Name() })[0].writer.Errors()
 			}
 			if n := errors(c); n != map[bool]int64{true: 1}[tt.error] {
 				t.Errorf("%d errors", n)
@@ -361,7 +361,7 @@ func TestDockerdDies(t *testing.T) {
 	if !strings.HasPrefix(text, day+"1.000000000Z stdout F last\n") || !strings.Contains(text, "logfast: 0 lines (6 bytes) lost, not a log frame") {
 		t.Fatalf("%q", text)
 	}
-	h.eventually("the stream is forgotten", func() bool { return h.find(func(*stream) bool { return true }) == nil })
+	h.eventually("the stream is forgotten", func() bool { return h.streams.all() == nil })
 }
 
 func TestLinesWaitForADiskThatRefuses(t *testing.T) {
@@ -388,7 +388,7 @@ func TestWhatIsWrittenIsSynced(t *testing.T) {
 	h := newStillHost(t)
 	for fsync, want := range map[string]struct{ listed, urgent bool }{"interval": {true, true}, "always": {}, "never": {}} {
 		c := h.start(fsync, map[string]string{"fsync": fsync})
-		s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+		s := h.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 		c.line(0, "x")
 		h.eventually("the line is listed for a sync, or need not be", func() bool {
 			return len(c.files()) > 0 && s.dirty.Load() == want.listed
@@ -408,7 +408,7 @@ func TestWhatIsWrittenIsSynced(t *testing.T) {
 func TestTheSyncerSyncs(t *testing.T) {
 	h := newStillHost(t)
 	c := h.start("web", nil)
-	s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+	s := h.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 	c.line(0, serverError)
 	h.eventually("the line is listed", func() bool { return s.dirty.Load() })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -483,7 +483,7 @@ func TestStartRefuses(t *testing.T) {
 	if err := h.Start("/no/such/fifo", options.Info{ContainerID: "x"}); err == nil {
 		t.Error("a FIFO that is not there was taken")
 	}
-	if got := h.find(func(*stream) bool { return true }); got != nil {
+	if got := h.streams.all(); got != nil {
 		t.Errorf("%d streams were started", len(got))
 	}
 }

@@ -116,11 +116,11 @@ func (o *outage) live(write, resumed bool) {
 		}},
 		shared: shared{spool: sp, log: log, syncer: newSyncer()},
 		wake:   make(chan struct{}, 1), notice: make(chan struct{}, 1),
-		streams: map[string]*stream{}, scopes: newScopes(),
 	}
+	d.streams = newRoster(func(scope string) { d.events.Ended(scope) }, d.wakeUp)
 	d.events = events.Open(events.Config{Spool: sp, Host: "h", Log: log, WakeUp: d.wakeUp})
 	d.sealer = &sealer{
-		cfg: &d.cfg, events: d.events, jobs: &d.jobs, streams: d, dropped: d.countDropped, daily: d.cfg.Daily.Next,
+		cfg: &d.cfg, events: d.events, jobs: &d.jobs, streams: d.streams, dropped: d.countDropped, daily: d.cfg.Daily.Next,
 	}
 	opts := options.Options{Scope: options.ScopeGroup, Policy: fasttrack.Policy{Quiet: outageQuiet, MaxDelay: time.Hour}}
 	var entries []journal.Entry
@@ -131,8 +131,8 @@ func (o *outage) live(write, resumed bool) {
 		}
 		entries = append(entries, journal.Entry{FIFO: name, Stream: s.desc, Options: opts})
 		s.dir = s.desc.Dir()
-		d.streams[name] = s
-		d.scopes.add(s)
+		d.streams.read[name] = s
+		d.streams.scopes.add(s)
 	}
 	stop := durable.Intercept(o.Step)
 	defer stop()
@@ -145,7 +145,7 @@ func (o *outage) live(write, resumed bool) {
 			o.Error(err)
 		}
 		d.events.Recovered(entries)
-		for _, s := range d.streams {
+		for _, s := range d.streams.read {
 			if resumed && !o.Dead() {
 				if _, err := s.writer.Resume(0, 0, 0); err != nil {
 					o.Error(err)
@@ -163,7 +163,7 @@ func (o *outage) live(write, resumed bool) {
 		o.write(d, "api")
 		time.Sleep(time.Second)
 		o.write(d, "web")
-		_ = d.sealer.seal(d.streams["web"], spool.Manual)
+		_ = d.sealer.seal(d.streams.read["web"], spool.Manual)
 		time.Sleep(time.Second)
 		o.write(d, "web")
 	}
@@ -181,7 +181,7 @@ func (o *outage) live(write, resumed bool) {
 // that has died writes none: what it would have written stays in the FIFO.
 func (o *outage) write(d *Driver, name string) {
 	o.Helper()
-	s := d.streams[name]
+	s := d.streams.read[name]
 	now := time.Now().UTC()
 	text := fmt.Sprintf("%s stdout F \"GET /pay HTTP/1.1\" 502 1\n", now.Format("2006-01-02T15:04:05.000000000Z07:00"))
 	for range 10 {

@@ -95,7 +95,7 @@ func TestATornFrameIsMarkedOnceTheDiskTakesIt(t *testing.T) {
 	}
 	<-refused
 	again.Store(true)
-	h.eventually("the stream is forgotten", func() bool { return h.find(func(*stream) bool { return true }) == nil })
+	h.eventually("the stream is forgotten", func() bool { return h.streams.all() == nil })
 	if got := c.text(); !strings.Contains(got, "(6 bytes) lost, not a log frame") {
 		t.Fatalf("%q", got)
 	}

@@ -40,7 +40,7 @@ func (d *Driver) look(names bool) {
 		d.lookAtSpool()
 	}
 	moved := d.registryMoved()
-	for _, s := range d.find(func(*stream) bool { return true }) {
+	for _, s := range d.streams.all() {
 		if err := s.writer.Check(names); err != nil {
 			d.cfg.Log.Error("the text of the active file cannot be saved; will try again", "container", s.desc.Name,
 				"err", err)

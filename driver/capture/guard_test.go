@@ -114,7 +114,7 @@ func TestGuard_TheRegistryIsMadeAnew(t *testing.T) {
 			h := newStillHost(t)
 			c := h.container("web", nil)
 			s := c.doomed()
-			h.streams[c.fifo] = s
+			h.streams.read[c.fifo] = s
 			c.line(0, "one")
 			name := filepath.Join(h.dir, journal.Dir, journal.Name(c.fifo))
 			if err := remove(filepath.Dir(name), name+journal.EntrySuffix, name+journal.CursorSuffix); err != nil {
@@ -122,7 +122,7 @@ func TestGuard_TheRegistryIsMadeAnew(t *testing.T) {
 			}
 			h.look(true)
 			s.dies(t, h.dir, int64(len(lineOne))) // written, and not taken out of the FIFO
-			delete(h.streams, c.fifo)
+			delete(h.streams.read, c.fifo)
 			if got := h.killed().recovered(c); got != lineOne {
 				t.Errorf("%q", got)
 			}

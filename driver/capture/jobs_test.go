@@ -44,7 +44,7 @@ func TestDriver_AHungDiskCallHoldsItsContainerAlone(t *testing.T) {
 		"a fast track":   func(h *host) { h.sealer.startDue(time.Now().Add(2 * time.Hour)) },
 		"a want of room": func(h *host) { h.jobs.start(func() { _ = h.makeRoom(spool.Need{Bytes: 1, Refused: unix.EDQUOT}) }) },
 		"the container's end": func(h *host) {
-			for _, s := range h.find(func(s *stream) bool { return s.desc.Name == "hung" }) {
+			for _, s := range h.streams.find(func(s *stream) bool { return s.desc.Name == "hung" }) {
 				s.interrupt()
 			}
 		},
@@ -111,7 +111,7 @@ func TestSyncer_AHungSyncHoldsItsStreamAlone(t *testing.T) {
 	}
 	bad.line(0, serverError)
 	<-hung
-	s := h.find(func(s *stream) bool { return s.path == other.fifo })[0]
+	s := h.streams.find(func(s *stream) bool { return s.path == other.fifo })[0]
 	for i := range 3 {
 		other.line(i, serverError)
 		h.Settle(t.Context(), other.info.ContainerID)

@@ -3,7 +3,6 @@ package capture
 import (
 	"errors"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -71,13 +70,7 @@ func (d *Driver) ended(s *stream, err error) {
 			d.cfg.Log.Error("close stream", "container", s.desc.Name, "err", err)
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.streams, s.path)
-	d.scopes.remove(s)
-	d.past.fold(&s.counts)
-	d.endScopesLocked(&s.desc)
-	d.wakeUp()
+	d.streams.remove(s)
 }
 
 // Seal seals the active segments of the containers with these ids now, or of
@@ -85,23 +78,8 @@ func (d *Driver) ended(s *stream, err error) {
 // is in the log as well.
 func (d *Driver) Seal(ids ...string) error {
 	d.sealer.sealLeft()
-	streams := d.find(func(s *stream) bool { return len(ids) == 0 || slices.Contains(ids, s.desc.ID) })
+	streams := d.streams.find(func(s *stream) bool { return len(ids) == 0 || slices.Contains(ids, s.desc.ID) })
 	errs := make([]error, len(streams))
 	each(len(streams), func(i int) { errs[i] = d.sealer.seal(streams[i], spool.Manual) })
 	return errors.Join(errs...)
-}
-
-// inScope returns the streams that a scope's seal takes.
-func (d *Driver) inScope(scope string) []*stream {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(d.scopes.streams[scope]), byDir)
-}
-
-// unexpect implements readers.
-func (d *Driver) unexpect(desc *spool.Stream) {
-	d.mu.Lock()
-	d.unexpectLocked(desc)
-	d.mu.Unlock()
-	d.wakeUp()
 }

@@ -11,7 +11,7 @@ import (
 func TestPace(t *testing.T) {
 	h := newHost(t)
 	c := h.start("web", nil)
-	s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+	s := h.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 	var all atomic.Int64
 	p, err := newPace(s.fifo, &all)
 	if err != nil {
@@ -59,7 +59,7 @@ func TestPace(t *testing.T) {
 func TestABusyStreamsPipeGrowsAndShrinksAgain(t *testing.T) {
 	h := newHost(t)
 	c := h.start("web", map[string]string{"fsync": "never"})
-	s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+	s := h.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 	capacity := func() int {
 		n, err := s.fifo.Capacity()
 		if err != nil {

@@ -40,7 +40,7 @@ func recoverImage(t *testing.T, img image) map[spool.Segment]*spool.Meta {
 		t.Logf("Recover says: %v", err)
 	}
 	h.run()
-	h.eventually("no stream of the dead kernel is left", func() bool { return len(h.find(func(*stream) bool { return true })) == 0 })
+	h.eventually("no stream of the dead kernel is left", func() bool { return len(h.streams.all()) == 0 })
 	all, err := h.cfg.Spool.List()
 	if err != nil {
 		t.Fatal(err)

@@ -9,22 +9,39 @@ import (
 
 	"github.com/logfast/logfast/driver/capture/fifo"
 	"github.com/logfast/logfast/driver/capture/journal"
-	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/record"
-	"github.com/logfast/logfast/driver/spool"
 )
 
 // pending is the streams of one container that an earlier process has read and
 // that are still to be reattached. They share a segment: all of them find out what
 // of theirs is in it before one of them writes.
 type pending struct {
-	entries []journal.Entry         // owned by the reattachment
+	entries []journal.Entry         // the reattachment changes them, with roster.mu held
 	opened  map[string]*fifo.Reader // by path; they keep what is in the FIFO; owned by the reattachment
 
-	stopped map[string]bool // FIFOs that Docker has closed meanwhile, owned by Driver.mu
-	failed  *failure        // why the last reattachment failed, owned by Driver.mu
-	again   time.Time       // when it is tried next, owned by Driver.mu
-	busy    chan struct{}   // closed at the end of the one that is under way; nil: none is; owned by Driver.mu
+	// roster.mu guards what follows.
+	stopped map[string]bool // FIFOs that Docker has closed meanwhile
+	failed  *failure        // why the last reattachment failed
+	again   time.Time       // when it is tried next
+	busy    chan struct{}   // closed at the end of the one that is under way; nil: none is
+}
+
+// newPending makes one without entries, whose reattachment the caller begins.
+func newPending() *pending {
+	return &pending{opened: map[string]*fifo.Reader{}, stopped: map[string]bool{}, busy: make(chan struct{})}
+}
+
+// snapshotLocked returns how the stream of one of p's entries is. The caller holds
+// roster.mu.
+func (p *pending) snapshotLocked(e *journal.Entry) StreamSnapshot {
+	at := StreamSnapshot{Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending}
+	for i, reason := range LossReasons {
+		at.Lost[i].Reason = reason
+	}
+	if p.failed != nil {
+		at.Trouble, at.TroubleSince = p.failed.err, p.failed.since
+	}
+	return at
 }
 
 // Recover brings the spool into order and reattaches the streams of the process
@@ -38,7 +55,6 @@ func (d *Driver) Recover() error {
 	entries, err := d.journal.Load(d.discardedBefore)
 	errs = append(errs, err, d.events.Load())
 	live := map[string]*pending{} // by directory
-	d.mu.Lock()
 	for i := range entries {
 		e := &entries[i]
 		if wrong := e.Options.Repair(&e.Stream, &d.cfg.Defaults); wrong != nil {
@@ -47,19 +63,16 @@ func (d *Driver) Recover() error {
 		}
 		dir := e.Stream.Dir()
 		if live[dir] == nil {
-			live[dir] = &pending{opened: map[string]*fifo.Reader{}, stopped: map[string]bool{}}
-			d.pending = append(d.pending, live[dir])
+			live[dir] = newPending()
 		}
 		live[dir].entries = append(live[dir].entries, *e)
-		d.scopes.expect(&e.Stream, 1)
 	}
-	d.mu.Unlock()
+	for _, p := range live {
+		d.streams.expect(p)
+	}
 	errs = append(errs, d.cfg.Spool.Recover(func(dir string) bool { return live[dir] != nil }))
 	d.events.Recovered(entries)
 	for _, p := range live {
-		d.mu.Lock()
-		p.busy = make(chan struct{})
-		d.mu.Unlock()
 		errs = append(errs, d.reattach(p))
 	}
 	d.jobs.start(d.touch)
@@ -75,26 +88,13 @@ func (d *Driver) discardedBefore(dir string, l *record.Lost) {
 // reattachPending tries again to reattach those that want says, in jobs. It returns
 // what is closed when these have ended.
 func (d *Driver) reattachPending(want func(*pending) bool) (done []<-chan struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil // the next process reattaches them
-	}
-	for _, p := range d.pending {
-		if !want(p) {
-			continue
-		}
-		if p.busy == nil {
-			p.busy = make(chan struct{})
-			d.jobs.start(func() {
-				if err := d.reattach(p); err != nil {
-					d.cfg.Log.Error("a running container is not read; will try again", "err", err)
-				}
-			})
-		}
-		done = append(done, p.busy)
-	}
-	return done
+	return d.streams.reattach(want, func(p *pending) {
+		d.jobs.start(func() {
+			if err := d.reattach(p); err != nil {
+				d.cfg.Log.Error("a running container is not read; will try again", "err", err)
+			}
+		})
+	})
 }
 
 // has reports whether one of the streams reads the FIFO at this path.
@@ -118,39 +118,24 @@ func (d *Driver) reattach(p *pending) error {
 			d.cfg.Log.Error("resume: lines may be doubled", "container", s.desc.Name, "err", err)
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	close(p.busy)
-	p.busy = nil
 	if err != nil {
-		if p.failed == nil {
-			p.failed = &failure{since: time.Now()}
-		}
-		p.failed = &failure{p.failed.since, err}
-		p.again = time.Now().Add(retry)
-	} else {
-		d.pending = slices.DeleteFunc(d.pending, func(other *pending) bool { return other == p })
-		p.entries = nil
+		d.streams.notReattached(p, gone, err, time.Now().Add(retry))
+		return err
 	}
-	for i, e := range gone {
-		p.entries = slices.DeleteFunc(p.entries, func(other journal.Entry) bool { return other.FIFO == e.FIFO })
-		// Another stream of the container, if there is one, seals their segment.
-		d.leaveLocked(e.Stream, i == len(gone)-1 && len(streams) == 0 && len(p.entries) == 0)
+	if len(streams) == 0 && len(gone) > 0 {
+		// The container has ended. Its active segment is to be sealed, and its scopes wait
+		// for that.
+		last := len(gone) - 1
+		d.sealer.leave(gone[last].Stream, true)
+		gone = gone[:last]
 	}
-	for _, s := range streams {
-		d.scopes.expect(&s.desc, -1)
-		if !d.launchLocked(s) { // the next process reattaches it
-			closeErr := s.abandon()
-			err = errors.Join(err, closeErr)
-			continue
-		}
-		d.reattached.Add(1)
-		if p.stopped[s.path] {
-			s.interrupt()
-		}
+	launched, refused := d.streams.reattached(p, streams, gone)
+	for _, s := range launched {
 		d.cfg.Log.Info("stream resumed", "container", s.desc.Name, "id", s.desc.ShortID())
 	}
-	d.wakeUp()
+	for _, s := range refused { // the next process reattaches them
+		err = errors.Join(err, s.abandon())
+	}
 	return err
 }
 
@@ -205,15 +190,7 @@ func (d *Driver) reopen(p *pending) (streams []*stream, gone []journal.Entry, er
 // stopPending ends a stream that Docker has closed while it is pending: it is
 // reattached, which drains and seals it, or will be as soon as that is possible.
 func (d *Driver) stopPending(path string) {
-	d.mu.Lock()
-	some := false
-	for _, p := range d.pending {
-		if p.has(path) {
-			p.stopped[path], some = true, true
-		}
-	}
-	d.mu.Unlock()
-	if !some {
+	if !d.streams.stop(path) {
 		return
 	}
 	if !d.awaitPending(func(p *pending) bool { return p.stopped[path] }) {
@@ -234,32 +211,4 @@ func (d *Driver) awaitPending(want func(*pending) bool) bool {
 		}
 	}
 	return true
-}
-
-// leaveLocked notes that a stream has ended without its process: its FIFO has
-// gone. Where it was the container's last, what is left active is to be sealed,
-// and its scopes wait for that.
-func (d *Driver) leaveLocked(desc spool.Stream, last bool) {
-	if last {
-		d.sealer.leave(desc, true)
-		return
-	}
-	d.unexpectLocked(&desc)
-}
-
-// unexpectLocked notes that a stream that was registered will not be read, and
-// ends what has waited for it.
-func (d *Driver) unexpectLocked(desc *spool.Stream) {
-	d.scopes.expect(desc, -1)
-	d.endScopesLocked(desc)
-}
-
-// endScopesLocked ends the events of the scopes of a stream that are empty by now:
-// there is nothing left to wait for in them.
-func (d *Driver) endScopesLocked(desc *spool.Stream) {
-	for _, name := range options.ScopesOf(desc) {
-		if d.scopes.empty(name) {
-			d.events.Ended(name)
-		}
-	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/logfast/logfast/driver/capture/fifo"
 	"github.com/logfast/logfast/driver/capture/journal"
 	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
@@ -192,12 +191,12 @@ func TestAStreamThatCannotBeTakenUpIsTriedAgain(t *testing.T) {
 			if err := os.Remove(cursor); err != nil {
 				t.Fatal(err)
 			}
-			if n := len(h.find(func(*stream) bool { return true })); n != 1 {
+			if n := len(h.streams.all()); n != 1 {
 				t.Fatalf("%d streams are heard, want the other one's", n)
 			}
 			if !stopped {
 				h.reattachAll()
-				if n := len(h.find(func(*stream) bool { return true })); n != 2 {
+				if n := len(h.streams.all()); n != 2 {
 					t.Fatalf("%d streams are heard, want both", n)
 				}
 			}
@@ -234,14 +233,15 @@ func TestAStreamWhoseFIFOHasGoneIsForgotten(t *testing.T) {
 	if err := os.Remove(c.fifo); err != nil {
 		t.Fatal(err)
 	}
-	p := &pending{entries: entries, opened: map[string]*fifo.Reader{}, stopped: map[string]bool{}, busy: make(chan struct{})}
-	h.pending = append(h.pending, p)
+	p := newPending()
+	p.entries = entries
+	h.streams.expect(p)
 	if err := h.reattach(p); err != nil {
 		t.Error(err)
 	}
 	left, err := os.ReadDir(filepath.Join(h.dir, journal.Dir))
-	if err != nil || len(left) > 0 || len(h.pending) > 0 {
-		t.Errorf("%v; registered are %v, pending %v", err, left, h.pending)
+	if err != nil || len(left) > 0 || len(h.streams.pending) > 0 {
+		t.Errorf("%v; registered are %v, pending %v", err, left, h.streams.pending)
 	}
 }
 

@@ -195,7 +195,7 @@ func (c *container) write(from, count int) {
 
 func (c *container) awaitTrouble() {
 	c.Helper()
-	s := c.find(func(s *stream) bool { return s.path == c.fifo })[0]
+	s := c.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 	c.eventually("the stream has trouble", func() bool { return s.broken.latest.Load() != nil })
 }
 
@@ -221,7 +221,7 @@ func TestDropDoesNotHoldAContainerForEver(t *testing.T) {
 			fillDisk(t, filler)
 			const discarded = 500 // more than the FIFO takes: the container would wait
 			c.write(linesBefore, discarded)
-			s := h.find(func(s *stream) bool { return s.path == c.fifo })[0]
+			s := h.streams.find(func(s *stream) bool { return s.path == c.fifo })[0]
 			h.eventually("all of them are discarded", func() bool { n, err := s.fifo.Len(); return n == 0 && err == nil })
 			if killed {
 				h.stop() // as far as the spool can tell; the stream stays registered

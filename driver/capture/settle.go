@@ -17,7 +17,7 @@ const settleWait = time.Second
 func (d *Driver) Settle(ctx context.Context, containerID string) {
 	ctx, cancel := context.WithTimeout(ctx, settleWait)
 	defer cancel()
-	for _, s := range d.find(func(s *stream) bool { return s.desc.ID == containerID }) {
+	for _, s := range d.streams.find(func(s *stream) bool { return s.desc.ID == containerID }) {
 		s.moved.settle(ctx, s.fifo, s.done)
 	}
 }

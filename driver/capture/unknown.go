@@ -119,27 +119,14 @@ func (d *Driver) adoptUnknown(now time.Time) (waiting bool) {
 
 // reads reports whether the FIFO at this path is read, or is about to be.
 func (d *Driver) reads(path string) bool {
-	if d.claims.Held(path) {
-		return true
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, p := range d.pending {
-		if p.has(path) {
-			return true
-		}
-	}
-	return d.streams[path] != nil
+	return d.claims.Held(path) || d.streams.has(path)
 }
 
 // adopt registers an unknown FIFO and begins to read it. Killed later, the next
 // process finds it in the registry.
 func (d *Driver) adopt(path string) error {
 	defer d.claims.Lock(path)()
-	d.mu.Lock()
-	known := d.streams[path] != nil
-	d.mu.Unlock()
-	if known {
+	if known, _ := d.streams.lookUp(path); known != nil {
 		return nil // Docker has started it meanwhile
 	}
 	opts := d.cfg.Defaults
@@ -156,10 +143,7 @@ func (d *Driver) adopt(path string) error {
 		return err
 	}
 	s.writer = d.cfg.Spool.Writer(desc)
-	d.mu.Lock()
-	launched := d.launchLocked(s)
-	d.mu.Unlock()
-	if !launched { // the next process reads it
+	if !d.streams.launch(s) { // the next process reads it
 		return errors.Join(s.abandon(), s.fifo.Close())
 	}
 	d.cfg.Log.Error("a running container is not registered; its lines are kept in a directory of their own: restart "+
