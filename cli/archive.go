@@ -208,7 +208,7 @@ func (d *session) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error 
 		case err == nil:
 			cfg.Store = store
 			d.close = append(d.close, closeStore)
-			names = append(names, "the store "+storeName(plugins))
+			names = append(names, "the store "+plugins.StoreURL())
 		case !named && errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, "no store is named")
 		case !named && errors.Is(err, fs.ErrPermission):
@@ -225,13 +225,6 @@ func (d *session) open(f *sourceFlags, stdin io.Reader, stderr io.Writer) error 
 	d.name = strings.Join(names, " and ")
 	d.Archive = archive.New(cfg)
 	return nil
-}
-
-func storeName(c *plugin.Config) string {
-	if c.Dir != "" {
-		return "file://" + c.Dir
-	}
-	return "s3://" + c.S3.Bucket + "/" + c.S3.Prefix
 }
 
 func (d *session) closeAll() error {

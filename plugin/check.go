@@ -367,5 +367,5 @@ func (c *checker) key(cfg *Config) {
 	m := &spool.Meta{Reason: spool.Error, Seq: 1, First: now, Last: now, Stream: spool.Stream{
 		ID: strings.Repeat("1a2b3c4d5e6f", 6)[:64], Name: "web", Host: cfg.Host, App: "shop-web", Group: "shop",
 	}}
-	c.ok("key", "an error of shop-web would become %s%s", cfg.storeURL(), cfg.Key.Render(m))
+	c.ok("key", "an error of shop-web would become %s", cfg.objectURL(cfg.Key.Render(m)))
 }

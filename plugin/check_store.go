@@ -16,7 +16,7 @@ type versioner interface{ Versioned() bool }
 
 // roundTrip puts an object, gets it, finds it, tries to overwrite it, and deletes it.
 func (c *checker) roundTrip(ctx context.Context, cfg *Config, objects store.Store) {
-	url := cfg.storeURL() + TestObject
+	url := cfg.objectURL(TestObject)
 	err := putText(ctx, objects, testText)
 	if errors.Is(err, store.ErrExists) {
 		// An earlier check has overwritten it, in a store that allows that, and

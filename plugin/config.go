@@ -323,15 +323,24 @@ func (c *Config) readS3(r *reader, bucket, path string) {
 // defaultArchive is where objects go, below the spool, when no store is set.
 const defaultArchive = "archive"
 
-// storeURL is the store's address, to which a key can be added.
-func (c *Config) storeURL() string {
-	if c.Dir == "" && c.S3.Bucket == "" {
-		return "none: LOGFAST_STORE is wrong"
+// StoreURL is the store's address: file:///directory or s3://bucket/prefix/.
+func (c *Config) StoreURL() string {
+	switch {
+	case c.Dir != "":
+		return "file://" + c.Dir
+	case c.S3.Bucket != "":
+		return c.S3.URL("")
 	}
+	return "none: LOGFAST_STORE is wrong"
+}
+
+// objectURL is the address of the object with this key; of no key, what stands before
+// all of them.
+func (c *Config) objectURL(key string) string {
 	if c.Dir != "" {
-		return "file://" + strings.TrimSuffix(c.Dir, "/") + "/"
+		return strings.TrimSuffix(c.StoreURL(), "/") + "/" + key
 	}
-	return "s3://" + c.S3.Bucket + "/" + c.S3.Prefix
+	return c.StoreURL() + key
 }
 
 // Store is a store of which an object's attributes can be had alone.

@@ -90,6 +90,23 @@ func TestS3Settings(t *testing.T) {
 	}
 }
 
+func TestConfig_StoreURL(t *testing.T) {
+	for store, want := range map[string]struct{ store, object string }{
+		"file:///srv/logs/": {"file:///srv/logs", "file:///srv/logs/k"},
+		"file:///":          {"file:///", "file:///k"},
+		"s3://logs":         {"s3://logs/", "s3://logs/k"},
+		"s3://logs/web/eu/": {"s3://logs/web/eu/", "s3://logs/web/eu/k"},
+	} {
+		c, err := ReadConfig([]string{"LOGFAST_STORE=" + store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.StoreURL() != want.store || c.objectURL("k") != want.object {
+			t.Errorf("%s: %q and %q, want %q", store, c.StoreURL(), c.objectURL("k"), want)
+		}
+	}
+}
+
 func TestABadValueIsNamedWithWhatIsAllowed(t *testing.T) {
 	s3store := "LOGFAST_STORE=s3://logs"
 	for _, tt := range []struct {

@@ -215,7 +215,7 @@ func (o *operator) describe(seg spool.Segment, m *spool.Meta) control.Segment {
 	s := control.Segment{Path: seg.Path(), Container: seg.Dir}
 	if m != nil {
 		s.Container, s.Key, s.Bytes = m.Stream.Name, m.Key, m.Bytes
-		s.Object = o.cfg.storeURL() + m.Key
+		s.Object = o.cfg.objectURL(m.Key)
 	}
 	return s
 }

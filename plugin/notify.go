@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,14 +48,6 @@ func (c *Config) readNotify(r *reader) {
 // maxNotifyFile bounds the file of targets, in bytes.
 const maxNotifyFile = 1 << 20
 
-// storeName is the store as a person writes it, before an object's key.
-func (c *Config) storeName() string {
-	if c.Dir != "" {
-		return c.Dir + "/"
-	}
-	return "s3://" + c.S3.Bucket + "/" + c.S3.Prefix
-}
-
 // outboxDir is where the outbox is, below the spool.
 const outboxDir = ".outbox"
 
@@ -70,7 +63,8 @@ type teller struct {
 }
 
 func newTeller(cfg *Config, spool *spool.Spool, log *slog.Logger) *teller {
-	t := &teller{cfg: notify.Config{Targets: cfg.Notify, Store: cfg.storeName(), Log: log}, spool: spool}
+	shown := strings.TrimPrefix(cfg.objectURL(""), "file://") // people read a directory's path
+	t := &teller{cfg: notify.Config{Targets: cfg.Notify, Store: shown, Log: log}, spool: spool}
 	for _, target := range cfg.Notify {
 		log.Info("incidents are told", "target", target.Name)
 	}

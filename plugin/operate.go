@@ -50,7 +50,7 @@ func (o *operator) shipped(s ship.Shipped) {
 	o.uploads.tell(s)
 	learned := o.store.Learned()
 	for _, note := range learned[min(int(o.learned.Swap(int64(len(learned)))), len(learned)):] {
-		o.log.Warn("the store is not quite like S3; logfast adapts to it", "store", o.cfg.storeURL(), "found", note)
+		o.log.Warn("the store is not quite like S3; logfast adapts to it", "store", o.cfg.objectURL(""), "found", note)
 	}
 }
 
@@ -146,7 +146,7 @@ func (o *operator) status() control.Status {
 	c, up := o.capture.Snapshot(), o.shipper.Counts()
 	h, err := o.shipper.Health()
 	s := control.Status{
-		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.storeURL(),
+		Version: o.version, Started: o.started, Now: time.Now(), Host: o.cfg.Host, Store: o.cfg.objectURL(""),
 		Learned: o.store.Learned(), LogLevel: levelName(o.log.Level.Level()),
 		Streams: []control.Stream{}, Captured: counts(c.Total), Reattached: c.Reattached, Events: []control.Event{},
 		Seals:   map[string]int64{},

@@ -69,6 +69,10 @@ type Options struct {
 	CAFile string
 }
 
+// URL is the address of the object with this key; of no key, what stands before all of
+// them.
+func (o *Options) URL(key string) string { return "s3://" + o.Bucket + "/" + o.Prefix + key }
+
 // Store is an [store.Store] in a bucket.
 type Store struct {
 	opts        Options
@@ -249,6 +253,4 @@ func (o Options) check() error {
 var acls = []string{"", "private", "bucket-owner-full-control", "bucket-owner-read", "aws-exec-read"}
 
 // url is how errors name a key.
-func (s *Store) url(key string) string {
-	return "s3://" + s.opts.Bucket + "/" + s.opts.Prefix + key
-}
+func (s *Store) url(key string) string { return s.opts.URL(key) }
