@@ -48,16 +48,14 @@ type ScanConfig struct {
 }
 
 // Scanner finds the errors in a segment's text, which is written to it in
-// pieces of any size. It takes time linear in the text, little more than the
+// pieces of any size: it sees the text while that is packed, and nothing reads the text
+// a second time. It takes time linear in the text, little more than the
 // detector's, and a bounded amount of memory. It belongs to one goroutine.
 type Scanner struct {
 	cfg ScanConfig
 
-	begun  []byte // of the line that is not complete yet, at most maxRecord
-	size   int64  // bytes of that line so far
-	line   int64  // number of that line, from 1
-	offset int64  // of its first byte
-	lanes  [2]lane
+	lines *record.Pieces
+	lanes [2]lane
 
 	statuses [101]int64 // of 500 to 599, and at the end without a status
 	findings Findings
@@ -97,33 +95,14 @@ type print struct {
 
 // NewScanner makes a scanner for one text.
 func NewScanner(cfg ScanConfig) *Scanner {
-	return &Scanner{cfg: cfg, line: 1, prints: map[string]*print{}}
+	return &Scanner{cfg: cfg, lines: record.NewPieces(maxRecord), prints: map[string]*print{}}
 }
 
 // Write takes the text's next piece. It never fails.
 func (s *Scanner) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			s.begin(rest)
-			break
-		}
-		line := rest[:i]
-		if s.size > 0 {
-			s.begin(line)
-			// What was begun is a line of its own from here on: a tracer may
-			// keep it.
-			line, s.begun = s.begun, nil
-		}
-		s.record(line)
-		s.offset += s.size
-		if s.size == 0 {
-			s.offset += int64(i)
-		}
-		s.offset++
-		s.size = 0
-		s.line++
-		rest = rest[i+1:]
+	s.lines.Add(p)
+	for s.lines.Next() {
+		s.record(s.lines.Text)
 	}
 	for i := range s.lanes {
 		s.lanes[i].trace.keep() // p is the caller's again
@@ -131,23 +110,15 @@ func (s *Scanner) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *Scanner) begin(part []byte) {
-	s.begun = append(s.begun, part[:min(len(part), maxRecord-len(s.begun))]...)
-	s.size += int64(len(part))
-}
-
 // record looks at one line of the text.
 func (s *Scanner) record(line []byte) {
-	if len(line) > maxRecord {
-		line = line[:maxRecord]
-	}
 	r, ok := record.Split(s.cfg.Format, line)
 	if !ok {
 		return
 	}
 	l := &s.lanes[r.Stream]
 	if !l.begun {
-		l.begun, l.line, l.offset = true, s.line, s.offset
+		l.begun, l.line, l.offset = true, s.lines.Number, s.lines.Offset
 	}
 	if text, complete := l.joiner.Add(r.Text, r.More); complete {
 		s.look(l, r.Stream, line, text)
@@ -165,7 +136,7 @@ func (s *Scanner) look(l *lane, from record.Stream, line, text []byte) {
 				t.wanted = t.wanted || was != &s.last
 			}
 		}
-		t.seen = s.line
+		t.seen = s.lines.Number
 		t.stamp = append(t.stamp[:0], line[:min(len(line), len(stampLayout))]...)
 	}
 	if m, found := s.cfg.Detect.Detect(text); found {
@@ -265,7 +236,7 @@ func (s *Scanner) traceBefore(l *lane, at time.Time) *trace {
 	for i := range s.lanes {
 		other := &s.lanes[i]
 		t := other.trace.last
-		if other == l || t == nil || s.line-t.seen > tracesElsewhere {
+		if other == l || t == nil || s.lines.Number-t.seen > tracesElsewhere {
 			continue
 		}
 		stamp, err := time.Parse(stampLayout, string(t.stamp))
@@ -281,8 +252,8 @@ const stampLayout = "2006-01-02T15:04:05.000000000Z"
 
 // Findings ends the scan and returns what it has found.
 func (s *Scanner) Findings() *Findings {
-	if s.size > 0 {
-		s.record(s.begun) // a raw text may end without a newline
+	if s.lines.Rest() { // a raw text may end without a newline
+		s.record(s.lines.Text)
 	}
 	for i := range s.lanes {
 		l := &s.lanes[i]
