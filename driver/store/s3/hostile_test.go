@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,50 +17,28 @@ import (
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/store/objecttest"
 	"github.com/logfast/logfast/driver/store/s3/s3test"
+	"github.com/logfast/logfast/internal/flood"
 )
-
-// flood is how much a hostile server sends.
-const flood = 300 << 20
-
-// pour writes a text again and again, until there are so many bytes of it or the
-// client has gone.
-func pour(w io.Writer, text string, bytes int) {
-	block := []byte(strings.Repeat(text, 1+(64<<10)/len(text)))
-	for ; bytes > 0; bytes -= len(block) {
-		if _, err := w.Write(block); err != nil {
-			return
-		}
-	}
-}
-
-// allocated returns how many bytes f allocates, freed ones included.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 func TestFlood_NoAnswerIsReadWithoutEnd(t *testing.T) {
 	for what, answer := range map[string]http.HandlerFunc{
 		"error": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusInternalServerError)
-			pour(w, "<Error><Code>InternalError</Code>", flood)
+			flood.Pour(w, "<Error><Code>InternalError</Code>", flood.Size)
 		},
 		"one element": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
 			io.WriteString(w, "<Error><Message>")
-			pour(w, "x", flood)
+			flood.Pour(w, "x", flood.Size)
 		},
-		"success": func(w http.ResponseWriter, _ *http.Request) { pour(w, "<html>", flood) },
+		"success": func(w http.ResponseWriter, _ *http.Request) { flood.Pour(w, "<html>", flood.Size) },
 		"listing of one key": func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "<ListBucketResult><Contents><Key>")
-			pour(w, "x", flood)
+			flood.Pour(w, "x", flood.Size)
 		},
 		"listing of many keys": func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, "<ListBucketResult>")
-			pour(w, "<Contents/>", flood)
+			flood.Pour(w, "<Contents/>", flood.Size)
 		},
 		"headers": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Amz-Meta-App", strings.Repeat("x", 8<<20))
@@ -103,7 +80,7 @@ func TestFlood_NoAnswerIsReadWithoutEnd(t *testing.T) {
 				},
 			} {
 				var err error
-				n := allocated(func() { err = f() })
+				n := flood.Allocated(func() { err = f() })
 				if err == nil {
 					t.Errorf("%s: no error", call)
 				} else if len(err.Error()) > 4<<10 {
@@ -120,11 +97,11 @@ func TestFlood_NoAnswerIsReadWithoutEnd(t *testing.T) {
 
 func TestFlood_CredentialsAreNotReadWithoutEnd(t *testing.T) {
 	s3test.ClearEnv(t)
-	metadata := serve(t, func(w http.ResponseWriter, _ *http.Request) { pour(w, "x", flood) })
+	metadata := serve(t, func(w http.ResponseWriter, _ *http.Request) { flood.Pour(w, "x", flood.Size) })
 	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", metadata.URL+"/credentials")
 	s := openAt(t, serve(t, func(w http.ResponseWriter, r *http.Request) { t.Error("a request without credentials") }), Options{})
 	var err error
-	if n := allocated(func() { err = putData(t, s) }); n > 32<<20 || err == nil {
+	if n := flood.Allocated(func() { err = putData(t, s) }); n > 32<<20 || err == nil {
 		t.Errorf("%d MiB were allocated, %v", n>>20, err)
 	}
 	t.Log(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/internal/flood"
 )
 
 // A remedy follows what the server says: the right to put is advised for denied
@@ -115,7 +116,7 @@ func TestRemedy_Scheme(t *testing.T) {
 			io.WriteString(w, text)
 		}).URL
 	}
-	alert := listen(t, func(c net.Conn) {
+	alert := flood.Listen(t, func(c net.Conn) {
 		tls.Server(c, &tls.Config{}).Handshake()
 	})
 	for what, test := range map[string]struct{ endpoint, want string }{
@@ -134,30 +135,4 @@ func TestRemedy_Scheme(t *testing.T) {
 			t.Errorf("%s: %v, want %q", what, err, test.want)
 		}
 	}
-}
-
-// listen answers each connection by handle.
-func listen(t *testing.T, handle func(net.Conn)) (address string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			handle(c)
-			c.Close()
-		}
-	}()
-	t.Cleanup(func() {
-		listener.Close()
-		<-done
-	})
-	return listener.Addr().String()
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,29 +17,8 @@ import (
 
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/notify/notifytest"
+	"github.com/logfast/logfast/internal/flood"
 )
-
-// flood is how much a hostile receiver sends.
-const flood = 300 << 20
-
-// pour writes so many bytes, or as many as the client takes.
-func pour(w io.Writer, text string, bytes int) {
-	block := []byte(strings.Repeat(text, 1+(64<<10)/len(text)))
-	for ; bytes > 0; bytes -= len(block) {
-		if _, err := w.Write(block); err != nil {
-			return
-		}
-	}
-}
-
-// allocated returns how many bytes f allocates, freed ones included.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 // everyService has a URL for each of shoutrrr's services. HOST is one that the
 // service itself connects to; the others connect to hosts of their own.
@@ -99,10 +77,10 @@ func TestHostile_NoServicesAnswerIsReadWithoutEnd(t *testing.T) {
 	for _, status := range []int{http.StatusOK, http.StatusBadRequest} {
 		for kind, s := range everyKind(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
-			pour(w, "x", flood)
+			flood.Pour(w, "x", flood.Size)
 		}) {
 			t.Run(fmt.Sprint(kind, status), func(t *testing.T) {
-				if n := allocated(func() { s.send(t.Context(), &message{subject: "s", text: "t"}) }); n > 32<<20 {
+				if n := flood.Allocated(func() { s.send(t.Context(), &message{subject: "s", text: "t"}) }); n > 32<<20 {
 					t.Errorf("%d MiB were allocated", n>>20)
 				}
 			})
@@ -165,47 +143,21 @@ func TestHostile_ALoginPageIsNotTelegram(t *testing.T) {
 	}
 }
 
-// talkative is a mail server, or what listens at its port.
-func talkative(t *testing.T, talk func(net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			talk(conn)
-			conn.Close()
-		}
-	}()
-	t.Cleanup(func() {
-		l.Close()
-		<-done
-	})
-	return l.Addr().String()
-}
-
 func TestHostile_AMailServerWithoutEnd(t *testing.T) {
 	for what, talk := range map[string]func(net.Conn){
-		"greeting":        func(c net.Conn) { pour(c, "220-welcome\r\n", flood) },
-		"greeting, a row": func(c net.Conn) { io.WriteString(c, "220 "); pour(c, "x", flood) },
-		"greeting, bytes": func(c net.Conn) { pour(c, "\x00", flood) },
+		"greeting":        func(c net.Conn) { flood.Pour(c, "220-welcome\r\n", flood.Size) },
+		"greeting, a row": func(c net.Conn) { io.WriteString(c, "220 "); flood.Pour(c, "x", flood.Size) },
+		"greeting, bytes": func(c net.Conn) { flood.Pour(c, "\x00", flood.Size) },
 		"answer": func(c net.Conn) {
 			io.WriteString(c, "220 mail\r\n")
 			bufio.NewReader(c).ReadString('\n')
-			pour(c, "250-SIZE\r\n", flood)
+			flood.Pour(c, "250-SIZE\r\n", flood.Size)
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			s := targets(t, "smtp://"+talkative(t, talk)+"/?from=a@example.com&to=b@example.com")[0].sender
+			s := targets(t, "smtp://"+flood.Listen(t, talk)+"/?from=a@example.com&to=b@example.com")[0].sender
 			var err error
-			n := allocated(func() { err = s.send(t.Context(), &message{subject: "s", text: "t", at: time.Now()}) })
+			n := flood.Allocated(func() { err = s.send(t.Context(), &message{subject: "s", text: "t", at: time.Now()}) })
 			if err == nil || n > 48<<20 {
 				t.Errorf("%d MiB were allocated, %v", n>>20, err)
 			}
@@ -221,7 +173,7 @@ func TestHostile_AWebhooksAnswer(t *testing.T) {
 	for what, answer := range map[string]http.HandlerFunc{
 		"body": func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusInternalServerError)
-			pour(w, "x", flood)
+			flood.Pour(w, "x", flood.Size)
 		},
 		"headers": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 4<<20)) },
 		"informational": func(w http.ResponseWriter, r *http.Request) {
@@ -234,7 +186,7 @@ func TestHostile_AWebhooksAnswer(t *testing.T) {
 		r.Answer(answer)
 		s := targets(t, r.URL)[0].sender
 		var err error
-		if n := allocated(func() { err = s.send(t.Context(), &message{id: "x", event: []byte("{}")}) }); err == nil || n > 48<<20 {
+		if n := flood.Allocated(func() { err = s.send(t.Context(), &message{id: "x", event: []byte("{}")}) }); err == nil || n > 48<<20 {
 			t.Errorf("%s: %d MiB were allocated, %v", what, n>>20, err)
 		}
 	}
