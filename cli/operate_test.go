@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -91,25 +90,8 @@ func TestStatus_SaysWhyATargetsEventsWait(t *testing.T) {
 
 // TestStatus_SaysALossFirstAndFails asks a plugin that has lost lines.
 func TestStatus_SaysALossFirstAndFails(t *testing.T) {
-	spool := t.TempDir()
-	if err := os.Mkdir(filepath.Join(spool, control.Dir), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	root, err := os.OpenRoot(filepath.Join(spool, control.Dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	l, err := control.Listen(root)
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := control.Status{Health: control.Degraded, Reasons: []string{"lost: 7 lines", "another"}, Lost: []control.RecentLoss{{Lines: 7}}}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() {
-		served <- (&control.Server{Metrics: http.NotFoundHandler(), Status: func() control.Status { return s }}).Serve(ctx, l)
-	}()
+	spool := serving(t, &control.Server{Metrics: http.NotFoundHandler(), Status: func() control.Status { return s }})
 	status := func(args ...string) (int, string) {
 		var out, errs bytes.Buffer
 		return Run(append([]string{"status", "--spool", spool}, args...), &out, &errs), out.String()
@@ -123,10 +105,6 @@ func TestStatus_SaysALossFirstAndFails(t *testing.T) {
 	s.Lost, s.Reasons = nil, s.Reasons[1:]
 	if code, out := status(); code != 0 || !strings.HasPrefix(out, "logfast ") {
 		t.Errorf("status %d:\n%s", code, out)
-	}
-	cancel()
-	if err := <-served; err != nil {
-		t.Error(err)
 	}
 }
 

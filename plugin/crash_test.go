@@ -2,11 +2,9 @@ package plugin
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -23,6 +21,7 @@ import (
 	"github.com/docker/docker/daemon/logger"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/internal/await"
 	"github.com/logfast/logfast/plugin/selflog"
 )
@@ -158,15 +157,7 @@ func archived(t *testing.T, spool, app string, format record.Format) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		z, err := gzip.NewReader(bytes.NewReader(packed))
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(z)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range bytes.Lines(text) {
+		for line := range bytes.Lines([]byte(packtest.Unpack(t, packed))) {
 			var rec record.Record
 			line, whole := bytes.CutSuffix(line, []byte("\n"))
 			if err := record.Parse(format, line, &rec); err != nil {

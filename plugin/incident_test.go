@@ -1,11 +1,8 @@
 package plugin
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/plugins/logdriver"
 	"github.com/docker/docker/daemon/logger"
 
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/internal/await"
 )
@@ -94,15 +92,7 @@ func TestAnErrorBecomesAnIncident(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if at := text[in.Samples[1].Offset:]; !bytes.HasPrefix(at, []byte("2026-11-23T19:03:04.000000000Z stdout F FATAL /jobs/customer-12")) || in.Samples[1].Line != 4 {
+	if at := packtest.Unpack(t, packed)[in.Samples[1].Offset:]; !strings.HasPrefix(at, "2026-11-23T19:03:04.000000000Z stdout F FATAL /jobs/customer-12") || in.Samples[1].Line != 4 {
 		t.Errorf("line %d, offset %d is %.80q", in.Samples[1].Line, in.Samples[1].Offset, at)
 	}
 	if in.Objects[0].Size != int64(len(packed)) || in.Objects[0].Lines != 5 || in.Objects[0].Reason != "error" {

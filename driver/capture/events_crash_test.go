@@ -2,7 +2,6 @@ package capture
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +24,7 @@ import (
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/ship"
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
@@ -209,7 +209,7 @@ func (o *outage) check() {
 	for key, data := range o.objects {
 		if !strings.HasPrefix(key, incident.Prefix) {
 			logs++
-			errors += strings.Count(unpacked(o.T, data), " 502 ")
+			errors += strings.Count(packtest.Unpack(o.T, data), " 502 ")
 			continue
 		}
 		var e incident.Event
@@ -245,19 +245,6 @@ func (o *outage) check() {
 	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], ".uploaded.json") {
 		o.Errorf("left: %v", left)
 	}
-}
-
-func unpacked(t *testing.T, data []byte) string {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func newOutage(t *testing.T, f crashtest.Fault) *outage {

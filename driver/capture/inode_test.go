@@ -21,21 +21,7 @@ import (
 // for so many files. It needs root.
 func newHostWithFewInodes(t *testing.T, files int, change func(*Config, *spool.Options)) *host {
 	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=256m,nr_inodes=%d", files)); err != nil {
-		t.Fatalf("mount a tmpfs with few inodes: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	h := newHostIn(t, dir, change)
-	if err := h.Recover(); err != nil {
-		t.Fatal(err)
-	}
-	h.run()
-	return h
+	return newHostOnTmpfs(t, fmt.Sprintf("size=256m,nr_inodes=%d", files), change)
 }
 
 // useInodes makes files until the file system has no inode left.

@@ -23,9 +23,16 @@ import (
 // needs root.
 func newSmallHost(t *testing.T, size int, change func(*Config, *spool.Options)) *host {
 	t.Helper()
+	return newHostOnTmpfs(t, fmt.Sprintf("size=%d", size), change)
+}
+
+// newHostOnTmpfs is newHost on a file system of its own that is mounted with these
+// options. It needs root.
+func newHostOnTmpfs(t *testing.T, mount string, change func(*Config, *spool.Options)) *host {
+	t.Helper()
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
-		t.Fatalf("mount a small tmpfs: %v", err)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, mount); err != nil {
+		t.Fatalf("mount a tmpfs with %s: %v", mount, err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, 0); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 )
 
 // talker is a writer of a container with much to say.
@@ -101,7 +102,7 @@ func TestWhatIsExpectedIsPackedAheadOfItsSeal(t *testing.T) {
 		if first == 0 || second <= first {
 			t.Errorf("%d bytes were packed ahead, later %d", first, second)
 		}
-		if got := unpack(t, b.store.objects["web-000001-error.log.gz"]); got != l.text.String() {
+		if got := packtest.Unpack(t, b.store.objects["web-000001-error.log.gz"]); got != l.text.String() {
 			t.Fatalf("the object has %d bytes of text, not the %d that were written", len(got), l.text.Len())
 		}
 		if left := b.temps(); len(left) > 0 {
@@ -143,7 +144,7 @@ func TestPackedAheadIsOneTextAlone(t *testing.T) {
 			}
 		})
 		for i, key := range []string{"web-000001-size.log.gz", "web-000002-error.log.gz"} {
-			if got := unpack(t, b.store.objects[key]); got != texts[i] {
+			if got := packtest.Unpack(t, b.store.objects[key]); got != texts[i] {
 				t.Errorf("%s has %d bytes of text, want %d", key, len(got), len(texts[i]))
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
@@ -123,7 +124,7 @@ func (l *life) checkText(when string) {
 				return
 			}
 		case "packed":
-			if unpack(l.T, b) == l.bucket.text {
+			if packtest.Unpack(l.T, b) == l.bucket.text {
 				return
 			}
 		case "uploaded":
@@ -253,7 +254,7 @@ func (l *life) expectEnd() {
 	if len(keys) != 1 || keys[0] != want {
 		l.Fatalf("objects %v, want %s alone", keys, want)
 	}
-	if got := unpack(l.T, l.bucket.objects[want]); got != l.bucket.text {
+	if got := packtest.Unpack(l.T, l.bucket.objects[want]); got != l.bucket.text {
 		l.Errorf("the object unpacks to %q, want %q", got, l.bucket.text)
 	}
 	sum := sha256.Sum256([]byte(l.bucket.text))

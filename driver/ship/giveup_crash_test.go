@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/durable"
@@ -132,7 +133,7 @@ func (l *life) expectOneOf() (whole bool) {
 	if !only || len(l.bucket.objects) != 1 {
 		l.Fatalf("%d objects, want %s alone", len(l.bucket.objects), crashKey)
 	}
-	text := unpack(l.T, got)
+	text := packtest.Unpack(l.T, got)
 	sum := sha256.Sum256([]byte(text))
 	meta := l.bucket.attrs[crashKey].Metadata
 	lines := fmt.Sprint(strings.Count(text, "\n"))

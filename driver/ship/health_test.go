@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/internal/durable"
 )
@@ -246,7 +247,7 @@ func TestAPackedFileThatWasChangedIsNotUploadedAsIfItWereWhole(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.run(2 * time.Minute)
-				if got := unpack(t, b.store.objects["web-000001-error.log.gz"]); got != text {
+				if got := packtest.Unpack(t, b.store.objects["web-000001-error.log.gz"]); got != text {
 					t.Errorf("afterwards: %q", got)
 				}
 			})
@@ -269,7 +270,7 @@ func TestADamagedDescriptionOfAPackedSegmentIsMadeAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.run(time.Minute)
-			if got := b.keys(); len(got) != 1 || unpack(t, b.store.objects[got[0]]) != text {
+			if got := b.keys(); len(got) != 1 || packtest.Unpack(t, b.store.objects[got[0]]) != text {
 				t.Errorf("objects: %v", got)
 			}
 			if n := b.states(); n[spool.Uploaded] != 1 || len(n) != 1 {

@@ -26,6 +26,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/store/objecttest"
 	"github.com/logfast/logfast/driver/store/s3"
@@ -227,7 +228,7 @@ func (x *rig) expectEnd() {
 			continue
 		}
 		sum := sha256.Sum256([]byte(x.texts[key]))
-		if unpack(x.T, data) != x.texts[key] || attrs.SHA256 != sha256.Sum256(data) || attrs.Size != int64(len(data)) ||
+		if packtest.Unpack(x.T, data) != x.texts[key] || attrs.SHA256 != sha256.Sum256(data) || attrs.Size != int64(len(data)) ||
 			attrs.ContentType != "application/gzip" || attrs.Metadata["sha256"] != hex.EncodeToString(sum[:]) || attrs.Metadata["lines"] != "1" {
 			x.Errorf("object %s: %d bytes, %+v", key, len(data), attrs)
 		}

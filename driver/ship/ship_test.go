@@ -18,9 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage"
 	"github.com/logfast/logfast/driver/triage/detect"
@@ -183,27 +182,14 @@ func (b *bench) keys() []string {
 	return keys
 }
 
-func unpack(t *testing.T, b []byte) string {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestASegmentArrives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 24*time.Hour)
 		text := b.seal("web", 0, spool.Stop)
 		b.run(0)
 		got := b.store.objects["web-000001-stop.log.gz"]
-		if unpack(t, got) != text {
-			t.Fatalf("unpacked %q", unpack(t, got))
+		if packtest.Unpack(t, got) != text {
+			t.Fatalf("unpacked %q", packtest.Unpack(t, got))
 		}
 		attrs := b.store.attrs["web-000001-stop.log.gz"]
 		sum := sha256.Sum256([]byte(text))

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/driver/store"
 	"github.com/logfast/logfast/driver/triage/incident"
 )
@@ -194,7 +195,7 @@ func TestTakenKey_Foreign(t *testing.T) {
 				if c := strings.Count(b.log.String(), "foreign object"); c != n {
 					t.Errorf("%d messages of %d foreign objects:\n%s", c, n, b.log.String())
 				}
-				if data := b.store.objects[keys[n]]; len(b.store.objects) != n+1 || unpack(t, data) != text {
+				if data := b.store.objects[keys[n]]; len(b.store.objects) != n+1 || packtest.Unpack(t, data) != text {
 					t.Errorf("%v", b.keys())
 				}
 				m, err := b.spool.Meta(b.only())

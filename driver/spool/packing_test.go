@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -16,7 +17,7 @@ func packedText(t *testing.T, s *Spool, seg Segment) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return unpack(t, file)
+	return packtest.Unpack(t, file)
 }
 
 func startAhead(t *testing.T, s *Spool) *Packing {

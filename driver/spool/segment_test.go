@@ -1,13 +1,10 @@
 package spool
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/logfast/logfast/driver/spool/pack/packtest"
 	"github.com/logfast/logfast/internal/durable"
 )
 
@@ -96,20 +94,6 @@ func files(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// unpack is what every tool makes of a packed file.
-func unpack(t *testing.T, file []byte) string {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestALifeOfASegment(t *testing.T) {
 	path := t.TempDir()
 	s := openSpool(t, path)
@@ -147,7 +131,7 @@ func TestALifeOfASegment(t *testing.T) {
 		t.Fatal(err)
 	}
 	object := sha256.Sum256(file)
-	if got := unpack(t, file); got != text {
+	if got := packtest.Unpack(t, file); got != text {
 		t.Fatalf("packed: %q", got)
 	}
 	if d := cmp.Diff(&Meta{
