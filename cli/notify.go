@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/settings"
+	"github.com/logfast/logfast/driver/triage/notify"
 	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/plugin"
 	"github.com/logfast/logfast/plugin/control"
@@ -118,19 +119,14 @@ func (c *notifyCommand) list(environ []string, stdout io.Writer) error {
 			}
 		}
 	}
-	shown := []control.Target{}
-	for i := range targets {
-		if strings.HasPrefix(targets[i].Name, c.Target) {
-			shown = append(shown, targets[i])
-		}
-	}
-	if len(shown) == 0 && c.Target != "" {
-		return fmt.Errorf("no target %q; logfast notify lists them", c.Target)
+	shown, err := notify.Match(targets, func(t control.Target) string { return t.Name }, c.Target)
+	if err != nil {
+		return err
 	}
 	if c.JSON {
-		return writeJSON(stdout, shown)
+		return writeJSON(stdout, append([]control.Target{}, shown...)) // [], not null
 	}
-	_, err := io.WriteString(stdout, targetsText(shown, left, c.Config == "", now))
+	_, err = io.WriteString(stdout, targetsText(shown, left, c.Config == "", now))
 	return err
 }
 

@@ -94,8 +94,16 @@ LOGFAST_NOTIFY                   left out: target 2: unknown service
 	if code != 0 || strings.Count(out, `"name"`) != 1 || !strings.Contains(out, `"failing": 4`) {
 		t.Errorf("%d: %s", code, out)
 	}
-	if code, _, errs := run("x"); code != 1 || !strings.Contains(errs, `no target "x"; logfast notify lists them`) {
-		t.Errorf("%d: %s", code, errs)
+	for word, want := range map[string]string{
+		"x": `no target "x"; there are webhook-3f2a1b, `, "smpt-222222": `did you mean "smtp-222222"?`,
+		"s": `"s" begins the names of 2 targets`,
+	} {
+		if code, _, errs := run(word); code != 1 || !strings.Contains(errs, want) {
+			t.Errorf("%s: %d: %s", word, code, errs)
+		}
+	}
+	if code, out, errs := run("nt"); code != 0 || !strings.HasPrefix(out, "ntfy-333333 ") {
+		t.Errorf("%d: %s%s", code, out, errs)
 	}
 	names := operands("target", spool)
 	if !slices.Equal(names, []string{"discord-444444", "ntfy-333333", "slack-111111", "smtp-222222", "webhook-3f2a1b"}) {

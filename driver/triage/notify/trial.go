@@ -30,26 +30,33 @@ type Tested struct {
 }
 
 // ID is the target's name without its host: one word for a command line.
-func (t *Target) ID() string {
-	id, _, _ := strings.Cut(t.Name, " ")
+func (t *Target) ID() string { return id(t.Name) }
+
+func id(name string) string {
+	id, _, _ := strings.Cut(name, " ")
 	return id
 }
 
-// Find returns the targets that a word names: by name, ID, or the beginning of one
-// target's ID. The empty word names all.
+// Find returns the targets that a word names, as [Match] does.
 func Find(all []*Target, word string) (found []*Target, err error) {
-	var names []string
+	return Match(all, func(t *Target) string { return t.Name }, word)
+}
+
+// Match returns those of all whose name a word names: by name, ID, or the beginning of
+// one target's ID. The empty word names all.
+func Match[T any](all []T, name func(T) string, word string) (found []T, err error) {
+	var ids []string
 	for _, t := range all {
-		if word == "" || t.Name == word || t.ID() == word {
+		if word == "" || name(t) == word || id(name(t)) == word {
 			found = append(found, t)
 		}
-		names = append(names, t.ID())
+		ids = append(ids, id(name(t)))
 	}
 	if len(found) > 0 || word == "" {
 		return found, nil
 	}
-	for _, t := range all {
-		if strings.HasPrefix(t.ID(), word) {
+	for i, t := range all {
+		if strings.HasPrefix(ids[i], word) {
 			found = append(found, t)
 		}
 	}
@@ -61,8 +68,7 @@ func Find(all []*Target, word string) (found []*Target, err error) {
 	case len(all) == 0:
 		return nil, fmt.Errorf("no target %q: no target is configured", word)
 	}
-	return nil, fmt.Errorf("no target %q%s; there are %s", word, suggest.Nearest(word, names),
-		strings.Join(names, ", "))
+	return nil, fmt.Errorf("no target %q%s; there are %s", word, suggest.Nearest(word, ids), strings.Join(ids, ", "))
 }
 
 // TestAll sends a test message to each target, to all at once, and returns what came
