@@ -71,18 +71,17 @@ func plain(line []byte, nesting int) Match {
 			return m
 		}
 	}
+	w := newWalker(line, nesting)
+	defer w.free()
 	if objectAt(line, 0) || len(line) > 1 && line[0] == '{' && space(line[1]) {
-		w := walker{b: line, nesting: nesting}
-		if m, ok := w.json(); ok {
-			return m
+		if w.json() == decided {
+			return w.match
 		}
 		if w.i >= len(line) {
 			return symfonyJSON(line)
 		}
 		w.prev = prose
-		return w.walk()
 	}
-	w := walker{b: line, nesting: nesting}
 	return w.walk()
 }
 

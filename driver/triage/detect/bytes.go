@@ -121,6 +121,14 @@ func wordEnd(b []byte, i int) int {
 	return i
 }
 
+// skipSpaceBack returns where the blanks before b[i] begin.
+func skipSpaceBack(b []byte, i int) int {
+	for i > 0 && space(b[i-1]) {
+		i--
+	}
+	return i
+}
+
 func skipSpace(b []byte, i int) int {
 	from := i
 	for i < len(b) && space(b[i]) {

@@ -5,28 +5,48 @@ import "bytes"
 // maxColumns bounds how many words of a line are looked at as columns.
 const maxColumns = 48
 
-// columns decides the formats that have no request or bear its status in a
-// fixed column: AWS's load balancers, CloudFront, and W3C's extended format.
+// columnRules are formats that have no request, or bear its status in a fixed column.
+// Each of them knows its lines by the first column.
+var columnRules = []rule[func(line []byte) (Match, bool)]{
+	{
+		name:    "AWS load balancers",
+		doc:     "The status of a load balancer stands behind three times, the target's status behind it.",
+		example: `2026-07-19T15:17:00Z lb 10.1.2.3:5021 10.0.0.1:80 0.5 0.5 0.0 504 - 12 502 "GET http://a/x HTTP/1.1"`,
+		finds:   finds(504, "elb"),
+		read:    alb,
+	},
+	{
+		name:    "CloudFront",
+		doc:     "The status stands in the ninth column of the standard log.",
+		example: "2019-12-04\t21:02:31\tLAX1\t392\t192.0.2.100\tGET\td1.example\t/x.html\t502\t-\tMozilla/5.0",
+		finds:   finds(502, "w3c"),
+		read:    cloudfront,
+	},
+	{
+		name:    "IIS",
+		doc:     "The status begins the run of numbers at the end of a line in W3C's extended format.",
+		example: `2026-07-19 15:20:33 10.0.0.15 GET /default.aspx - 443 - 203.0.113.61 Mozilla - 500 0 0 312`,
+		finds:   finds(500, "w3c"),
+		read:    w3c,
+	},
+}
+
+// columns decides a line by columnRules.
 func columns(line []byte) (Match, bool) {
 	if len(line) < 24 {
 		return Match{}, false
 	}
-	switch line[0] {
-	case 'h', 'w', 'g': // http, https, h2, ws, wss, grpcs
-		return alb(line)
-	case '1', '2':
-		if line[4] != '-' || line[7] != '-' {
-			return Match{}, false
+	for i := range columnRules {
+		if m, ok := columnRules[i].read(line); ok {
+			return m, true
 		}
-		if line[10] == 'T' {
-			return alb(line)
-		}
-		if line[10] == '\t' {
-			return cloudfront(line)
-		}
-		return w3c(line)
 	}
 	return Match{}, false
+}
+
+// behindDate returns the byte behind a date at a line's beginning: the "T" of "2026-03-01T".
+func behindDate(line []byte) (c byte, ok bool) {
+	return line[10], (line[0] == '1' || line[0] == '2') && line[4] == '-' && line[7] == '-'
 }
 
 // fields splits the beginning of a line at blanks.
@@ -55,6 +75,13 @@ func fields(line []byte, into *[maxColumns][]byte, sep func(byte) bool) int {
 //
 // (Source: AWS, "Access logs for your Application Load Balancer".)
 func alb(line []byte) (Match, bool) {
+	switch line[0] {
+	case 'h', 'w', 'g': // http, https, h2, ws, wss, grpcs
+	default:
+		if c, ok := behindDate(line); !ok || c != 'T' {
+			return Match{}, false
+		}
+	}
 	head := line
 	if i := bytes.IndexByte(line, '"'); i >= 0 {
 		head = line[:i]
@@ -93,6 +120,9 @@ func seconds(b []byte) bool {
 //
 //	date time edge bytes ip method host uri status …
 func cloudfront(line []byte) (Match, bool) {
+	if c, ok := behindDate(line); !ok || c != '\t' {
+		return Match{}, false
+	}
 	var f [maxColumns][]byte
 	n := fields(line, &f, func(c byte) bool { return c == '\t' })
 	if n < 9 || !isMethod(f[5]) || f[7][0] != '/' {
@@ -111,6 +141,9 @@ func cloudfront(line []byte) (Match, bool) {
 // found from the end: it begins the run of numbers there. An agent or a
 // referer may be a number too, so the default order has the last say.
 func w3c(line []byte) (Match, bool) {
+	if c, ok := behindDate(line); !ok || c == 'T' || c == '\t' {
+		return Match{}, false
+	}
 	var f [maxColumns][]byte
 	n := fields(line, &f, space)
 	m := 2

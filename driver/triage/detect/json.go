@@ -1,6 +1,6 @@
 package detect
 
-import "bytes"
+import "sync"
 
 // maxDepth is how deep objects are looked into. Deeper ones are passed over.
 const maxDepth = 16
@@ -8,110 +8,119 @@ const maxDepth = 16
 // maxBefore bounds the text before an object that is taken for its message.
 const maxBefore = 512
 
-// json reads an object that begins at w.b[w.i], and leaves w.i behind it. It
-// takes Python's single quotes too, and an object that was cut off. It decides
-// where a key holds the status of the answer.
-func (w *walker) json() (Match, bool) {
-	b := w.b
-	var around [maxDepth]parent // of each open object
-	depth, lists := 0, 0        // open objects, open lists
-	var key []byte
-	var f facts
-	if w.how != none {
+// object reads an object of JSON, of Python's with single quotes, and one that was
+// cut off.
+type object struct {
+	facts  facts
+	key    []byte           // whose value comes next, nil if none does
+	around [maxDepth]parent // of each open object
+	depth  int              // of open objects
+	lists  int              // of open lists
+}
+
+// objects keeps objects for the next lines, as walkers does.
+var objects = sync.Pool{New: func() any { return new(object) }}
+
+// json reads an object that begins at w.b[w.i], and leaves w.i behind it. It decides
+// if a key holds the status of the answer.
+func (w *walker) json() outcome {
+	o := objects.Get().(*object)
+	defer func() {
+		*o = object{}
+		objects.Put(o)
+	}()
+	f := &o.facts
+	if w.req.seen() {
 		f.context |= hasMethod | hasPath
 		f.method, f.path = w.req.method, pathOf(w.req.target)
 	}
-	i := w.i
-scan:
+	end := o.read(w.b, w.i)
+	f.useBody()
+	text := f.message
+	if text == nil && w.i > 0 {
+		f.message = w.b[max(0, w.i-maxBefore):w.i] // zap's console: the text before
+	}
+	w.i = min(max(end, w.i+1), len(w.b))
+	status, client := f.final(w.req.seen())
+	switch {
+	case client:
+		return w.endAsClient()
+	case status != 0:
+		return w.end(Match{Status: status, Method: f.method, Path: f.path, Rule: "json"})
+	case text != nil && w.nesting < maxNesting:
+		f.message = text
+		if m, ok := f.inner(w.nesting); ok {
+			return w.end(m)
+		}
+	}
+	return pass
+}
+
+// read reads the object that begins at b[i] and returns where it ends.
+func (o *object) read(b []byte, i int) int {
 	for i < len(b) {
 		switch c := b[i]; {
 		case c == '{':
-			in := foreign
-			switch {
-			case depth == 0:
-				in = neutral
-			case lists == 0 && depth < maxDepth && key != nil:
-				in = parentIn(around[depth-1], key)
-				if in == incoming {
-					f.context |= hasServer
-				}
-			}
-			if depth < maxDepth {
-				around[depth] = in
-			}
-			depth++
-			key = nil
-			i++
+			o.open()
 		case c == '}':
-			depth, key = depth-1, nil
-			i++
-			if depth <= 0 {
-				break scan
+			o.depth, o.key = o.depth-1, nil
+			if o.depth <= 0 {
+				return i + 1
 			}
 		case c == '[':
-			lists++
-			i++
+			o.lists++
 		case c == ']':
-			lists, key = max(0, lists-1), nil
-			i++
+			o.lists, o.key = max(0, o.lists-1), nil
 		case c == '"' || c == '\'':
 			stop := closing(b, i+1, c)
 			if stop < 0 {
-				i = len(b)
-				break scan
+				return len(b)
 			}
 			text := b[i+1 : stop]
-			i = stop + 1
-			if at := skipSpace(b, i); at < len(b) && b[at] == ':' {
-				key, i = text, at+1
-				continue
+			if at := skipSpace(b, stop+1); at < len(b) && b[at] == ':' {
+				o.key, i = text, at
+			} else {
+				o.value(text, true)
+				i = stop
 			}
-			if key != nil && lists == 0 && depth <= maxDepth {
-				f.see(around[depth-1], depth, key, text, true)
-			}
-			key = nil
-		case digit(c) && key != nil:
+		case digit(c) && o.key != nil:
 			from := i
 			for i < len(b) && (alnum(b[i]) || b[i] == '.' || b[i] == '+' || b[i] == '-') {
 				i++
 			}
-			if lists == 0 && depth <= maxDepth {
-				f.see(around[depth-1], depth, key, b[from:i], false)
-			}
-			key = nil
-		default:
-			if letter(c) || c == '-' || c == '.' || c == '_' || c >= 0x80 {
-				key = nil // true, null, -500
-			}
-			i++
+			o.value(b[from:i], false)
+			continue
+		case letter(c) || c == '-' || c == '.' || c == '_' || c >= 0x80:
+			o.key = nil // true, null, -500
 		}
+		i++
 	}
-	f.settle()
-	text := f.message
-	if text == nil && w.i > 0 {
-		f.message = b[max(0, w.i-maxBefore):w.i] // zap's console: the text before
-	}
-	w.i = min(max(i, w.i+1), len(b))
-	status, client := f.final(w.how != none)
-	switch {
-	case client:
-		return Match{Rule: "client"}, true
-	case status != 0:
-		return Match{Status: status, Method: f.method, Path: f.path, Rule: "json"}, true
-	case text != nil && w.nesting < maxNesting:
-		f.message = text
-		return f.inner(w.nesting)
-	}
-	return Match{}, false
+	return i
 }
 
-// parentIn is parentOf for a key that may have dots.
-func parentIn(in parent, key []byte) parent {
-	for {
-		i := bytes.IndexByte(key, '.')
-		if i < 0 {
-			return parentOf(in, key)
+// open begins an object that is the key's value.
+func (o *object) open() {
+	in := foreign
+	switch {
+	case o.depth == 0:
+		in = neutral
+	case o.lists == 0 && o.depth < maxDepth && o.key != nil:
+		in = parentIn(o.around[o.depth-1], o.key)
+		if in == incoming {
+			o.facts.context |= hasServer
 		}
-		in, key = parentOf(in, key[:i]), key[i+1:]
 	}
+	if o.depth < maxDepth {
+		o.around[o.depth] = in
+	}
+	o.depth++
+	o.key = nil
+}
+
+// value takes note of the key's value. What is in a list says nothing.
+func (o *object) value(value []byte, isString bool) {
+	if o.key != nil && o.lists == 0 && o.depth <= maxDepth {
+		o.facts.see(o.around[o.depth-1], o.depth, o.key, value, isString)
+	}
+	o.key = nil
 }

@@ -10,7 +10,7 @@ type facts struct {
 	method  []byte
 	path    []byte
 	message []byte
-	body    []byte // a message where there is no other, and no request
+	body    []byte // a message if there is no other, and no request
 	said    []byte // the text before the first key of logfmt
 	source  []byte // the logger's name
 	context context
@@ -54,7 +54,54 @@ const (
 	foreign         // another party's words, of which nothing counts
 )
 
-// normal appends a key in lower case without "_" and "-" to dst.
+// parents holds the names of objects, and foreignParts parts of such names.
+var (
+	parents = func() map[string]parent {
+		all := map[string]parent{}
+		for of, name := range map[parent]string{
+			neutral: "parent:neutral", response: "parent:response", incoming: "parent:request",
+			foreign: "parent:foreign",
+		} {
+			for _, word := range words(name) {
+				all[word] = of
+			}
+		}
+		return all
+	}()
+	foreignParts = newWordSet(words("parent:foreign-part")...)
+)
+
+// parentOf classifies one key as a parent, in the parent around it.
+func parentOf(in parent, key []byte) parent {
+	if in == foreign || in == incoming {
+		return foreign
+	}
+	var buf [maxKey]byte
+	k := normal(buf[:0], key)
+	if p, known := parents[string(k)]; known {
+		return p
+	}
+	if contains(k, foreignParts) {
+		return foreign
+	}
+	return neutral
+}
+
+// parentIn is parentOf for a key that may have dots.
+func parentIn(in parent, key []byte) parent {
+	for {
+		i := bytes.IndexByte(key, '.')
+		if i < 0 {
+			return parentOf(in, key)
+		}
+		in, key = parentOf(in, key[:i]), key[i+1:]
+	}
+}
+
+// maxKey bounds a key that can be known, in bytes.
+const maxKey = 48
+
+// normal appends a key in lower case without "_", "-" and "@" to dst.
 func normal(dst, key []byte) []byte {
 	for _, c := range key {
 		if c != '_' && c != '-' && c != '@' && len(dst) < cap(dst) {
@@ -64,90 +111,60 @@ func normal(dst, key []byte) []byte {
 	return dst
 }
 
-// parentOf classifies one key as a parent, in the parent around it.
-func parentOf(in parent, key []byte) parent {
-	if in == foreign || in == incoming {
-		return foreign
+// keyReader reads the values of the keys in a list of words.txt.
+type keyReader struct {
+	list string
+	rank rank // of a status, if the keys hold one
+	see  func(*facts, keyValue)
+}
+
+// keyReaders are what keyRules has for each key in its normal form.
+var keyReaders = byKey(keyRules)
+
+func byKey(rules []rule[keyReader]) map[string]*keyReader {
+	readers := map[string]*keyReader{}
+	for i := range rules {
+		for _, key := range words(rules[i].read.list) {
+			var buf [maxKey]byte
+			readers[string(normal(buf[:0], []byte(key)))] = &rules[i].read
+		}
 	}
+	return readers
+}
+
+// readerOf returns what reads a key's value, nil if the key says nothing.
+func readerOf(key []byte) *keyReader {
 	var buf [maxKey]byte
-	k := normal(buf[:0], key)
-	switch string(k) {
-	case "res", "resp", "response", "httpresponse", "reply", "http", "httprequest", "responsestatus", "serverresponse":
-		return response
-	case "req", "request", "httpreq":
-		return incoming
-	case "err", "error", "exception", "cause", "$metadata", "responsemetadata",
-		"body", "headers", "header", "cookies", "cookie", "params", "param", "query", "querystring", "form", "args",
-		"retry", "previous", "attempt", "attempts", "dependency", "provider", "webhook", "target", "job", "task",
-		"peer", "grpc", "rpc", "db", "payment",
-		"client", "config", "result", "outgoing", "input", "user", "probe", "order", "process", "health", "stack",
-		"tags", "filter", "command", "where", "document", "sql", "post", "get", "variables", "session",
-		"before", "after", "changes", "check", "checks":
-		return foreign
-	}
-	for _, word := range [...]string{
-		"upstream", "origin", "backend", "outgoing", "outbound", "remote", "axios", "fetch", "httpclient", "external",
-		"param", "header", "cookie", "query", "respbody", "responsebody", "requestbody", "cached",
-	} {
-		if bytes.Contains(k, []byte(word)) && string(k) != "originalrequest" {
-			return foreign
-		}
-	}
-	return neutral
+	return keyReaders[string(normal(buf[:0], key))]
 }
 
-// maxKey bounds a key that can be known, in bytes.
-const maxKey = 48
+func isStatusKey(key []byte) bool {
+	r := readerOf(key)
+	return r != nil && r.rank != unranked
+}
 
-// rankOf says what a status under a key is worth.
-func rankOf(in parent, key []byte) rank {
+func isRequestKey(key []byte) bool { return meansFold(key, requestKeys) }
+
+// keyValue is a key of JSON or logfmt with its value.
+type keyValue struct {
+	in       parent // what the object is about, and the first parts of a dotted key
+	depth    int    // of the object
+	key      []byte // the last part of a dotted key
+	value    []byte // without quotes around it, with its escapes
+	isString bool   // it stood in quotes
+	rank     rank   // of a status
+}
+
+// is reports whether the key has a normal form.
+func (v keyValue) is(key string) bool {
 	var buf [maxKey]byte
-	k := normal(buf[:0], key)
-	switch string(k) {
-	case "httpstatus", "httpstatuscode", "httpresponsestatus", "httpresponsestatuscode", "responsestatus",
-		"responsestatuscode", "responsecode",
-		"httpresponsecode", "httpcode", "resstatus", "resstatuscode", "respstatus", "respstatuscode", "respcode",
-		"downstreamstatus", "downstreamstatuscode", "scstatus",
-		"elbstatuscode", "edgeresponsestatus", "statushttp", "replystatus", "finalstatus", "serverstatus",
-		"httpstatusline", "downstreamresponsecode", "nginxstatus", "rescode", "ibmresponsecode":
-		return explicit
-	case "statuscode":
-		if in == response {
-			return explicit
-		}
-		return bareCode
-	case "status":
-		if in == response {
-			return explicit
-		}
-		return bareWord
-	case "resp", "response", "stat":
-		return bareWord
-	case "sc":
-		return codeOnly
-	case "code":
-		if in == response {
-			return explicit
-		}
-		return codeOnly
-	}
-	return unranked
+	return string(normal(buf[:0], v.key)) == key
 }
 
-func isStatusKey(key []byte) bool { return rankOf(neutral, key) != unranked }
-
-func isRequestKey(key []byte) bool {
-	return foldIs(key, "request") || foldIs(key, "req") || foldIs(key, "request_line") || foldIs(key, "http_request") ||
-		foldIs(key, "requestline") || foldIs(key, "r")
-}
-
-func isMessageKey(key []byte) bool {
-	switch string(key) {
-	case "msg", "message", "Message", "MESSAGE", "event", "log", "@m", "text", "body", "line", "textPayload",
-		"short_message", "@message", "MSG", "RenderedMessage":
-		return true
-	}
-	return false
+// length is of the key's normal form.
+func (v keyValue) length() int {
+	var buf [maxKey]byte
+	return len(normal(buf[:0], v.key))
 }
 
 // see takes note of a value. value has no quotes around it and its escapes in
@@ -163,166 +180,19 @@ func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	if in == foreign || len(key) == 0 || len(key) > maxKey || len(value) == 0 {
 		return
 	}
-	if r := rankOf(in, key); r != unranked {
-		if s, ok := statusValue(value); ok && (f.status[r] == 0 || depth < f.depth[r]) {
-			f.status[r], f.depth[r] = s, depth
-		}
-	}
-	var buf [maxKey]byte
-	k := normal(buf[:0], key)
-	switch string(k) {
-	case "method", "requestmethod", "httpmethod", "verb", "httpverb", "reqmethod", "csmethod", "clientrequestmethod",
-		"httprequestmethod", "rmethod", "ibmrequestmethod":
-		if isMethodFold(value) {
-			f.context |= hasMethod
-			f.method = value
-			f.nextTo(depth)
-		}
-	case "path", "uri", "url", "requestpath", "requesturi", "requesturl", "httppath", "httptarget", "httpurl",
-		"httpuri", "httproute", "route", "endpoint", "originalurl",
-		"urlpath", "fullpath", "rawpath", "csuristem", "pathname", "clientrequesturi", "clientrequestpath", "reqpath",
-		"requrl", "requri", "target", "requesttarget", "uripath", "resourcepath", "full", "original", "ibmuripath":
-		switch {
-		case value[0] == '/' || value[0] == '\\' && bytes.HasPrefix(value, []byte(`\/`)):
-			f.context |= hasPath
-			f.path = pathOf(value)
-			f.nextTo(depth)
-		case absolute(value) || fold(value, `http:\/\/`) || fold(value, `https:\/\/`):
-			if f.context |= hasAbsolute; in != neutral ||
-				len(k) > 6 && string(k) != "endpoint" && string(k) != "target" {
-				f.context |= hasServer // httpRequest.requestUrl
-			}
-			if f.path == nil {
-				f.path = pathOf(value)
-			}
-		case string(k) == "route" || string(k) == "endpoint" || string(k) == "httproute":
-			f.context |= hasMention // a handler's name
-		}
-	case "request", "req", "requestline", "httprequest", "r":
-		f.line(value)
-	case "remoteaddr", "remoteip", "remoteaddress", "clientip", "clientaddr", "ip", "useragent", "httpuseragent", "ua",
-		"handler", "controller", "action", "bytesin", "bytesout",
-		"bytessent", "bodybytessent", "protocol", "proto", "httpversion", "xforwardedfor", "dyno", "srcip",
-		"requesthost", "size", "responsesize", "reqid", "remote", "client":
-		f.context |= hasServer
-	case "attempt", "retry", "retries", "retrycount", "retryin", "retryafter", "attempts", "maxretries", "nextattempt",
-		"backoff":
-		// Not those of what the server stands before: Kong's service.retries.
-		f.client = f.client || depth <= 1 && string(value) != "0"
-	case "count":
-		f.count = f.count || depth <= 1 && !isString
-	case "sum":
-		f.sum = f.sum || depth <= 1 && !isString
-	case "origin": // Logbook's: the answer is the server's own, or another one's
-		if foldIs(value, "local") {
-			f.context |= hasMention
-		}
-		f.client = f.client || foldIs(value, "remote")
-	case "classification": // tower-http's
-		if code, ok := bytes.CutPrefix(value, []byte("Status code: ")); ok {
-			if s, ok := statusValue(code); ok && f.status[explicit] == 0 {
-				f.status[explicit], f.depth[explicit] = s, depth
-			}
-		}
-	case "spankind", "kind", "direction", "otelkind":
-		value = bytes.TrimPrefix(bytes.TrimPrefix(value, []byte("SPAN_KIND_")), []byte("SpanKind."))
-		f.client = f.client || fold(value, "client") || fold(value, "outgoing") || fold(value, "outbound")
-		if fold(value, "server") {
-			f.context |= hasServer
-			f.served = true
-		}
-	case "callbackurl", "webhookurl", "hookurl", "endpointurl", "targeturl", "remoteurl", "registry":
-		f.abroad = true
-	case "logger", "name", "loggername", "category", "sourcecontext", "component", "caller", "module":
-		if isString && f.source == nil {
-			f.source = value
-		}
-		f.http = f.http || string(k) == "component" && foldIs(value, "http")
-	}
-	if string(key) == "body" {
-		if in == neutral {
-			f.body = value
-		}
-		return
-	}
-	isMessage := isMessageKey(key) || string(key) == "content" && bytes.HasPrefix(value, []byte("[HTTP] ")) // go-zero's
-	if isMessage && in == neutral && (f.message == nil || len(f.message) < len(value)) {
-		f.message = value
-		if mentions(value) {
-			f.context |= hasMention
-		}
-		if s, ok := statusValue(bytes.TrimPrefix(value, []byte("HTTP "))); ok && f.status[codeOnly] == 0 {
-			f.status[codeOnly], f.depth[codeOnly] = s, depth // msg="HTTP 500"
-		}
+	if r := readerOf(key); r != nil {
+		v := keyValue{in, depth, key, value, isString, r.rank}
+		r.see(f, v)
 	}
 }
 
-// nextTo notes how deep a request's method or path is.
-func (f *facts) nextTo(depth int) {
-	if f.beside == 0 || depth < f.beside {
-		f.beside = depth
-	}
-}
-
-// settle takes a body for the message where nothing else is one.
-func (f *facts) settle() {
+// useBody takes a body for the message if nothing else is one.
+func (f *facts) useBody() {
 	if f.message == nil && f.context&hasMethod == 0 {
 		if f.message = f.body; mentions(f.body) {
 			f.context |= hasMention
 		}
 	}
-}
-
-// mentions reports whether a message has a request in it: "GET /path".
-func mentions(message []byte) bool {
-	for i := 0; i+1 < len(message); i++ {
-		if message[i+1] == '/' && space(message[i]) {
-			from := i
-			for from > 0 && from > i-8 && upper(message[from-1]) {
-				from--
-			}
-			if isMethod(message[from:i]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// line reads a request that is a value: "GET /path HTTP/1.1".
-func (f *facts) line(value []byte) {
-	if bytes.Contains(value, []byte(`method":"`)) {
-		f.context |= hasMethod | hasServer // logfmt's request={"method":"GET",…}
-		return
-	}
-	i := bytes.IndexByte(value, ' ')
-	if i < 2 || !all(value[:i], upper) {
-		return
-	}
-	at := skipSpace(value, i)
-	target := value[at:wordEnd(value, at)]
-	if len(target) > 0 {
-		f.context |= hasMethod | hasPath
-		f.method, f.path = value[:i], pathOf(target)
-	}
-}
-
-// statusValue reads 500, "500", 500.0 and "500 Internal Server Error".
-func statusValue(v []byte) (int, bool) {
-	if len(v) < 3 {
-		return 0, false
-	}
-	s, ok := number(v[:3])
-	if !ok {
-		return 0, false
-	}
-	switch rest := v[3:]; {
-	case len(rest) == 0, string(rest) == ".0":
-		return s, true
-	case rest[0] == ' ' || rest[0] == '_' || rest[0] == '-':
-		return s, reason(s, bytes.TrimLeft(rest, " _-"))
-	}
-	return 0, false
 }
 
 // explicit returns the status that keys beside a request give.
@@ -335,71 +205,61 @@ func (f *facts) explicit() int {
 	return 0
 }
 
-// final returns the status of the server's answer, 0 where no key holds one,
-// and whether the line is about a request of the program's own.
-func (f *facts) final(request bool) (status int, client bool) {
+// best returns the rank whose status decides.
+func (f *facts) best() rank {
 	r := explicit
 	for r < rankCount && f.status[r] == 0 {
 		r++
-	}
-	if r == rankCount || f.count && f.sum {
-		return 0, false
 	}
 	if r == explicit && f.beside > 0 && f.depth[r] > f.beside {
 		// A status beside the request is the answer's; one that is nested deeper
 		// may be of a body, or another service's.
 		for other := bareCode; other < rankCount; other++ {
 			if f.status[other] != 0 && f.depth[other] == f.beside {
-				r = other
-				break
+				return other
 			}
 		}
 	}
+	return r
+}
+
+// final returns the status of the server's answer, 0 if no key holds one,
+// and whether the line is about a request of the program's own.
+func (f *facts) final(request bool) (status int, client bool) {
+	r := f.best()
+	if r == rankCount || f.count && f.sum || !f.answers(r, request) {
+		return 0, false
+	}
+	return f.status[r], f.isClient(r, request)
+}
+
+// answers reports whether a status of a rank is of an answer: whether what a key of
+// that rank needs stands beside it.
+func (f *facts) answers(r rank, request bool) bool {
 	own := request || f.context&(hasMethod|hasPath|hasMention) != 0
 	switch r {
 	case bareCode:
-		own = own || f.context&hasAbsolute != 0 || contains(f.message, serverWords)
+		return own || f.context&hasAbsolute != 0 || contains(f.message, serverWords)
 	case bareWord:
-		own = own || f.context&hasAbsolute != 0 || f.served || contains(f.message, accessMessages)
+		return own || f.context&hasAbsolute != 0 || f.served || contains(f.message, accessMessages)
 	case codeOnly:
-		own = request || f.context&(hasMethod|hasMention) != 0 || f.served && f.http
-	default:
-		own = true
-	}
-	if !own {
-		return 0, false
-	}
-	if f.client || f.abroad && !request && f.context&(hasPath|hasMethod) == 0 || contains(f.message, clientWords) ||
-		contains(f.said, clientWords) || contains(f.source, clientLibraries) {
-		return 0, true
-	}
-	if f.context&hasPath == 0 && !request {
-		if perhaps(f.message) || perhaps(f.said) {
-			return 0, true
-		}
-		if f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit &&
-			(!contains(f.message, serverWords) || othersResponse(f.message)) {
-			return 0, true
-		}
-	}
-	return f.status[r], false
-}
-
-// othersResponse reports whether a message names whose response it is: "s3 response", but not "http response".
-func othersResponse(message []byte) bool {
-	name, response, ok := bytes.Cut(message, []byte(" "))
-	if !ok || !foldIs(response, "response") {
-		return false
-	}
-	for _, own := range [...]string{
-		"http", "api", "request", "server", "final", "access", "error", "sent", "send", "sending", "returning",
-		"returned", "outgoing", "rest", "json", "client", "the", "new", "handler", "route", "generated",
-	} {
-		if foldIs(name, own) {
-			return false
-		}
+		return request || f.context&(hasMethod|hasMention) != 0 || f.served && f.http
 	}
 	return true
+}
+
+// isClient reports whether keys say that the request was the program's own.
+func (f *facts) isClient(r rank, request bool) bool {
+	if f.client || f.abroad && !request && f.context&(hasPath|hasMethod) == 0 || contains(f.message, clientWords) ||
+		contains(f.said, clientWords) || contains(f.source, clientLibraries) {
+		return true
+	}
+	if f.context&hasPath != 0 || request {
+		return false
+	}
+	return perhaps(f.message) || perhaps(f.said) ||
+		f.context&hasAbsolute != 0 && f.context&hasServer == 0 && r != explicit &&
+			(!contains(f.message, serverWords) || othersResponse(f.message))
 }
 
 // inner decides by the message: programs log access lines as a field.

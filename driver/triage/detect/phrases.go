@@ -2,261 +2,256 @@ package detect
 
 import "bytes"
 
-// verb judges a word after which frameworks put the status of an answer whose
-// request they logged before: "Completed 500 Internal Server Error in 12ms".
-func (w *walker) verb(word []byte) (Match, bool) {
-	switch string(word) {
-	case "Completed", "Sent", "Chunked", "Returned", "responded":
-		return w.completed(string(word))
-	}
-	if isAnswering(word) {
-		return w.answer()
-	}
-	return Match{}, false
+// phraseReader decides a line by the text before any quote: in quotes are other
+// people's words.
+type phraseReader func(w *walker, head []byte) outcome
+
+// phraseRules are what frameworks write in words instead of a request. They are asked
+// if nothing else in the line has decided it.
+var phraseRules = []rule[phraseReader]{
+	{
+		name:    "Rocket",
+		doc:     "The outcome of a request, and the catcher that answers it.",
+		example: `>> Outcome: Error(500 Internal Server Error)`,
+		finds:   finds(500, "rocket"),
+		read: stated("rocket", "Outcome: Error(", "Outcome: Failure(", "Responding with registered ",
+			"Responding with "),
+	},
+	{
+		name:    "Akka and Pekko HTTP",
+		doc:     "A response in the notation of Scala, or what a failed request is answered with.",
+		example: `Error during processing of request: 'x'. Completing with 500 Internal Server Error response.`,
+		finds:   finds(500, "akka"),
+		read:    stated("akka", "HttpResponse(", "Completing with ", "Internal server error, sending "),
+	},
+	{
+		name:    "Nuxt",
+		doc:     "The status stands behind the kind of the error.",
+		example: `[nuxt] [request error] [unhandled] [500] Cannot find module '/app/x.mjs'`,
+		finds:   finds(500, "nuxt"),
+		read:    stated("nuxt", "[request error] [unhandled] [", "[request error] [fatal] ["),
+	},
+	{
+		name:    "Emby",
+		doc:     "The server names its response.",
+		example: `Info Server: http/1.1 Response 500 to 192.168.1.3. Time: 22ms. GET http://192.168.1.2:8096/x`,
+		finds:   finds(500, "emby"),
+		read:    stated("emby", "Server: http/1.1 Response "),
+	},
+	{
+		name:    "tower-http",
+		doc:     "The class of a failure is a status.",
+		example: `tower_http::trace::on_failure: response failed, classification: Status code: 502 Bad Gateway`,
+		finds:   finds(502, "tower"),
+		read:    stated("tower", "classification=Status code: ", "classification: Status code: "),
+	},
+	{
+		name:    "Garage",
+		doc:     "The server names its response.",
+		example: `garage_api_common::generic_server: Response: error 503 Service Unavailable, Internal error: no`,
+		finds:   finds(503, "garage"),
+		read:    stated("garage", "generic_server: Response: error "),
+	},
+	{
+		name:    "AWS API Gateway",
+		doc:     "The end of an execution log.",
+		example: `(c6af9ac6-7b61) Method completed with status: 500`,
+		finds:   finds(500, "apigateway"),
+		read:    stated("apigateway", "Method completed with status: "),
+	},
+	{
+		name:    "Jetty",
+		doc:     "The server writes an error page.",
+		example: `WARN  org.eclipse.jetty.server.Response : writeError: status=500, message=no`,
+		finds:   finds(500, "jetty"),
+		read:    stated("jetty", "writeError: status="),
+	},
+	{
+		name:    "ASGI",
+		doc:     "Uvicorn's trace of the messages between server and application.",
+		example: `ASGI [4] Send {'type': 'http.response.start', 'status': 500, 'headers': '<...>'}`,
+		finds:   finds(500, "asgi"),
+		read:    stated("asgi", "response.start', 'status': "),
+	},
+	{
+		name:    "Varnish",
+		doc:     "The status for the client in varnishlog; `BerespStatus` is the backend's.",
+		example: `-   RespStatus     503`,
+		finds:   finds(503, "varnish"),
+		read:    stated("varnish", " RespStatus     ", " RespStatus     c "),
+	},
+	{
+		name:    "Ring",
+		doc:     "Clojure's log of a request that ended.",
+		example: `INFO ring.logger - Finished :get /users for 10.0.0.5 in (12 ms) Status: 500`,
+		finds:   finds(500, "ring"),
+		read:    statedLater("ring", "Finished :", " Status: "),
+	},
+	{
+		name:    "Litestar",
+		doc:     "The middleware logs responses alone.",
+		example: `litestar - middleware - HTTP Response: status_code=500, body={"status_code":500}`,
+		finds:   finds(500, "litestar"),
+		read:    statedLater("litestar", "litestar - middleware - ", "HTTP Response: status_code="),
+	},
+	{
+		name:    "Google Cloud Functions",
+		doc:     "The end of an execution.",
+		example: `Function execution took 88 ms. Finished with status code: 500`,
+		finds:   finds(500, "gcf"),
+		read:    statedLater("gcf", "Function execution took ", "inished with status code: "),
+	},
+	{
+		name:    "LocalStack",
+		doc:     "The status stands behind an AWS call.",
+		example: `localstack.request.aws : AWS cloudfront.CreateDistribution => 500 (InternalError)`,
+		finds:   finds(500, "localstack"),
+		read:    statedLater("localstack", "localstack.request.", " => "),
+	},
+	{
+		name:    "Rocket's catcher",
+		doc:     "The catcher's path stands before the status.",
+		example: `>> Responding with registered (Internal Error) 500 catcher.`,
+		finds:   finds(500, "rocket"),
+		read:    statedLater("rocket", "Responding with registered (", ") "),
+	},
+	{
+		name:    "Radicale",
+		doc:     "The request and a duration stand before the status.",
+		example: `PROPFIND response status for '/user/cal/' with depth '0' in 0.012 seconds: 500 Internal Server Error`,
+		finds:   finds(500, "radicale"),
+		read:    statedLater("radicale", " response status for '", " seconds: "),
+	},
+	{
+		name:    "http4s with a short logger",
+		doc:     "The middleware logs responses alone.",
+		example: `INFO  o.h.s.m.Logger - HTTP/1.1 500 Internal Server Error Headers(Content-Length: 0)`,
+		finds:   finds(500, "http4s"),
+		read:    statedLater("http4s", "h.s.m.", " - HTTP/1.1 "),
+	},
+	{
+		name:    "http4s",
+		doc:     "The middleware logs responses alone.",
+		example: `INFO  org.http4s.server.middleware.Logger - HTTP/1.1 500 Internal Server Error Headers()`,
+		finds:   finds(500, "http4s"),
+		read:    statedLater("http4s", "http4s.server.middleware", " - HTTP/1.1 "),
+	},
+	{
+		name:    "wai-extra",
+		doc:     "Haskell's log: the status with its reason, and a duration at the line's end.",
+		example: `  Status: 503 Service Unavailable 0.2003s`,
+		finds:   finds(503, "wai"),
+		read:    wai,
+	},
+	{
+		name:    "ASP.NET Core 2 and 3",
+		doc:     "The status stands behind a duration.",
+		example: `Request finished in 71.0982ms 500 text/html`,
+		finds:   finds(500, "kestrel"),
+		read:    finishedIn,
+	},
+	{
+		name:    "Phoenix",
+		doc:     "An exception became a response.",
+		example: `[debug] Converted error RuntimeError to 500 response`,
+		finds:   finds(500, "phoenix"),
+		read:    phoenix,
+	},
+	{
+		name:    "Azure Functions",
+		doc:     "The host names method, path and status of a request that it executed.",
+		example: `Executed HTTP request: { requestId: "3f1c", status: "500", duration: "512" }`,
+		finds:   finds(500, "azure"),
+		read:    azure,
+	},
+	{
+		name:    "httplog",
+		doc:     "go-chi's log: the response before the request.",
+		example: `ERROR Response: 503 Service Unavailable httpRequest={"requestMethod":"PUT","requestPath":"/v1/a"}`,
+		finds:   finds(503, "httplog"),
+		read:    httplog,
+	},
+	{
+		name:    "Javalin",
+		doc:     "The response and how long it took.",
+		example: `LOG: Response: [500 Internal Server Error], execution took 12.31 ms`,
+		finds:   finds(500, "javalin"),
+		read:    javalin,
+	},
+	{
+		name:    "Dream",
+		doc:     "OCaml's server numbers its requests: the status stands behind the number.",
+		example: `03.11.26 08:00:01.123    dream.logger  WARN REQ 5 500 in 1201 μs`,
+		finds:   finds(500, "dream"),
+		read:    dream,
+	},
+	{
+		name:    "answers of 500 without the number",
+		doc:     "The rules of the next table.",
+		example: `ERROR:    Exception in ASGI application`,
+		finds:   finds(500, "asgi"),
+		read:    impliedPhrase,
+	},
+	{
+		name:    "Django",
+		doc:     "The logger django.request writes the reason and the path of each answer of 5xx.",
+		example: `Service Unavailable: /healthz/`,
+		finds:   finds(503, "django"),
+		read:    djangoError,
+	},
+	{
+		name:    "Flask",
+		doc:     "The line for an exception that is answered with 500.",
+		example: `ERROR in app: Exception on /boom [GET]`,
+		finds:   finds(500, "flask"),
+		read:    flaskError,
+	},
 }
 
-// answer reads what follows the word of a program that answers just now. Something
-// must say that the number is a status:
-//
-//	returning 503 to client
-//	Sending 500 ("Server Error") response    Sails
-//	responding with HTTP 502 Bad Gateway
-func (w *walker) answer() (Match, bool) {
-	b := w.b
-	at := skipSpace(b, w.i)
-	for range 3 {
-		end := wordEnd(b[:min(len(b), at+maxKey)], at)
-		if !isAnswerFiller(b[at:end]) {
-			break
-		}
-		at = skipSpace(b, end)
-	}
-	if at+3 > len(b) {
-		return Match{}, false
-	}
-	status, ok := number(b[at : at+3])
-	if at += 3; !ok || at < len(b) && alnum(b[at]) {
-		return Match{}, false
-	}
-	end := afterReason(b, at, status)
-	rest := b[end:min(len(b), end+maxKey)]
-	if i := bytes.IndexByte(rest, ')'); i > 0 && bytes.HasPrefix(rest, []byte(" (")) {
-		rest = rest[i+1:]
-	}
-	for _, phrase := range [...]string{" to client", " to the client", " to caller", " to the caller", " response"} {
-		if after, ok := bytes.CutPrefix(rest, []byte(phrase)); ok && (len(after) == 0 || !alnum(after[0])) {
-			return w.decide(status, "completed"), true
-		}
-	}
-	if end > at && len(rest) == 0 {
-		return w.decide(status, "completed"), true
-	}
-	return Match{}, false
-}
-
-// completed reads what follows such a word.
-func (w *walker) completed(verb string) (Match, bool) {
-	b := w.b
-	rails := verb == "Completed"
-	at := skipSpace(b, w.i)
-	if rails && at < len(b) && b[at] == '/' { // Macaron: Completed /path 500 Internal Server Error in 12ms
-		end := wordEnd(b, at)
-		w.facts.path = pathOf(b[at:end])
-		at = skipSpace(b, end)
-	}
-	if at+3 > len(b) {
-		return Match{}, false
-	}
-	status, ok := number(b[at : at+3])
-	if !ok {
-		return Match{}, false
-	}
-	at += 3
-	if at < len(b) && !space(b[at]) && b[at] != ',' {
-		return Match{}, false
-	}
-	next := skipSpace(b, at)
-	if rails && (next == len(b) || b[next] == ',' || reason(status, b[next:])) {
-		return w.decide(status, "completed"), true
-	}
-	if verb == "Sent" && next < len(b) && reason(status, b[next:]) { // Lucky: Sent 500 Internal Server Error (1.2ms)
-		rest := b[next:min(len(b), next+maxKey)] // the longest reason has 31 bytes
-		if open := bytes.IndexByte(rest, '('); open >= 0 && isDuration(bytes.TrimRight(rest[open+1:], ")")) {
-			return w.decide(status, "completed"), true
-		}
-	}
-	if bytes.HasPrefix(b[next:], []byte("in ")) && durationAt(b, skipSpace(b, next+3)) {
-		return w.decide(status, "completed"), true
-	}
-	return Match{}, false
-}
-
-// leading judges a status that begins a message, with its reason:
-//
-//	500 Server Error for HTTP GET "/items/0"          Spring WebFlux
-//	500 Internal Server Error: GET - /items in 12ms   Ktor
-//	500 Internal Server Error (0.012s, 81.2/s)        Mojolicious
-func (w *walker) leading(status int) (Match, bool) {
-	b := w.b
-	at := skipSpace(b, w.i)
-	rest := b[at:min(len(b), at+64)]
-	if status >= 500 && !reason(status, rest) || len(rest) == 0 || !upper(rest[0]) {
-		return Match{}, false
-	}
-	if after, ok := bytes.CutPrefix(rest, []byte("Server Error for HTTP ")); ok {
-		if r, _, ok := bareRequest(b, at+len(rest)-len(after)); ok {
-			w.req, w.how = r, bare
-		}
-		return w.decide(status, "spring"), true
-	}
-	i := 0
-	for i < len(rest) && (letter(rest[i]) || rest[i] == ' ' || rest[i] == '-') {
-		i++
-	}
-	if i+3 > len(rest) {
-		return Match{}, false
-	}
-	switch {
-	case rest[i] == ':' && rest[i+1] == ' ':
-		method := rest[i+2:]
-		end := 0
-		for end < len(method) && letter(method[end]) {
-			end++
-		}
-		if isMethod(method[:end]) && bytes.HasPrefix(method[end:], []byte(" - /")) {
-			from := at + i + 2 + end + 3
-			w.req, w.how = request{method: method[:end], target: b[from:wordEnd(b, from)]}, bare
-			return w.decide(status, "ktor"), true
-		}
-	case bytes.HasPrefix(rest[i:], []byte("] s3.")): // [500 Internal Server Error] s3.PutObject host/bucket/key
-		return w.decide(status, "minio"), true
-	case rest[i] == '(' && digit(rest[i+1]) && bytes.Contains(rest[i:], []byte("s, ")) &&
-		bytes.Contains(rest[i:], []byte("/s)")):
-		return w.decide(status, "mojolicious"), true
-	}
-	return Match{}, false
-}
-
-// squid reads "TCP_MISS/503 3931 GET http://…".
-func (w *walker) squid(word []byte) (Match, bool) {
-	i := bytes.IndexByte(word, '/')
-	if i < 4 || len(word) != i+4 || !all(word[:i], func(c byte) bool { return upper(c) || c == '_' }) {
-		return Match{}, false
-	}
-	status, ok := number(word[i+1:])
-	if !ok || w.i == len(w.b) || !space(w.b[w.i]) {
-		return Match{}, false
-	}
-	at := skipSpace(w.b, w.i)
-	end := wordEnd(w.b, at)
-	if !all(w.b[at:end], digit) {
-		return Match{}, false
-	}
-	at = skipSpace(w.b, end)
-	end = wordEnd(w.b, at)
-	if end-at < 3 || !all(w.b[at:end], func(c byte) bool { return upper(c) || c == '_' || c == '-' }) {
-		return Match{}, false
-	}
-	// The target may have any scheme: ftp://, urn:, cache_object://.
-	method, at := w.b[at:end], skipSpace(w.b, end)
-	if end = wordEnd(w.b, at); end == at {
-		return Match{}, false
-	}
-	w.req, w.how = request{method: method, target: w.b[at:end]}, bare
-	return w.decide(status, "squid"), true
-}
-
-// stated are phrases behind which a framework puts the status it answered.
-var stated = [...]struct {
-	phrase string
-	rule   string
-}{
-	{"Outcome: Error(", "rocket"},
-	{"Outcome: Failure(", "rocket"},
-	{"Responding with registered ", "rocket"},
-	{"Responding with ", "rocket"},
-	{"HttpResponse(", "akka"},
-	{"Completing with ", "akka"},
-	{"Internal server error, sending ", "akka"},
-	{"[request error] [unhandled] [", "nuxt"},
-	{"[request error] [fatal] [", "nuxt"},
-	{"Server: http/1.1 Response ", "emby"},
-	{"classification=Status code: ", "tower"},
-	{"classification: Status code: ", "tower"},
-	{"generic_server: Response: error ", "garage"},
-	{"Method completed with status: ", "apigateway"},
-	{"writeError: status=", "jetty"},
-	{"response.start', 'status': ", "asgi"}, // Uvicorn's, with --log-level=trace
-	{" RespStatus     ", "varnish"},         // varnishlog's, of the client; "BerespStatus" is the backend's
-	{" RespStatus     c ", "varnish"},
-}
-
-// told are phrases that come in two parts, with the request between them.
-var told = [...]struct{ begin, status, rule string }{
-	{"Finished :", " Status: ", "ring"},
-	{"litestar - middleware - ", "HTTP Response: status_code=", "litestar"},
-	{"Function execution took ", "inished with status code: ", "gcf"},
-	{"localstack.request.", " => ", "localstack"},
-	{"Responding with registered (", ") ", "rocket"},
-	{" response status for '", " seconds: ", "radicale"},
-	{"h.s.m.", " - HTTP/1.1 ", "http4s"},
-	{"http4s.server.middleware", " - HTTP/1.1 ", "http4s"},
-}
-
-// phrases decides a line by what frameworks write in words. No quote may stand
-// before a phrase: in quotes are other people's words.
-func (w *walker) phrases() Match {
+// phrases decides a line by what frameworks write in words.
+func (w *walker) phrases() outcome {
 	head := w.b
 	if i := bytes.IndexByte(head, '"'); i >= 0 {
 		head = head[:i]
 	}
-	for _, s := range stated {
-		if status, ok := behind(head, s.phrase); ok {
-			return w.decide(status, s.rule)
+	for i := range phraseRules {
+		if phraseRules[i].read(w, head) == decided {
+			return decided
 		}
 	}
-	for _, s := range told {
-		if i := bytes.Index(head, []byte(s.begin)); i >= 0 {
-			if status, ok := behind(head[i:], s.status); ok {
-				return w.decide(status, s.rule)
+	return pass
+}
+
+// stated finds the status right behind one of some phrases.
+func stated(by string, phrases ...string) phraseReader {
+	all := texts(phrases...)
+	return func(w *walker, head []byte) outcome {
+		for _, phrase := range all {
+			if status, ok := behind(head, phrase); ok {
+				return w.decide(status, by)
 			}
 		}
+		return pass
 	}
-	// Haskell's wai-extra: "  Status: 503 Service Unavailable 0.2003s".
-	if line := bytes.TrimLeft(head, " "); bytes.HasPrefix(line, []byte("Status: ")) &&
-		isDuration(line[bytes.LastIndexByte(line, ' ')+1:]) {
-		if status, ok := behind(line, "Status: "); ok && reason(status, bytes.TrimLeft(line[11:], " ")) {
-			return w.decide(status, "wai")
-		}
-	}
-	if m, ok := w.finishedIn(head); ok {
-		return m
-	}
-	if i := bytes.Index(head, []byte("Converted error ")); i >= 0 {
-		rest := head[i:]
-		if j := bytes.Index(rest, []byte(" to ")); j >= 0 && len(rest) >= j+16 &&
-			bytes.HasPrefix(rest[j+7:], []byte(" response")) {
-			if status, ok := number(rest[j+4 : j+7]); ok {
-				return w.decide(status, "phoenix")
+}
+
+// statedLater finds the status right behind a phrase that follows another one, with the
+// request between them.
+func statedLater(by, begin, phrase string) phraseReader {
+	first, second := []byte(begin), []byte(phrase)
+	return func(w *walker, head []byte) outcome {
+		if i := bytes.Index(head, first); i >= 0 {
+			if status, ok := behind(head[i:], second); ok {
+				return w.decide(status, by)
 			}
 		}
+		return pass
 	}
-	if m, ok := w.responded(head); ok {
-		return m
-	}
-	if m, ok := implied(w.b, head); ok {
-		return m
-	}
-	if m, ok := djangoError(head); ok {
-		return m
-	}
-	m, _ := flaskError(head)
-	return m
 }
 
 // behind reads the status right behind a phrase.
-func behind(head []byte, phrase string) (int, bool) {
-	i := bytes.Index(head, []byte(phrase))
+func behind(head, phrase []byte) (int, bool) {
+	i := bytes.Index(head, phrase)
 	at := i + len(phrase)
 	if i < 0 || at+3 > len(head) || at+3 < len(head) && alnum(head[at+3]) {
 		return 0, false
@@ -264,21 +259,97 @@ func behind(head []byte, phrase string) (int, bool) {
 	return number(head[at : at+3])
 }
 
-// finishedIn reads ASP.NET Core 2 and 3: "Request finished in 71.1ms 500".
-func (w *walker) finishedIn(head []byte) (Match, bool) {
-	const phrase = "Request finished in "
-	i := bytes.Index(head, []byte(phrase))
+// wai reads "  Status: 503 Service Unavailable 0.2003s".
+func wai(w *walker, head []byte) outcome {
+	line := bytes.TrimLeft(head, " ")
+	phrase := []byte("Status: ")
+	if !bytes.HasPrefix(line, phrase) || !isDuration(line[bytes.LastIndexByte(line, ' ')+1:]) {
+		return pass
+	}
+	if status, ok := behind(line, phrase); ok && reason(status, bytes.TrimLeft(line[len(phrase)+3:], " ")) {
+		return w.decide(status, "wai")
+	}
+	return pass
+}
+
+// finishedIn reads "Request finished in 71.1ms 500".
+func finishedIn(w *walker, head []byte) outcome {
+	_, rest, _ := bytes.Cut(head, []byte("Request finished in "))
+	end := wordEnd(rest, 0)
+	if !isDuration(rest[:end]) {
+		return pass
+	}
+	at := skipSpace(rest, end)
+	status, ok := number(rest[at:wordEnd(rest, at)])
+	if !ok {
+		return pass
+	}
+	return w.end(Match{Status: status, Rule: "kestrel"})
+}
+
+// phoenix reads "Converted error :x to 500 response".
+func phoenix(w *walker, head []byte) outcome {
+	i := bytes.Index(head, []byte("Converted error "))
 	if i < 0 {
-		return Match{}, false
+		return pass
 	}
-	at := i + len(phrase)
-	end := wordEnd(head, at)
-	if !isDuration(head[at:end]) {
-		return Match{}, false
+	_, rest, _ := bytes.Cut(head[i:], []byte(" to "))
+	if len(rest) < 12 || !bytes.HasPrefix(rest[3:], []byte(" response")) {
+		return pass
 	}
-	at = skipSpace(head, end)
-	status, ok := number(head[at:wordEnd(head, at)])
-	return Match{Status: status, Rule: "kestrel"}, ok
+	status, ok := number(rest[:3])
+	if !ok {
+		return pass
+	}
+	return w.decide(status, "phoenix")
+}
+
+// azure reads "Executed HTTP request: { … status: "500", …".
+func azure(w *walker, head []byte) outcome {
+	if i := bytes.Index(head, []byte("Executed HTTP request: {")); i >= 0 {
+		if status, ok := behind(w.b[i:], []byte(` status: "`)); ok {
+			return w.decide(status, "azure")
+		}
+	}
+	return pass
+}
+
+// httplog reads "Response: 500 Server Error httpRequest={…".
+func httplog(w *walker, head []byte) outcome {
+	if status, ok := behind(head, []byte("Response: ")); ok && bytes.Contains(head, []byte(" httpRequest")) {
+		return w.decide(status, "httplog")
+	}
+	return pass
+}
+
+// javalin reads "Response: [500 Server Error], execution took 3 ms".
+func javalin(w *walker, head []byte) outcome {
+	if status, ok := behind(head, []byte("Response: [")); ok && bytes.Contains(head, []byte("], execution took ")) {
+		return w.decide(status, "javalin")
+	}
+	return pass
+}
+
+// dream reads "dream.logger  WARN REQ 5 500 in 1201 μs".
+func dream(w *walker, head []byte) outcome {
+	_, rest, _ := bytes.Cut(head, []byte("dream.logger"))
+	_, rest, _ = bytes.Cut(rest, []byte(" REQ "))
+	rest = bytes.TrimLeft(rest, "0123456789")
+	if len(rest) < 9 || rest[0] != ' ' || !bytes.HasPrefix(rest[4:], []byte(" in ")) {
+		return pass
+	}
+	status, ok := number(rest[1:4])
+	if !ok {
+		return pass
+	}
+	return w.decide(status, "dream")
+}
+
+func impliedPhrase(w *walker, head []byte) outcome {
+	if m, ok := implied(w.b, head); ok {
+		return w.end(m)
+	}
+	return pass
 }
 
 // djangoPhrases are how Django's logger django.request begins its line for an
@@ -295,9 +366,10 @@ var djangoPhrases = [...]struct {
 	{"Insufficient Storage: /", 507},
 }
 
-func djangoError(head []byte) (Match, bool) {
+// djangoError reads "Internal Server Error: /path".
+func djangoError(w *walker, head []byte) outcome {
 	if !bytes.Contains(head, []byte(": /")) {
-		return Match{}, false
+		return pass
 	}
 	for _, p := range djangoPhrases {
 		i := bytes.Index(head, []byte(p.phrase))
@@ -313,69 +385,25 @@ func djangoError(head []byte) (Match, bool) {
 			}
 			path = path[:end]
 		}
-		return Match{Status: p.status, Path: pathOf(path), Rule: "django"}, true
+		return w.end(Match{Status: p.status, Path: pathOf(path), Rule: "django"})
 	}
-	return Match{}, false
-}
-
-// refused reports whether a label is the end of Django's line for an answer of
-// 4xx: "Not Found: /path", "Forbidden (CSRF cookie not set.): /path". The path
-// that follows is decoded, so it may hold any words.
-func (w *walker) refused(label []byte) bool {
-	at := skipSpace(w.b, w.i)
-	if at == len(w.b) || w.b[at] != '/' {
-		return false
-	}
-	switch string(label) {
-	case "Found", "Request", "Forbidden", "Unauthorized", "Gone", "Allowed", "Acceptable", "Conflict", "Large", "Type",
-		"Required", "Content", "Entity", "Requests":
-		return true
-	}
-	return w.i >= 2 && w.b[w.i-2] == ')'
-}
-
-// errorLog reports whether a line is of nginx' or Apache's error log, which
-// has no status, and in which a decoded path may hold any words:
-//
-//	2026/11/23 19:03:01 [error] 7#7: *1 open() "/…
-//	[Mon Nov 23 19:03:01.503 2026] [core:error] [pid 7:tid 1] [client …
-func errorLog(line []byte) bool {
-	head := line[:min(len(line), 120)]
-	for from := 0; ; {
-		i := bytes.IndexByte(head[from:], '#')
-		if i < 0 {
-			break
-		}
-		i += from
-		from = i + 1
-		before, after := i, i+1
-		for before > 0 && digit(head[before-1]) {
-			before--
-		}
-		for after < len(head) && digit(head[after]) {
-			after++
-		}
-		if before < i && after > i+1 && bytes.HasSuffix(head[:before], []byte("] ")) && after < len(head) &&
-			head[after] == ':' {
-			return true
-		}
-	}
-	pid := bytes.Index(head, []byte("] [pid "))
-	return pid > 0 && bytes.IndexByte(head[:pid], '[') == 0 && bytes.Contains(head[:pid], []byte("] ["))
+	return pass
 }
 
 // flaskError reads "Exception on /path [GET]", Flask's line for an answer of
 // 500.
-func flaskError(head []byte) (Match, bool) {
+func flaskError(w *walker, head []byte) outcome {
 	const phrase = "Exception on /"
 	i := bytes.Index(head, []byte(phrase))
 	if i < 0 || head[len(head)-1] != ']' {
-		return Match{}, false
+		return pass
 	}
 	rest := head[i+len(phrase)-1:]
 	open := bytes.LastIndexByte(rest, '[')
 	if open < 2 || !isMethod(rest[open+1:len(rest)-1]) {
-		return Match{}, false
+		return pass
 	}
-	return Match{Status: 500, Method: rest[open+1 : len(rest)-1], Path: pathOf(rest[:open-1]), Rule: "flask"}, true
+	return w.end(Match{
+		Status: firstStatus, Method: rest[open+1 : len(rest)-1], Path: pathOf(rest[:open-1]), Rule: "flask",
+	})
 }

@@ -10,33 +10,14 @@ type request struct {
 	end            int  // of it in the line, behind a closing quote
 }
 
-// methods is what may stand before a target outside quotes. Inside, with a
-// protocol behind it, any word in capitals may: servers answer 501 to those
+// isMethod reports whether a word may stand before a target outside quotes. Inside,
+// with a protocol behind it, any word in capitals may: servers answer 501 to those
 // they do not know.
-var methods = [...]string{
-	"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
-	"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "PURGE", "QUERY", "LIST",
-	"PRI",
-}
+func isMethod(b []byte) bool { return means(b, methods) }
 
-func isMethod(b []byte) bool {
-	for _, m := range methods {
-		if string(b) == m {
-			return true
-		}
-	}
-	return false
-}
-
-// isMethodFold is isMethod in any case: some programs log "get".
-func isMethodFold(b []byte) bool {
-	for _, m := range methods {
-		if len(m) == len(b) && bytes.EqualFold(b, []byte(m)) {
-			return true
-		}
-	}
-	return foldIs(b, "watch") // Kubernetes' verbs
-}
+// isMethodFold is isMethod in any case: some programs log "get". Kubernetes' verbs are
+// methods too.
+func isMethodFold(b []byte) bool { return meansFold(b, anyMethods) }
 
 // quotedRequest reads a request in quotes whose opening quote is b[i]:
 //
@@ -116,7 +97,7 @@ func version(b []byte, i int, q byte) int {
 //
 //	GET /path   GET "/path"   "GET" "/path"   GET | /path   [GET] /path
 //
-// Where the method is followed by a status, as in "GET [500] /path", that is
+// If the method is followed by a status, as in "GET [500] /path", that is
 // returned too.
 func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 	end := i
@@ -128,85 +109,156 @@ func bareRequest(b []byte, i int) (r request, status int, ok bool) {
 	}
 	r.method = b[i:end]
 	small := !isMethod(r.method)
-	if small && !foldIs(r.method, "get") && !foldIs(r.method, "post") && !foldIs(r.method, "put") &&
-		!foldIs(r.method, "delete") && !foldIs(r.method, "patch") && !foldIs(r.method, "head") && !foldIs(r.method,
-		"options") {
+	if small && !meansFold(r.method, smallMethods) {
 		return r, 0, false
 	}
-	at := gap(b, end)
-	if at == end || at == len(b) {
+	g := behindMethod{at: gap(b, end), small: small}
+	if g.at == end {
 		return r, 0, false
 	}
-	if (b[at] == '[' || b[at] == '(') && at+5 < len(b) && (b[at+4] == ']' || b[at+4] == ')') {
-		if status, ok = number(b[at+1 : at+4]); ok {
-			at = gap(b, at+4)
-			// Ceph's "[GET] [500] [0.123s] [admin] [513.0B] /path".
-			for n := 0; n < 4 && at < len(b) && b[at] == '['; n++ {
-				at = gap(b, wordEnd(b[:min(len(b), at+maxKey)], at))
-			}
+	for i := range requestRules {
+		if g.at >= len(b) {
+			return r, 0, false
 		}
-	} else if at+4 < len(b) && space(b[at+3]) && !small {
-		if status, ok = number(b[at : at+3]); ok {
-			at = gap(b, at+3)
-			// "GET 500 12ms 10.0.0.1 /path": the path comes later.
-			for n := 0; n < 3 && at < len(b) && b[at] != '/' && host(b, at) == 0; n++ {
-				at = gap(b, wordEnd(b, at))
-			}
-		}
+		g = requestRules[i].read(b, g)
 	}
-	if at+2 < len(b) && b[at] == '-' && b[at+1] == ' ' {
-		at += 2
-	}
-	if at >= len(b) {
-		return r, 0, false
-	}
-	if bytes.HasPrefix(b[at:], []byte("http ")) || bytes.HasPrefix(b[at:], []byte("https ")) {
-		// Nginx Proxy Manager: GET https host "/path", others without the quotes
-		host := skipSpace(b, wordEnd(b, at))
-		target := skipSpace(b, wordEnd(b, host))
-		if rest := b[target:]; bytes.HasPrefix(rest, []byte(`"/`)) || bytes.HasPrefix(rest, []byte("/")) {
-			at = target
-		}
-	}
-	quote := b[at] == '"' || b[at] == '\''
-	if quote {
+	return r, g.status, g.at < len(b) && r.readTarget(b, g.at, small)
+}
+
+// behindMethod is what stands between a method and its target, as far as it is read.
+type behindMethod struct {
+	at     int  // where the target begins, or more that stands before it
+	status int  // 0: none
+	small  bool // the method is in lower case
+}
+
+// readTarget reads what the request is for, which begins at b[at], in quotes or without.
+func (r *request) readTarget(b []byte, at int, small bool) bool {
+	if b[at] == '"' || b[at] == '\'' {
 		stop := closing(b, at+1, b[at])
 		if stop < 0 {
-			return r, 0, false
+			return false
 		}
 		r.target, r.end = b[at+1:stop], stop+1
 	} else {
 		// Looked at before the target's end is: else a long word would be read
 		// again for each method in it.
 		if b[at] != '/' && b[at] != '*' && string(r.method) != "CONNECT" && !absolute(b[at:]) && host(b, at) == 0 {
-			return r, 0, false
+			return false
 		}
 		r.end = at
 		for r.end < len(b) && !space(b[r.end]) && b[r.end] != '|' {
 			r.end++
 			if r.end-at > maxBefore && b[at] != '/' && !absolute(b[at:]) {
-				return r, 0, false
+				return false
 			}
 		}
 		looked(r.end - at)
 		r.target = bytes.TrimRight(b[at:r.end], `,;:)]}"'`)
 	}
-	switch {
-	case len(r.target) == 0:
-		return r, 0, false
-	case r.target[0] == '/':
-		return r, status, true
-	case small:
-		return r, 0, false
-	case host(r.target, 0) > 0:
-		r.hosted, r.target = true, r.target[host(r.target, 0):]
-		return r, status, true
-	case r.target[0] == '*':
-		return r, status, len(r.target) == 1
-	case string(r.method) == "CONNECT" && r.end-at <= maxBefore:
-		return r, status, bytes.IndexByte(r.target, ':') > 0
+	if len(r.target) == 0 {
+		return false
 	}
-	return r, status, absolute(r.target)
+	if r.target[0] == '/' || small {
+		return r.target[0] == '/'
+	}
+	n := host(r.target, 0)
+	switch {
+	case n > 0:
+		r.hosted, r.target = true, r.target[n:]
+		return true
+	case r.target[0] == '*':
+		return len(r.target) == 1
+	case string(r.method) == "CONNECT" && r.end-at <= maxBefore:
+		return bytes.IndexByte(r.target, ':') > 0
+	}
+	return absolute(r.target)
+}
+
+// requestRules are what may stand between a method and its target, in this order.
+var requestRules = []rule[func(b []byte, g behindMethod) behindMethod]{
+	{
+		name:    "status in brackets",
+		doc:     "The status stands in brackets; Ceph's duration, user and size may follow in brackets too.",
+		example: `0:00:00.012345 GET     [500] /x`,
+		finds:   finds(500, "request"),
+		read:    bracketed,
+	},
+	{
+		name:    "status before the path",
+		doc:     "The status, a duration and an address stand between the method and its path.",
+		example: `[bookshelf] [INFO] GET 500 8ms 127.0.0.1 /books 3`,
+		finds:   finds(500, "request"),
+		read:    between,
+	},
+	{
+		name:    "dash before the path",
+		doc:     "A dash may stand between a method and its path.",
+		example: `app.example GET - "/oauth2/callback?code=500" HTTP/1.1 "curl/8" 502 512 0.503`,
+		finds:   finds(502, "request"),
+		read:    dashed,
+	},
+	{
+		name:    "scheme and host in words of their own",
+		doc:     "Nginx Proxy Manager writes `GET https host \"/x\"`.",
+		example: `[02/Dec/2026:23:59:59 +0000] 500 - GET https a.example "/x" [Client 10.0.0.1] [Length 170]`,
+		finds:   finds(500, "status-request"),
+		read:    schemeAndHost,
+	},
+}
+
+func bracketed(b []byte, g behindMethod) behindMethod {
+	at := g.at
+	if b[at] != '[' && b[at] != '(' || at+5 >= len(b) || b[at+4] != ']' && b[at+4] != ')' {
+		return g
+	}
+	status, ok := number(b[at+1 : at+4])
+	if !ok {
+		return g
+	}
+	at = gap(b, at+4)
+	// Ceph's "[GET] [500] [0.123s] [admin] [513.0B] /path".
+	for n := 0; n < 4 && at < len(b) && b[at] == '['; n++ {
+		at = gap(b, wordEnd(b[:min(len(b), at+maxKey)], at))
+	}
+	g.at, g.status = at, status
+	return g
+}
+
+func between(b []byte, g behindMethod) behindMethod {
+	at := g.at
+	if g.status != 0 || g.small || at+4 >= len(b) || !space(b[at+3]) {
+		return g
+	}
+	status, ok := number(b[at : at+3])
+	if !ok {
+		return g
+	}
+	at = gap(b, at+3)
+	for n := 0; n < 3 && at < len(b) && b[at] != '/' && host(b, at) == 0; n++ {
+		at = gap(b, wordEnd(b, at))
+	}
+	g.at, g.status = at, status
+	return g
+}
+
+func dashed(b []byte, g behindMethod) behindMethod {
+	if g.at+2 < len(b) && b[g.at] == '-' && b[g.at+1] == ' ' {
+		g.at += 2
+	}
+	return g
+}
+
+func schemeAndHost(b []byte, g behindMethod) behindMethod {
+	if !bytes.HasPrefix(b[g.at:], []byte("http ")) && !bytes.HasPrefix(b[g.at:], []byte("https ")) {
+		return g
+	}
+	host := skipSpace(b, wordEnd(b, g.at))
+	target := skipSpace(b, wordEnd(b, host))
+	if rest := b[target:]; bytes.HasPrefix(rest, []byte(`"/`)) || bytes.HasPrefix(rest, []byte("/")) {
+		g.at = target
+	}
+	return g
 }
 
 // gap skips blanks, bars and the punctuation around a method.

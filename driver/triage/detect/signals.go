@@ -156,15 +156,9 @@ func elixirException(line []byte) bool {
 	return end > 0 && bytes.HasSuffix(name[:end], []byte("Error"))
 }
 
-// javaRoots are with what Java's packages begin. Python's exceptions have names
-// with dots too ("redis.exceptions.ConnectionError: …"), and so have .NET's.
-var javaRoots = []string{
-	"java", "javax", "jakarta", "jdk", "sun", "kotlin", "kotlinx", "scala", "groovy", "clojure", "akka", "reactor",
-	"feign", "rx", "retrofit2", "okhttp3",
-	"com", "org", "net", "io", "dev", "edu", "gov", "app", "cloud", "info", "de", "fr", "uk", "co", "me", "eu", "ch",
-	"nl", "it", "es", "pl", "ru", "cn",
-	"jp", "br", "in", "at", "be", "se", "no", "fi", "dk", "cz", "us", "ca", "au",
-}
+// javaRoots begin Java's packages. Python's exceptions have names with dots too
+// ("redis.exceptions.ConnectionError: …"), and so have .NET's.
+var javaRoots = words("java-roots")
 
 // javaException reports whether a line begins with a qualified class name that
 // ends in Exception or Error, and then ends or goes on with a colon. If other
