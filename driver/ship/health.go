@@ -32,7 +32,7 @@ type progress struct {
 // Health looks into the spool, which takes some ten microseconds a pending
 // segment. The error says what of the spool could not be read.
 func (s *Shipper) Health() (Health, error) {
-	pending, err := s.cfg.Spool.List(spool.Sealed, spool.Packed)
+	pending, err := s.pending()
 	now := time.Now()
 	s.mu.Lock()
 	p := s.progress
@@ -48,6 +48,18 @@ func (s *Shipper) Health() (Health, error) {
 		h.Bytes += s.cfg.Spool.Size(seg)
 	}
 	return h, err
+}
+
+// pending lists the segments that are sealed or packed. A listing of a directory can miss
+// a file that is renamed meanwhile, so a segment that Pack renames just now has neither
+// name in it. That nothing is pending, which ends what the watchdog counts, is true if a
+// second listing says so: the segment has its new name by then.
+func (s *Shipper) pending() ([]spool.Segment, error) {
+	all, err := s.cfg.Spool.List(spool.Sealed, spool.Packed)
+	if len(all) == 0 && err == nil {
+		all, err = s.cfg.Spool.List(spool.Sealed, spool.Packed)
+	}
+	return all, err
 }
 
 // moved notes that a segment was uploaded.
