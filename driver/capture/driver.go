@@ -85,6 +85,7 @@ type Driver struct {
 	registered int // see registryMoved, whose goroutine owns it
 
 	guardEvery time.Duration // see the constant; 0: never, in a test
+	stopWait   time.Duration // see the constant; a test has its own
 
 	// These have locks of their own.
 	jobs      jobs
@@ -113,7 +114,7 @@ func New(cfg Config) (*Driver, error) {
 			spool: cfg.Spool, log: cfg.Log, pool: pool, lane: newLane(), syncer: newSyncer(),
 			onFull: cfg.OnFull, closing: make(chan struct{}), dropAfter: dropAfter,
 		},
-		cfg: cfg, poller: poller, journal: j, guardEvery: guardEvery,
+		cfg: cfg, poller: poller, journal: j, guardEvery: guardEvery, stopWait: stopWait,
 		wake: make(chan struct{}, 1), notice: make(chan struct{}, 1),
 	}
 	d.streams = newRoster(func(scope string) { d.events.Ended(scope) }, d.wakeUp)
@@ -214,7 +215,7 @@ func (d *Driver) Close() error {
 	if left := d.streams.all(); len(left) > 0 {
 		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
 	}
-	if left := d.jobs.wait() + d.syncer.jobs.wait(); left > 0 {
+	if left := d.jobs.wait(d.stopWait) + d.syncer.jobs.wait(d.stopWait); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
 	d.streams.endEmpty(d.events.Scopes()) // the next process goes on with the incidents of the others
@@ -227,7 +228,7 @@ func (d *Driver) Close() error {
 	d.takeDamages()
 	d.sealer.startDue(time.Now())
 	d.jobs.start(d.saveLosses)
-	if left := d.jobs.wait(); left > 0 {
+	if left := d.jobs.wait(d.stopWait); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
 	d.events.Notify(d.sealer.expect, d.cfg.Opened)
@@ -239,7 +240,7 @@ func (d *Driver) end(s *stream) {
 	s.interrupt()
 	select {
 	case <-s.done:
-	case <-time.After(stopWait):
+	case <-time.After(d.stopWait):
 		d.cfg.Log.Error("stream does not end: the disk takes none of its last lines; they wait in the FIFO",
 			"container", s.desc.Name, "id", s.desc.ShortID())
 	}

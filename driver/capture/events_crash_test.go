@@ -171,7 +171,7 @@ func (o *outage) live(write, resumed bool) {
 	synctest.Wait()
 	cancel()
 	wg.Wait()
-	d.jobs.wait()
+	d.jobs.wait(stopWait)
 	if err := errors.Join(d.events.Close(), state.Close()); err != nil {
 		o.Error(err)
 	}

@@ -34,9 +34,9 @@ func (j *jobs) start(f func()) (done <-chan struct{}) {
 	return ended
 }
 
-// wait waits until no job runs, not longer than stopWait, and returns how many run.
-func (j *jobs) wait() int {
-	timeout := time.After(stopWait)
+// wait waits until no job runs, not longer than atMost, and returns how many run.
+func (j *jobs) wait(atMost time.Duration) int {
+	timeout := time.After(atMost)
 	for {
 		j.mu.Lock()
 		running := j.running

@@ -202,7 +202,7 @@ func (d *Driver) stopPending(path string) {
 // awaitPending tries to reattach those that want says, and waits for that, not for
 // ever. It reports whether the disk has answered.
 func (d *Driver) awaitPending(want func(*pending) bool) bool {
-	timeout := time.After(stopWait)
+	timeout := time.After(d.stopWait)
 	for _, done := range d.reattachPending(want) {
 		select {
 		case <-done:

@@ -177,7 +177,7 @@ func (d *Driver) takeOver(s *stream) error {
 	case <-s.done:
 		d.cfg.Log.Info("Docker has started the stream of a container that was not registered", "directory", s.dir)
 		return nil
-	case <-time.After(stopWait):
+	case <-time.After(d.stopWait):
 		return errors.New("the disk does not answer, and the container's lines were kept elsewhere until now: start " +
 			"the container again")
 	}
