@@ -1,5 +1,7 @@
 package detect
 
+//go:generate go test -run TestPage -update .
+
 // rule is one thing that detection knows of log lines. All that it knows stands in
 // ordered lists of rules, one list for each place where something is decided:
 //
@@ -15,7 +17,8 @@ package detect
 // To add a format, write one rule with a line of a real log as its example, and put
 // the line into testdata/field.tsv. If the format differs from a known one by a word
 // alone, add the word to words.txt instead. TestRules_Examples runs each example with
-// the rule and without it: a rule that changes nothing does not pass.
+// the rule and without it: a rule that changes nothing does not pass. go generate
+// writes the rule into docs/detection.md.
 type rule[F any] struct {
 	name    string // unique in its list
 	doc     string // a sentence: what the rule reads, and why

@@ -170,9 +170,9 @@ var wordRules = []rule[wordReader]{
 	},
 	{
 		name:    "arrow",
-		doc:     "Signs may stand between a request and its status.",
-		example: `Request finished HTTP/1.1 PUT http://localhost/x - 503 - - 1.5ms`,
-		finds:   finds(503, "kestrel"),
+		doc:     "A number behind a sign can be a status, whatever word stands before the sign.",
+		example: `GET /users by UserController -> 500 12ms`,
+		finds:   finds(500, "request"),
 		read:    wordReader{aSign, arrow},
 	},
 	{
