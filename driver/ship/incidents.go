@@ -281,7 +281,7 @@ func (r *reporter) describe(seg spool.Segment) (*incident.Part, error) {
 	if err != nil {
 		return nil, inSpool(err)
 	}
-	findings, err := triage.Findings(m)
+	findings, err := r.findings(seg, m)
 	if err != nil {
 		r.cfg.Log.Warn("the incident lacks the errors of a segment: its description was changed", "segment", seg.Path(),
 			"err", err)
@@ -298,6 +298,23 @@ func (r *reporter) describe(seg spool.Segment) (*incident.Part, error) {
 		p.GivenUp, p.LostLines, p.LostErrors = true, m.Lost.Lines, m.LostErrors
 	}
 	return p, nil
+}
+
+// findings returns what was found in a segment's text when it was packed. If those
+// findings are damaged, the text is read once more.
+func (r *reporter) findings(seg spool.Segment, m *spool.Meta) (*incident.Findings, error) {
+	findings, err := triage.Findings(m)
+	if err == nil {
+		return findings, nil
+	}
+	again := *m
+	var readErr error
+	if again.Findings, readErr = r.cfg.Spool.Observe(seg, m); readErr != nil {
+		return nil, errors.Join(err, readErr)
+	}
+	r.cfg.Log.Warn("a segment's description was changed; its errors were read from its text again", "segment",
+		seg.Path(), "err", err)
+	return triage.Findings(&again)
 }
 
 // put puts the incident's object, and returns its key.

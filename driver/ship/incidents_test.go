@@ -116,6 +116,43 @@ func TestAnIncidentComesAfterItsLogs(t *testing.T) {
 	})
 }
 
+// TestIncident_DamagedFindingsAreFoundAgain: another program has changed the description of
+// a packed segment.
+func TestIncident_DamagedFindingsAreFoundAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, time.Hour)
+		dir := b.withIncidents(nil)
+		b.line = `"GET /pay HTTP/1.1" 502 1`
+		b.event(dir, "web")
+		down := true
+		b.store.fail = func(string, int) error {
+			if down {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+		b.run(time.Minute)
+		packed, err := b.spool.List(spool.Packed)
+		if err != nil || len(packed) != 1 {
+			t.Fatal(packed, err)
+		}
+		m, err := b.spool.Meta(packed[0])
+		if err != nil || m.Findings == "" {
+			t.Fatal(m, err)
+		}
+		m.Findings = `{"errors":-1}`
+		if err := b.spool.SaveMeta(packed[0], m); err != nil {
+			t.Fatal(err)
+		}
+		down = false
+		b.run(5 * time.Minute)
+		told := b.told()
+		if len(told) != 1 || told[0].Data.ByStatus["502"] != 1 || len(told[0].Data.Samples) != 1 || told[0].Data.Samples[0].Line != 1 {
+			t.Errorf("%+v\n%s", told, b.log.String())
+		}
+	})
+}
+
 func states(t *testing.T, dir *incident.Dir) (all []incident.State) {
 	t.Helper()
 	entries, err := dir.List()

@@ -71,3 +71,28 @@ type blind struct{}
 
 func (blind) Write(b []byte) (int, error) { return len(b), nil }
 func (blind) Findings() (Value, error)    { return "", nil }
+
+// Observe reads the text of a segment once more, and returns what an Observer finds in
+// it. It is for findings that were damaged since the segment was packed. An Observer that
+// panics is an error.
+func (s *Spool) Observe(seg Segment, m *Meta) (findings Value, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("find the errors of %s: panic: %v", seg.Path(), cause)
+		}
+	}()
+	text, err := s.OpenText(seg, m)
+	if err != nil {
+		return "", err
+	}
+	defer text.Close()
+	from, err := text.From(0)
+	if err != nil {
+		return "", err
+	}
+	observer := s.triage.Observe(m)
+	if _, err := io.Copy(observer, from); err != nil {
+		return "", fmt.Errorf("read the text of %s: %w", seg.Path(), err)
+	}
+	return observer.Findings()
+}
