@@ -133,9 +133,38 @@ func (r *Reader) Wait(seen int, timeout <-chan time.Time) (ready bool, err error
 	case <-r.ready: // of an earlier wait that did not need it
 	default:
 	}
+	if seen == 0 {
+		return r.waitAny(timeout)
+	}
+	return r.waitMore(seen, timeout)
+}
+
+// waitAny is Wait if nothing was seen. It asks the pipe nothing: epoll says at once if
+// there are bytes, or no writer. A wake-up of an earlier wait may make it return early.
+func (r *Reader) waitAny(timeout <-chan time.Time) (bool, error) {
+	select {
+	case <-r.stop:
+		return false, ErrInterrupted
+	default:
+	}
+	if err := r.poller.arm(r, false); err != nil {
+		return false, err
+	}
+	select {
+	case <-r.ready:
+		return true, nil
+	case <-r.stop:
+		return false, ErrInterrupted
+	case <-timeout:
+		return false, nil
+	}
+}
+
+// waitMore is Wait if bytes were seen, for which epoll would wake it at once.
+func (r *Reader) waitMore(seen int, timeout <-chan time.Time) (ready bool, err error) {
 	armed := false
 	defer func() {
-		if armed { // else each write would go on waking the poller
+		if armed { // else each write would wake the poller
 			err = errors.Join(err, r.poller.disarm(r))
 		}
 	}()
@@ -149,10 +178,10 @@ func (r *Reader) Wait(seen int, timeout <-chan time.Time) (ready bool, err error
 			return ready, err
 		}
 		if !armed {
-			if err := r.poller.arm(r, seen > 0); err != nil {
+			if err := r.poller.arm(r, true); err != nil {
 				return false, err
 			}
-			armed = seen > 0
+			armed = true
 		}
 		select {
 		case <-r.ready:

@@ -1,27 +1,33 @@
 package fifo
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/internal/wake"
 )
 
-// Poller tells readers when their FIFOs have something for them. One thread
-// waits for all.
+// Poller tells readers when their FIFOs have something for them.
 //
-// It is not the runtime's poller on purpose: that stays registered with a pipe
-// and is woken by each write to it, whether anybody waits or not, and with a
-// busy stream the wake-ups are what costs. This one is armed for a FIFO only
-// while its reader waits (epoll(7), EPOLLONESHOT); a reader that lets the pipe
-// fill for a while is not disturbed.
+// The FIFOs are not registered with the runtime's poller on purpose: that stays
+// registered with a pipe and is woken by each write to it, whether anybody waits or
+// not, and with a busy stream the wake-ups are what costs. The Poller has an epoll
+// instance of its own, which is armed for a FIFO only while its reader waits
+// (epoll(7), EPOLLONESHOT); a reader that lets the pipe fill for a while is not
+// disturbed. The runtime's poller watches that instance. A thread in epoll_wait would
+// take three times the processor time of a wake-up: the runtime does not know when it
+// will return, and its monitor wakes up beside it.
 type Poller struct {
-	epoll, quit int           // descriptors; quit is an eventfd that ends run
-	done        chan struct{} // closed when run has returned
+	file  *os.File        // the epoll instance
+	epoll int             // its descriptor
+	conn  syscall.RawConn // of file
+	done  chan struct{}   // closed when run has returned
 
 	mu      sync.Mutex
 	readers map[int32]*Reader // by id, owned by mu
@@ -34,41 +40,45 @@ func NewPoller() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fifo: epoll: %w", err)
 	}
-	quit, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err := unix.SetNonblock(epoll, true); err != nil { // os.NewFile takes that for a file to poll
+		return nil, errors.Join(fmt.Errorf("fifo: epoll: %w", err), unix.Close(epoll))
+	}
+	file := os.NewFile(uintptr(epoll), "epoll")
+	conn, err := file.SyscallConn()
 	if err == nil {
-		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, quit, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: quitID})
+		err = file.SetReadDeadline(time.Time{}) // it fails if the runtime's poller does not watch the file
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("fifo: eventfd: %w", err), unix.Close(epoll))
+		return nil, errors.Join(fmt.Errorf("fifo: epoll: %w", err), file.Close())
 	}
-	p := &Poller{epoll: epoll, quit: quit, done: make(chan struct{}), readers: map[int32]*Reader{}, last: quitID}
+	p := &Poller{file: file, epoll: epoll, conn: conn, done: make(chan struct{}), readers: map[int32]*Reader{}}
 	go p.run()
 	return p, nil
 }
-
-// quitID is what epoll says for the quit descriptor. Readers have other ids;
-// an id is used again only after two thousand million others.
-const quitID = 0
 
 func (p *Poller) run() {
 	defer close(p.done)
 	events := make([]unix.EpollEvent, 128)
 	for {
-		n, err := ignoringEINTR(func() (int, error) { return unix.EpollWait(p.epoll, events, -1) })
+		var n int
+		var failed error
+		err := p.conn.Read(func(uintptr) bool {
+			n, failed = ignoringEINTR(func() (int, error) { return unix.EpollWait(p.epoll, events, 0) })
+			return failed != nil || n > 0
+		})
 		if err != nil {
-			panic(fmt.Sprintf("fifo: epoll_wait: %v", err)) // a descriptor of ours is no more: a bug
+			return // Close closed the file
 		}
+		if failed != nil {
+			panic(fmt.Sprintf("fifo: epoll_wait: %v", failed)) // a descriptor of ours is no more: a bug
+		}
+		p.mu.Lock()
 		for _, e := range events[:n] {
-			if e.Fd == quitID {
-				return
-			}
-			p.mu.Lock()
-			r := p.readers[e.Fd]
-			p.mu.Unlock()
-			if r != nil {
+			if r := p.readers[e.Fd]; r != nil {
 				wake.Up(r.ready)
 			}
 		}
+		p.mu.Unlock()
 	}
 }
 
@@ -76,7 +86,7 @@ func (p *Poller) run() {
 func (p *Poller) add(r *Reader) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last = max(p.last+1, quitID+1)
+	p.last = max(p.last+1, 0) // an id is used again only after two thousand million others
 	r.id = p.last
 	if err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, r.fd,
 		&unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: r.id}); err != nil {
@@ -117,10 +127,7 @@ func (p *Poller) remove(r *Reader) error {
 
 // Close ends the poller.
 func (p *Poller) Close() error {
-	one := binary.NativeEndian.AppendUint64(nil, 1)
-	if _, err := unix.Write(p.quit, one); err != nil {
-		return fmt.Errorf("fifo: eventfd: %w", err)
-	}
+	err := p.file.Close()
 	<-p.done
-	return errors.Join(unix.Close(p.epoll), unix.Close(p.quit))
+	return err
 }
