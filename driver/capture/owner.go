@@ -41,6 +41,7 @@ type shared struct {
 	pool   *pool
 	lane   *lane
 	syncer *syncer
+	turns  turns
 
 	onFull    options.OnFull
 	dropAfter time.Duration // see the constant; a test has its own

@@ -9,17 +9,19 @@ import (
 
 // What a busy stream costs is its wake-ups: dockerd writes each line by
 // itself, and a reader that is woken by each one takes more of the processor
-// than all its work on the line. So a stream whose FIFO is being written now is
-// read in turns, a few milliseconds apart, and its pipe is made large enough for
-// that. A stream that was quiet is read at once.
+// than all its work on the line. So a stream that writes steadily is read in turns,
+// see turns, and one that writes fast in shorter ones of its own. Its pipe is made
+// large enough for that. A stream that was quiet is read at once.
 const (
-	// maxPause bounds how long a line waits for its turn. In 5 ms dockerd writes
-	// about 200 KiB, which a pipe of half a MiB takes without waiting itself.
-	maxPause = 5 * time.Millisecond
 	// minPause is worth more than the timer costs.
 	minPause = time.Millisecond
 	// quietAfter is when a FIFO counts as quiet: none of its lines came for so long.
-	quietAfter = 20 * time.Millisecond
+	quietAfter = 200 * time.Millisecond
+	// steadyWithin is how far reads that find bytes are apart if each turn finds some.
+	steadyWithin = 2 * turnEvery * turnTicks
+	// spareReads is after how many reads in a row that find next to nothing a pipe
+	// loses what it was enlarged by. That is a second of turns.
+	spareReads = 25
 	// shrinkAfter is how long a FIFO must be quiet to lose its larger pipe: the
 	// kernel counts the pages of all pipes of a user (pipe-user-pages-soft).
 	shrinkAfter = time.Second
@@ -39,6 +41,8 @@ type pace struct {
 	capacity int           // bytes that it holds now
 	most     int           // bytes that the kernel lets it hold, as far as is known
 	last     time.Time
+	steady   bool // the last read found bytes, and the one before was a moment ago
+	spare    int  // reads in a row that found next to nothing in an enlarged pipe
 }
 
 func newPace(r *fifo.Reader, enlarge *atomic.Int64) (pace, error) {
@@ -55,23 +59,42 @@ func (p *pace) close() { p.enlarge.Add(int64(p.first - p.capacity)) }
 // default. A process before this one may have left a larger one.
 const dockersPipe = 64 << 10
 
-// next takes note that n bytes were read at the time now and returns how long
-// to let the pipe fill, or 0 where the stream is quiet and is to be read as soon
-// as there is something. It aims at half a pipe.
+// next takes note that n bytes were read at the time now. It returns how long to let
+// the pipe fill: 0 if the stream is to be read as soon as there is something, and
+// turnEvery or more if it is to wait for its turn. It aims at half a pipe.
 func (p *pace) next(n int, now time.Time) time.Duration {
 	since := now.Sub(p.last)
-	p.last = now
-	if n == 0 || since > quietAfter {
+	if since > quietAfter {
+		p.last, p.steady = now, false
 		return 0
 	}
-	if n > p.capacity/2 {
-		p.grow()
+	if p.steady = n > 0 && since <= steadyWithin; n == 0 {
+		return turnEvery
 	}
+	p.last = now
+	p.fit(n)
 	if n >= peekSize/2 {
 		return 0 // there may be more already
 	}
 	fill := time.Duration(float64(since) * float64(p.capacity/2) / float64(n))
-	return min(max(fill, minPause), maxPause)
+	return max(fill, minPause)
+}
+
+// fit makes the pipe larger or smaller after n bytes. Frames do not fill a pipe's
+// pages: one that does not fit behind another begins a page of its own. And what comes
+// in a turn may come faster in the next.
+func (p *pace) fit(n int) {
+	switch {
+	case n > p.capacity/8:
+		p.spare = 0
+		p.grow()
+	case p.enlarged() && n < p.capacity/64:
+		if p.spare++; p.spare >= spareReads {
+			p.shrink()
+		}
+	default:
+		p.spare = 0
+	}
 }
 
 func (p *pace) grow() {
@@ -89,6 +112,7 @@ func (p *pace) enlarged() bool { return p.capacity > p.first }
 
 // shrink gives the pipe the size back that it had at first.
 func (p *pace) shrink() {
+	p.spare = 0
 	p.resize(p.first)
 	p.most = maxPipe
 }

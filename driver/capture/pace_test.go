@@ -29,23 +29,34 @@ func TestPace(t *testing.T) {
 		want  time.Duration
 	}{
 		{"the first line", time.Hour, 200, 0},
-		{"the next a moment later", 50 * time.Microsecond, 200, maxPause},
-		{"nothing came", maxPause, 0, 0},
+		{"the next a moment later", 50 * time.Microsecond, 200, 8192 * time.Microsecond},
+		{"nothing came in a turn", 40 * time.Millisecond, 0, turnEvery},
+		{"nothing came for long", quietAfter, 0, 0},
 		{"a line after a while", quietAfter + 1, 200, 0},
-		{"a flood: half a pipe in 2 ms", 2 * time.Millisecond, 32 << 10, 2 * time.Millisecond},
-		{"a quarter in 2 ms", 2 * time.Millisecond, 16 << 10, 4 * time.Millisecond},
-		{"a whole pipe: it grows", 2 * time.Millisecond, 64 << 10, 2 * time.Millisecond},
+		{"one of ten a second", 100 * time.Millisecond, 200, 16384 * time.Millisecond},
+		{"an eighth of the pipe in 2 ms", 2 * time.Millisecond, 8 << 10, 8 * time.Millisecond},
+		{"a quarter of it: it grows", 2 * time.Millisecond, 16 << 10, 8 * time.Millisecond},
+		{"half of a larger one: it grows", 2 * time.Millisecond, 64 << 10, 4 * time.Millisecond},
 		{"as much as is read at once", time.Millisecond, peekSize, 0},
 	} {
 		if got := next(tt.after, tt.n); got != tt.want {
 			t.Errorf("%s: pause %v, want %v", tt.what, got, tt.want)
 		}
 	}
-	if p.capacity != 256<<10 || all.Load() != 192<<10 || !p.enlarged() {
+	if p.capacity != 512<<10 || all.Load() != 448<<10 || !p.enlarged() {
 		t.Errorf("the pipe holds %d, all were enlarged by %d", p.capacity, all.Load())
 	}
+	for range spareReads {
+		next(40*time.Millisecond, 200)
+	}
+	if p.enlarged() {
+		t.Errorf("the pipe holds %d after a second of next to nothing", p.capacity)
+	}
+	for range 3 {
+		next(time.Millisecond, 64<<10)
+	}
 	all.Add(maxEnlarged)
-	if next(time.Millisecond, 200<<10); p.capacity != 256<<10 {
+	if next(time.Millisecond, 200<<10); p.capacity != 512<<10 {
 		t.Errorf("the pipe holds %d, though all together have what they may", p.capacity)
 	}
 	p.shrink()

@@ -32,6 +32,7 @@ type stream struct {
 	detector detect.Detector // of opts; never changes
 	costly   bool            // the detector has expressions that people have set; never changes
 	share    share           // of the lane
+	turn     turnWait        // of turns
 
 	fifo    *fifo.Reader
 	text    *record.Writer
@@ -95,6 +96,7 @@ func openStream(
 		since: time.Now(), detector: detector, costly: detect.Costly(detector),
 		fifo: r, cursor: cursor, limit: sizeLimit(opts.MaxSize, d.cfg.Spool.Budget()),
 		text: record.NewWriter(opts.Format, desc.Host, desc.App, desc.ShortID()),
+		turn: turnWait{ready: make(chan struct{}, 1)},
 		done: make(chan struct{}), counts: counts{container: desc.Dir(), recent: &d.losses},
 	}, nil
 }
@@ -201,10 +203,18 @@ func (s *stream) capture() error {
 	}
 }
 
-// await waits until it is time for the next batch: for the pause where there is
-// one, for new bytes otherwise. errStopped where the stream was stopped first.
+// await waits until it is time for the next batch: for the stream's turn or the pause
+// if there is one, for new bytes otherwise. errStopped if the stream was stopped first.
 func (s *stream) await(p *pace, pause time.Duration, timer *time.Timer) error {
-	if pause > 0 {
+	switch {
+	case pause >= turnEvery:
+		s.turn.seen, s.turn.full, s.turn.lapse = s.seen, p.capacity/4, p.last.Add(quietAfter)
+		s.turn.steady = p.steady
+		if !s.turns.wait(s.fifo, &s.turn) {
+			return errStopped
+		}
+		return nil
+	case pause > 0:
 		timer.Reset(pause)
 		select {
 		case <-timer.C:
