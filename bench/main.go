@@ -10,6 +10,7 @@
 //	busy.go        containers that write as fast as they can
 //	latency.go     when a line is in the file
 //	streams.go     thousands of quiet streams, without Docker
+//	talkers.go     containers that write steadily
 //	incident.go    from an error to its object; what packing does to capture
 //	read.go        docker logs
 //	components.go  Go benchmarks, by way of benchstat
@@ -95,6 +96,7 @@ var parts = []part{
 	{"incident", (*bench).measureIncident},
 	{"packing", (*bench).measurePacking},
 	{"streams", (*bench).measureStreams},
+	{"talkers", (*bench).measureTalkers},
 	{"components", (*bench).measureComponents},
 	{"guard", (*bench).measureGuard},
 }

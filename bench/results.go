@@ -29,6 +29,7 @@ type results struct {
 	Incident   *incidentResult    `json:"incident,omitempty"`
 	Packing    *packingResult     `json:"packing,omitempty"`
 	Streams    []streamsResult    `json:"streams,omitempty"`
+	Talkers    []talkersResult    `json:"talkers,omitempty"`
 	Components *componentsResult  `json:"components,omitempty"`
 	Guard      map[string]float64 `json:"guard,omitempty"` // ratio by name; less is better
 }

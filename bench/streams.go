@@ -87,37 +87,13 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 	if res.RSSNone, _, err = rssOf(p.pid); err != nil {
 		return res, err
 	}
-	client := clientOf(p.inside("/run/docker/plugins/" + p.sock))
-	defer client.CloseIdleConnections()
-	var pipes []pipe
-	defer func() {
-		for _, f := range pipes {
-			err = errors.Join(err, unix.Close(f.fd))
-			// the plugin removes what nobody writes to
-			if e := os.Remove(p.inside(f.path)); !errors.Is(e, os.ErrNotExist) {
-				err = errors.Join(err, e)
-			}
-		}
-	}()
-	for i := range n {
-		f := pipe{path: fmt.Sprintf("/run/docker/logging/bench-%d", i)}
-		if err := unix.Mkfifo(p.inside(f.path), 0o700); err != nil {
-			return res, err
-		}
-		if f.fd, err = unix.Open(p.inside(f.path), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
-			return res, err
-		}
-		pipes = append(pipes, f)
-	}
-	began := time.Now()
-	err = each(ctx, pipes, func(i int, f pipe) error {
-		id := sha256.Sum256([]byte(f.path))
-		return ask(ctx, &client, "StartLogging", map[string]any{"File": f.path, "Info": map[string]any{
-			"ContainerID": hex.EncodeToString(id[:]), "ContainerName": fmt.Sprintf("/quiet-%d", i),
-			"ContainerImageName": "quiet",
-		}})
-	})
+	h, err := b.newHost(n)
 	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	began := time.Now()
+	if err := h.start(ctx, nil); err != nil {
 		return res, err
 	}
 	res.Start = time.Since(began).Seconds()
@@ -127,16 +103,68 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 	if res.CPUIdle, res.RSSIdle, err = b.share(ctx, span, nil); err != nil {
 		return res, err
 	}
-	write := func(ctx context.Context) error { return writeLines(ctx, pipes[:res.Writing]) }
+	write := func(ctx context.Context) error { return writeLines(ctx, h.pipes[:res.Writing], 1, 0) }
 	if res.CPUWriting, res.RSSWriting, err = b.share(ctx, span, write); err != nil {
 		return res, err
 	}
 	began = time.Now()
-	err = each(ctx, pipes, func(_ int, f pipe) error {
-		return ask(ctx, &client, "StopLogging", map[string]any{"File": f.path})
-	})
+	err = h.stop(ctx)
 	res.Stop = time.Since(began).Seconds()
 	return res, err
+}
+
+// host plays Docker for containers that are not there.
+type host struct {
+	plugin *plugin
+	client http.Client
+	pipes  []pipe
+}
+
+// newHost makes the FIFOs of n containers.
+func (b *bench) newHost(n int) (h *host, err error) {
+	p := b.logfast
+	h = &host{plugin: p, client: clientOf(p.inside("/run/docker/plugins/" + p.sock))}
+	for i := range n {
+		f := pipe{path: fmt.Sprintf("/run/docker/logging/bench-%d", i)}
+		if err := unix.Mkfifo(p.inside(f.path), 0o700); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+		if f.fd, err = unix.Open(p.inside(f.path), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+		h.pipes = append(h.pipes, f)
+	}
+	return h, nil
+}
+
+// close removes what newHost made. The plugin removes FIFOs that nothing writes to.
+func (h *host) close() (err error) {
+	h.client.CloseIdleConnections()
+	for _, f := range h.pipes {
+		err = errors.Join(err, unix.Close(f.fd))
+		if e := os.Remove(h.plugin.inside(f.path)); !errors.Is(e, os.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// start asks the plugin to read the FIFOs, with these options of each container.
+func (h *host) start(ctx context.Context, options map[string]string) error {
+	return each(ctx, h.pipes, func(i int, f pipe) error {
+		id := sha256.Sum256([]byte(f.path))
+		return ask(ctx, &h.client, "StartLogging", map[string]any{"File": f.path, "Info": map[string]any{
+			"ContainerID": hex.EncodeToString(id[:]), "ContainerName": fmt.Sprintf("/bench-%d", i),
+			"ContainerImageName": "bench", "Config": options,
+		}})
+	})
+}
+
+// stop is start's counterpart.
+func (h *host) stop(ctx context.Context) error {
+	return each(ctx, h.pipes, func(_ int, f pipe) error {
+		return ask(ctx, &h.client, "StopLogging", map[string]any{"File": f.path})
+	})
 }
 
 // share returns how much of a core the plugin used for a time, in percent, and
@@ -167,15 +195,23 @@ func (b *bench) share(ctx context.Context, span time.Duration,
 	return 100 * (after - before).Seconds() / time.Since(began).Seconds(), rss, err
 }
 
-// writeLines writes each FIFO a line a second, spread over the second, until
-// ctx ends.
-func writeLines(ctx context.Context, pipes []pipe) error {
+// writeLines writes each FIFO so many lines a second, spread over the second, until
+// ctx ends. Lines of an access log are continued to length bytes if they are shorter.
+func writeLines(ctx context.Context, pipes []pipe, rate, length int) error {
 	g := lines.New(3)
 	var line, buf []byte
 	began := time.Now()
-	due := func(i int) time.Time { return began.Add(time.Duration(i) * time.Second / time.Duration(len(pipes))) }
+	due := func(i int) time.Time {
+		return began.Add(time.Duration(i) * time.Second / time.Duration(len(pipes)*rate))
+	}
 	for i := 0; pause(ctx, time.Until(due(i))) == nil; i++ {
 		line = g.Append(line[:0])
+		for len(line) < length {
+			line = g.Append(append(line, ' '))
+		}
+		if length > 0 {
+			line = line[:length]
+		}
 		buf = frame.Append(buf[:0], &frame.Entry{Source: []byte("stdout"), TimeNano: time.Now().UnixNano(), Line: line})
 		if _, err := unix.Write(pipes[i%len(pipes)].fd, buf); err != nil {
 			return fmt.Errorf("write a frame: %w", err)
@@ -226,6 +262,9 @@ func ask(ctx context.Context, c *http.Client, method string, in any) error {
 
 // pause waits, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
