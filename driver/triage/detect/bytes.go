@@ -140,13 +140,29 @@ func skipSpace(b []byte, i int) int {
 
 // trim cuts the punctuation around a word.
 func trim(b []byte) []byte {
-	for len(b) > 0 && bytes.IndexByte([]byte(`([{<"'`), b[0]) >= 0 {
+	for len(b) > 0 && opens(b[0]) {
 		b = b[1:]
 	}
-	for len(b) > 0 && bytes.IndexByte([]byte(`)]}>"',;:.`), b[len(b)-1]) >= 0 {
+	for len(b) > 0 && closes(b[len(b)-1]) {
 		b = b[:len(b)-1]
 	}
 	return b
+}
+
+func opens(c byte) bool {
+	switch c {
+	case '(', '[', '{', '<', '"', '\'':
+		return true
+	}
+	return false
+}
+
+func closes(c byte) bool {
+	switch c {
+	case ')', ']', '}', '>', '"', '\'', ',', ';', ':', '.':
+		return true
+	}
+	return false
 }
 
 // reason reports whether words begin like the reason phrase of a status, as

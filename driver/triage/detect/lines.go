@@ -1,93 +1,131 @@
 package detect
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
+
+// lineReader knows lines that begin with one of some bytes, behind blanks; without such
+// bytes it looks at every line.
+type lineReader struct {
+	begins string
+	is     func(line []byte) bool
+}
+
+// lineReaders are what lineRules has for each byte with which a line can begin.
+var lineReaders = byFirst(lineRules)
+
+func byFirst(rules []rule[lineReader]) (readers [256][]*rule[lineReader]) {
+	for i := range rules {
+		for c := range readers {
+			if begins := rules[i].read.begins; begins == "" || strings.IndexByte(begins, byte(c)) >= 0 {
+				readers[c] = append(readers[c], &rules[i])
+			}
+		}
+	}
+	return readers
+}
+
+// neverCounts returns what such a line finds.
+func neverCounts(line []byte) (Match, bool) {
+	at := skipSpace(line, 0)
+	if at == len(line) {
+		return Match{}, false
+	}
+	for _, r := range lineReaders[line[at]] {
+		if r.read.is(line) {
+			return r.finds, true
+		}
+	}
+	return Match{}, false
+}
 
 // lineRules are lines that never count, whatever stands in them. The first one that
 // knows the line decides.
-var lineRules = []rule[func(line []byte) bool]{
+var lineRules = []rule[lineReader]{
 	{
 		name:    "Prometheus",
 		doc:     "A sample of a metric: `name{label=\"value\"} number`.",
 		example: `http_requests_total{method="GET",code="500"} 12`,
 		finds:   nothing,
-		read:    metric,
+		read:    lineReader{is: metric},
 	},
 	{
 		name:    "InfluxDB",
 		doc:     "A sample in the line protocol: `name,tag=value field=1i time`.",
 		example: `http_requests,status=500,method=GET count=12i 1793614272`,
 		finds:   nothing,
-		read:    influx,
+		read:    lineReader{is: influx},
 	},
 	{
 		name:    "Test Anything Protocol",
 		doc:     "A test's result: `ok 500 - …` or `not ok 500 - …`.",
 		example: `not ok 500 - GET /health`,
 		finds:   nothing,
-		read:    tap,
+		read:    lineReader{begins: "no", is: tap},
 	},
 	{
 		name:    "test's source",
 		doc:     "A line of a test: `it('…`, `describe('…`, `assert …`.",
 		example: `it('returns 503 for GET /x', async () => {`,
 		finds:   nothing,
-		read:    testSource,
+		read:    lineReader{begins: "-[*itda", is: testSource},
 	},
 	{
 		name:    "test's verdict",
 		doc:     "A test runner's line, which begins with `FAIL`, `✓` and the like.",
 		example: `FAIL tests/api.test.js > GET /users > 500`,
 		finds:   nothing,
-		read:    testVerdict,
+		read:    lineReader{begins: "-[*({<\"'FPA✓✗✕✔✘×√", is: testVerdict},
 	},
 	{
 		name:    "Markdown",
 		doc:     "A list, a heading or a table of a text about requests.",
 		example: "* `POST /login` → 500 Internal Server Error on failure",
 		finds:   nothing,
-		read:    markdown,
+		read:    lineReader{begins: "*-#|", is: markdown},
 	},
 	{
 		name:    "Locust",
 		doc:     "A row of a load test's table, with a share of failures.",
 		example: `GET /x 500 0(0.00%) | 12 5 503 11 | 1.20 0.00`,
 		finds:   nothing,
-		read:    locust,
+		read:    lineReader{is: locust},
 	},
 	{
 		name:    "comment",
 		doc:     "A line that begins with `# `.",
 		example: `# curl: GET /x -> 500`,
 		finds:   nothing,
-		read:    comment,
+		read:    lineReader{begins: "#", is: comment},
 	},
 	{
 		name:    "table",
 		doc:     "A row of a table, which begins with a number that is no status.",
 		example: ` 17 | GET | /a | 500 | 2026-03-01`,
 		finds:   nothing,
-		read:    tableRow,
+		read:    lineReader{begins: "|0123456789", is: tableRow},
 	},
 	{
 		name:    "Android",
 		doc:     "A line of Android's log: a telephone is no server.",
 		example: `I/flutter ( 5012): POST /api/login failed with 500`,
 		finds:   finds(0, "client"),
-		read:    logcat,
+		read:    lineReader{begins: "VDIWEF", is: logcat},
 	},
 	{
 		name:    "nginx's error log",
 		doc:     "It has no status, and a decoded path in it may hold any words.",
 		example: `2026/03/02 10:00:00 [error] 30#30: *503 open() "/500.html" failed, request: "GET /x HTTP/1.1"`,
 		finds:   finds(0, "error-log"),
-		read:    nginxError,
+		read:    lineReader{is: nginxError},
 	},
 	{
 		name:    "Apache's error log",
 		doc:     "It has no status, and a decoded path in it may hold any words.",
 		example: `[Mon Mar 02 10:00:00.123456 2026] [core:error] [pid 503] [client 192.0.2.4:500] File not found: /x`,
 		finds:   finds(0, "error-log"),
-		read:    apacheError,
+		read:    lineReader{begins: "[", is: apacheError},
 	},
 }
 
@@ -112,6 +150,9 @@ func metric(line []byte) bool {
 // influx reports whether a line is a sample in InfluxDB's line protocol:
 // name,tag=value field=1i 1793614272.
 func influx(line []byte) bool {
+	if len(line) == 0 || !digit(line[len(line)-1]) {
+		return false
+	}
 	head, last := bytes.IndexByte(line, ' '), bytes.LastIndexByte(line, ' ')
 	if head < 0 || last-head < 4 || len(line)-last < 10 || !all(line[last+1:], digit) {
 		return false
@@ -128,7 +169,13 @@ func tap(line []byte) bool {
 }
 
 // testHead returns the beginning of a test's line, behind blanks and list marks.
-func testHead(line []byte) []byte { return bytes.TrimLeft(line[:min(len(line), 32)], " -[*\t") }
+func testHead(line []byte) []byte {
+	line = line[:min(len(line), 32)]
+	for len(line) > 0 && (line[0] == ' ' || line[0] == '-' || line[0] == '[' || line[0] == '*' || line[0] == '\t') {
+		line = line[1:]
+	}
+	return line
+}
 
 var testSources = texts("it('", `it("`, "test('", `test("`, "describe('", `describe("`, "assert ")
 

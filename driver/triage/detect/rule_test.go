@@ -20,7 +20,7 @@ func everyRule() []listedRule {
 	unchanged := func() {}
 	return slices.Concat(
 		listed("columns", &columnRules, unchanged),
-		listed("lines", &lineRules, unchanged),
+		listed("lines", &lineRules, func() { lineReaders = byFirst(lineRules) }),
 		listed("spellings", &spellingRules, unchanged),
 		listed("words", &wordRules, func() { wordReaders = byKind(wordRules) }),
 		listed("requests", &requestRules, unchanged),

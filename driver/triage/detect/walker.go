@@ -87,10 +87,8 @@ const longWalk = 24
 
 // walk decides the line.
 func (w *walker) walk() Match {
-	for i := range lineRules {
-		if r := &lineRules[i]; r.read(w.b) {
-			return r.finds
-		}
+	if m, ok := neverCounts(w.b); ok {
+		return m
 	}
 	w.commonPrefix()
 	for w.next() {

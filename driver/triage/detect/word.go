@@ -75,7 +75,9 @@ func (w *walker) word(word []byte, from int) outcome {
 
 // look fills t with what a word looks like.
 func (w *walker) look(t *token, word []byte, from int) {
-	*t = token{word: word, core: trim(word), from: from, before: w.prev, afterDate: w.afterDate}
+	t.word, t.core, t.from, t.status, t.meaning = word, trim(word), from, 0, 0
+	t.key, t.value = nil, nil
+	t.before, t.afterDate = w.prev, w.afterDate
 	w.afterDate = word[len(word)-1] == ']'
 	if s, ok := number(t.core); ok {
 		t.status = s
@@ -86,17 +88,13 @@ func (w *walker) look(t *token, word []byte, from int) {
 			}
 		}
 	}
-	digits, colon := false, false
-	for _, c := range word {
-		digits = digits || digit(c)
-		colon = colon || c == ':'
-	}
+	colon := bytes.IndexByte(word, ':') >= 0
 	switch {
 	case t.status != 0:
 		t.kind = aStatus
 	case len(t.core) == 0 || !alnum(word[0]) && means(word, arrows):
 		t.kind = aSign
-	case digits || string(t.core) == "*":
+	case hasDigit(word) || string(t.core) == "*":
 		t.kind = aNumber
 	case colon:
 		t.kind = aKey
@@ -106,8 +104,20 @@ func (w *walker) look(t *token, word []byte, from int) {
 	if t.kind&(aKey|aWord) != 0 {
 		t.meaning = vocabulary[string(t.core)]
 	}
-	if i := bytes.IndexByte(t.core, ':'); colon && i > 0 && i < maxKey && i+1 < len(t.core) && letter(t.core[0]) &&
+	if !colon {
+		return
+	}
+	if i := bytes.IndexByte(t.core, ':'); i > 0 && i < maxKey && i+1 < len(t.core) && letter(t.core[0]) &&
 		all(t.core[:i], isKeyByte) && !means(t.core[:i], messageKeys) {
 		t.key, t.value = t.core[:i], t.core[i+1:]
 	}
+}
+
+func hasDigit(b []byte) bool {
+	for _, c := range b {
+		if digit(c) {
+			return true
+		}
+	}
+	return false
 }
