@@ -6,31 +6,47 @@ import "bytes"
 // container runtime's time, compose's name, syslog's.
 const maxHeads = 3
 
+// headRules are what log collectors put before a program's own line. Each returns the
+// length of its head at a text's beginning, 0 if there is none.
+var headRules = []rule[func(b []byte) int]{
+	{
+		name:    "Docker Compose",
+		doc:     "The name of a service or a process stands before a bar; foreman writes so too.",
+		example: `web-1  | ERROR:tornado.access:500 POST /login (192.0.2.69) 1.66ms`,
+		finds:   finds(500, "status-request"),
+		read:    composeHead,
+	},
+	{
+		name:    "CRI",
+		doc:     "A time, a stream and a flag; `docker logs --timestamps` writes the time alone.",
+		example: `2026-12-05T01:52:59.248317968Z stderr F ERROR:tornado.access:500 POST /login (192.0.2.69) 1.66ms`,
+		finds:   finds(500, "status-request"),
+		read:    timeHead,
+	},
+	{
+		name:    "syslog",
+		doc:     "A time without a year, a host and a program; journald writes so too.",
+		example: `Mar  1 10:02:11 node-2 app[123]: ERROR:tornado.access:500 POST /login (192.0.2.69) 1.66ms`,
+		finds:   finds(500, "status-request"),
+		read:    syslogHead,
+	},
+}
+
 // wrapped returns where the program's own line begins, behind what log
-// collectors put before it:
-//
-//	web-1  | …                               docker compose, foreman
-//	2026-03-01T10:02:11.123456789Z stderr F  CRI, docker logs --timestamps
-//	Mar  1 10:02:11 host app[123]:           syslog, journald
+// collectors put before it.
 func wrapped(line []byte) int {
-	at := 0
+	at := skipSpace(line, 0)
 	for range maxHeads {
-		rest := line[at:]
-		blank := skipSpace(rest, 0)
-		rest = rest[blank:]
-		n := composeHead(rest)
-		if n == 0 {
-			n = timeHead(rest)
+		n := 0
+		for i := 0; n == 0 && i < len(headRules); i++ {
+			n = headRules[i].read(line[at:])
 		}
 		if n == 0 {
-			n = syslogHead(rest)
+			break
 		}
-		if n == 0 {
-			return at + blank
-		}
-		at += blank + n
+		at = skipSpace(line, at+n)
 	}
-	return skipSpace(line, at)
+	return at
 }
 
 // composeHead returns the length of "name-1  | ", 0 for none.
@@ -40,15 +56,12 @@ func composeHead(b []byte) int {
 		named = named || letter(b[i])
 		i++
 	}
-	if !named || isMethodFold(b[:i]) {
-		return 0
-	}
 	bar := skipSpace(b, i)
-	if bar == i || bar+1 >= len(b) || b[bar] != '|' || b[bar+1] != ' ' {
+	if !named || bar == i || bar+1 >= len(b) || b[bar] != '|' || b[bar+1] != ' ' {
 		return 0
 	}
-	if meansFold(trim(b[:i]), levels) {
-		return 0 // as loguru has it
+	if isMethodFold(b[:i]) || meansFold(trim(b[:i]), levels) {
+		return 0 // loguru writes "INFO | "
 	}
 	return bar + 2
 }

@@ -2,24 +2,91 @@ package detect
 
 import "bytes"
 
+// sight is a request and what stands before it.
+type sight struct {
+	request
+	before   []byte
+	protocol bool // a protocol stands right before it
+}
+
+// clientReader knows requests of one form that the program sent itself.
+type clientReader struct {
+	form form
+	is   func(*walker, sight) bool
+}
+
+// clientRules say by the text before a request that it is the program's own. They look
+// for words of words.txt.
+var clientRules = []rule[clientReader]{
+	{
+		name:    "URL in quotes",
+		doc:     "A URL without a protocol behind it was requested by the program, if no word speaks of access.",
+		example: `Server error: 'POST https://api.example.com/x' resulted in a 503 response: {"status":503}`,
+		finds:   finds(0, "client"),
+		read:    clientReader{quoted, quotedURL},
+	},
+	{
+		name:    "client library",
+		doc:     "The name of a client library stands before a request in quotes.",
+		example: `DEBUG urllib3.connectionpool http://localhost:5000 "POST /x HTTP/1.1" 500 153`,
+		finds:   finds(0, "client"),
+		read:    clientReader{quoted, libraryBefore},
+	},
+	{
+		name:    "words of a client",
+		doc:     "A word such as `outgoing` or `call to` stands before the request.",
+		example: `call to inventory failed: GET /stock 503`,
+		finds:   finds(0, "client"),
+		read:    clientReader{bare, clientBefore},
+	},
+	{
+		name:    "words of a test or a text",
+		doc:     "A word such as `mock` or `expect` stands before a request that was never sent.",
+		example: `expect GET /x -> 500`,
+		finds:   finds(0, "client"),
+		read:    clientReader{bare, exampleBefore},
+	},
+	{
+		name:    "another host",
+		doc:     "The request names a host, and does not stand as servers write it that know no other form.",
+		example: `ERROR: GET https://api.github.com/repos/a/b returned 502`,
+		finds:   finds(0, "client"),
+		read:    clientReader{bare, hostNamed},
+	},
+}
+
 // outgoing reports whether the words before a request make it the program's
 // own.
-func (w *walker) outgoing(before []byte, r request, form form, protoBefore bool) bool {
-	if form == quoted {
-		if absolute(r.target) && !r.version && !contains(before, accessWords) {
+func (w *walker) outgoing(s sight, form form) bool {
+	if form == bare {
+		if i := bytes.LastIndexByte(s.before, '|'); i >= 0 {
+			s.before = s.before[i:] // the name that docker compose puts there is no word
+		}
+		s.before = s.before[syslogHead(s.before):]
+	}
+	for i := range clientRules {
+		if r := &clientRules[i].read; r.form == form && r.is(w, s) {
 			return true
 		}
-		return contains(before, clientLibraries)
 	}
-	if i := bytes.LastIndexByte(before, '|'); i >= 0 {
-		before = before[i:] // the name that docker compose puts there is no word
-	}
-	before = before[syslogHead(before):]
-	if contains(before, clientWords) || perhaps(before) || contains(before, exampleWords) {
-		return true
-	}
-	return (r.hosted || absolute(r.target) && !w.ownAbsolute(r)) && !protoBefore && !w.req.finished &&
-		(w.early.status == 0 || w.early.inSentence) && !contains(before, accessWords)
+	return false
+}
+
+func quotedURL(_ *walker, s sight) bool {
+	return absolute(s.target) && !s.version && !contains(s.before, accessWords)
+}
+
+func libraryBefore(_ *walker, s sight) bool { return contains(s.before, clientLibraries) }
+
+func clientBefore(_ *walker, s sight) bool {
+	return contains(s.before, clientWords) || perhaps(s.before)
+}
+
+func exampleBefore(_ *walker, s sight) bool { return contains(s.before, exampleWords) }
+
+func hostNamed(w *walker, s sight) bool {
+	return (s.hosted || absolute(s.target) && !w.ownAbsolute(s.request)) && !s.protocol && !w.req.finished &&
+		(w.early.status == 0 || w.early.inSentence) && !contains(s.before, accessWords)
 }
 
 // perhaps reports whether a text has words that may mean a request of the program's own.

@@ -5,11 +5,13 @@ package detect
 // rule is one thing that detection knows of log lines. All that it knows stands in
 // ordered lists of rules, one list for each place where something is decided:
 //
+//	headRules      what collectors put before a program's line
 //	columnRules    formats whose columns have a fixed order
 //	lineRules      lines that never count
 //	wordRules      what a word says, before the request and behind it
 //	spellingRules  how a word can spell a status
 //	requestRules   what stands between a method and its path
+//	clientRules    what makes a request the program's own
 //	keyRules       what a key says, in JSON, logfmt and behind text
 //	phraseRules    what frameworks write in words instead of a request
 //	impliedRules   lines that stand for an answer of 500 without its number

@@ -19,11 +19,13 @@ type listedRule struct {
 func everyRule() []listedRule {
 	unchanged := func() {}
 	return slices.Concat(
+		listed("heads", &headRules, unchanged),
 		listed("columns", &columnRules, unchanged),
 		listed("lines", &lineRules, func() { lineReaders = byFirst(lineRules) }),
 		listed("spellings", &spellingRules, unchanged),
 		listed("words", &wordRules, func() { wordReaders = byKind(wordRules) }),
 		listed("requests", &requestRules, unchanged),
+		listed("client", &clientRules, unchanged),
 		listed("keys", &keyRules, func() { keyReaders = byKey(keyRules) }),
 		listed("phrases", &phraseRules, unchanged),
 		listed("implied", &impliedRules, unchanged),

@@ -296,7 +296,7 @@ func (w *walker) conclude(rule string) outcome {
 func (w *walker) request(r request, form form, status int) outcome {
 	b, at := w.b, w.i
 	protoBefore := w.prev == protocols
-	outgoing := !w.req.seen() && (status == 0 || !r.hosted) && w.outgoing(b[:at], r, form, protoBefore)
+	outgoing := !w.req.seen() && (status == 0 || !r.hosted) && w.outgoing(sight{r, b[:at], protoBefore}, form)
 	w.req.set(r, form)
 	w.i, w.prev, w.afterDate = r.end, thing, false
 	w.facts.context |= hasMethod | hasPath
