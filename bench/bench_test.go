@@ -160,11 +160,12 @@ func whole(logfast float64) *results {
 		r.Many = append(r.Many, point{Row: row, Containers: 1, Lines: 1000, Samples: []sample{s}}, point{Row: row, Containers: 8, Lines: 1000, Samples: []sample{s}})
 		r.Length = append(r.Length, point{Row: row, Containers: 1, Length: 16, Lines: 1000, Samples: []sample{s}})
 	}
-	r.Latency = []latencyResult{{Row: "logfast", Load: "quiet", N: 9, Write: quantiles{1, 2, 3}}, {Row: "logfast", Load: "busy", N: 9, Stamp: quantiles{1, 30, 31}}}
+	r.Latency = []latencyResult{{Row: "logfast", Load: "quiet", N: 9, Write: quantiles{1, 2, 3}}, {Row: "logfast", Load: "steady", N: 9, Write: quantiles{20, 51, 60}}, {Row: "logfast", Load: "busy", N: 9, Stamp: quantiles{1, 30, 31}}}
 	r.Reading = []readResult{{"json-file", 1000, []float64{1}, []float64{0.1}}}
 	r.Incident = &incidentResult{Bytes: 100e6, Quiet: 1, Beyond: []float64{0.4, 0.5, 0.6}}
 	r.Packing = &packingResult{Lines: 1000, Without: []sample{{Wall: 1}}, With: []sample{{Wall: 2}}}
 	r.Streams = []streamsResult{{Streams: 1000, RSSIdle: 30 << 20, CPUIdle: 0.1}, {Streams: 5000, RSSIdle: 90 << 20}}
+	r.Talkers = []talkersResult{{Containers: 50, Rate: 100, CPU: 3}, {Containers: 100, Rate: 100, Length: 216, Shipped: true, CPU: 13}}
 	r.Components = &componentsResult{Count: 1, Benchstat: "text", Values: map[string]map[string][]float64{
 		"Detect/classic": {"MB/s": {900}, "ns/op": {150}}, "Pack/logfast": {"MB/s": {180}, "ns/op": {8}, "packed/text": {0.16}},
 		"Pack/gzip-9": {"MB/s": {10}, "ns/op": {100}, "packed/text": {0.16}}, "EndToEnd/logfast": {"ns/op": {3000}, "allocs/op": {0}},
@@ -197,8 +198,10 @@ func TestGoalsAreJudged(t *testing.T) {
 	}
 	r := whole(3)
 	for what, met := range map[string]bool{
-		"plugin CPU": true, "detection": false, "packing": true, "packed size": true, "a quiet": true, "a busy": false,
+		"plugin CPU": true, "detection": false, "packing": true, "packed size": true, "a quiet": true, "a steady": false, "a busy": false,
 		"wall time of capture while": false, "from the error": true, "memory, 1000": true, "throughput of 8": true,
+		"wall time of lines of 16 B, of json-file's": false, "wall time of lines of 16 B, of the discarding": true,
+		"share of a core, 50 containers": true, "share of a core, 100 containers": false,
 	} {
 		if verdict(r, what) != met {
 			t.Errorf("%s is judged %v", what, !met)
@@ -216,7 +219,8 @@ func TestThePageIsWhole(t *testing.T) {
 		}
 	}
 	text := whole(3).page("plot.svg")
-	for _, want := range []string{"## Goals", "| logfast | 3.00 (3.00–3.00) | 0.38 | 1.00 |", "![Cost of a line](plot.svg)", "| quiet | logfast |", "0.50 (0.40–0.60) s", "## docker logs", "| a | 1.000 | 1.150 |"} {
+	for _, want := range []string{"## Goals", "| logfast | 3.00 (3.00–3.00) | 0.38 | 1.00 |", "![Cost of a line](plot.svg)", "| quiet | logfast |", "0.50 (0.40–0.60) s", "## docker logs",
+		"| 50 containers × 100 lines/s of an access log | 3.0 % |", "| a | 1.000 | 1.150 |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}

@@ -215,9 +215,9 @@ func (b *bench) measureMany(ctx context.Context) error {
 
 // measureLengths measures lines of several lengths.
 func (b *bench) measureLengths(ctx context.Context) error {
-	lengths, runs := []int{16, 64, 256, 1 << 10, 4 << 10, 16 << 10}, 2
+	lengths, runs := []int{16, 130, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10}, 3
 	if b.quick {
-		lengths, runs = []int{16, 512, 16 << 10}, 1
+		lengths, runs = []int{16, 512, 4 << 10, 16 << 10}, 1
 	}
 	for _, length := range lengths {
 		lines := min(b.lines/4, b.lines*200/length) // at most 200 MB of a million's run

@@ -73,11 +73,21 @@ func (r *results) goals() (all []goal) {
 			fmt.Sprintf("%.0f MiB, %.2f %%", mib(s.RSSIdle), s.CPUIdle), true,
 		})
 	}
+	all = append(all, r.lengthGoals()...)
+	for _, t := range r.Talkers {
+		limit := 6.0
+		if t.Shipped {
+			limit = 12
+		}
+		add(atMost("share of a core, "+t.what(), t.CPU, limit, "%.1f %%"))
+	}
 	for _, l := range r.Latency {
 		switch {
 		case l.Row != "logfast":
 		case l.Load == "quiet":
-			add(atMost("a quiet container's line is in the file, p99", l.Write.P99, 10, "%.2f ms"))
+			add(atMost("a quiet container's line is in the file, p99", l.Write.P99, 5, "%.2f ms"))
+		case l.Load == "steady":
+			add(atMost("a steady container's line is in the file, p99", l.Write.P99, 50, "%.2f ms"))
 		case l.Load == "busy":
 			add(atMost("a busy container's line is in the file, p99, since Docker's stamp", l.Stamp.P99, 25, "%.2f ms"))
 		}
@@ -98,6 +108,27 @@ func (r *results) goals() (all []goal) {
 	if i := r.Incident; i != nil {
 		add(atMost(fmt.Sprintf("from the error to the object, %.0f MB, beyond the quiet period", float64(i.Bytes)/1e6),
 			statOf(i.Beyond).Median, 1, "%.2f s"))
+	}
+	return all
+}
+
+// lengthGoals judge lines of each length.
+func (r *results) lengthGoals() (all []goal) {
+	took := map[string]map[int]float64{}
+	for _, p := range r.Length {
+		if took[p.Row] == nil {
+			took[p.Row] = map[int]float64{}
+		}
+		took[p.Row][p.Length] = of(p.Samples, wall).Median - r.empty(p.Row)
+	}
+	for _, p := range r.Length {
+		json, naive, fast := took["json-file"][p.Length], took["naive"][p.Length], took["logfast"][p.Length]
+		if p.Row != "logfast" || json <= 0 || naive <= 0 {
+			continue
+		}
+		what := fmt.Sprintf("wall time of lines of %d B, of ", p.Length)
+		all = append(all, atMost(what+"json-file's", fast/json, 0.85, "%.2f×"),
+			atMost(what+"the discarding plugin's", fast/naive, 1, "%.2f×"))
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // worse is by how much a ratio may exceed the baseline's.
@@ -47,6 +48,12 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 		"wall, logfast / json-file":   took(logfast) / took("json-file"),
 		"plugin CPU, logfast / naive": of(full[logfast], plug).Median / of(full["naive"], plug).Median,
 	}
+	if err := b.lengthRatios(ctx, rows, found, rough); err != nil {
+		return nil, err
+	}
+	if err := b.talkerRatios(ctx, found, rough); err != nil {
+		return nil, err
+	}
 	if err := needPigz(ctx); err != nil {
 		return nil, err
 	}
@@ -64,9 +71,42 @@ func (b *bench) ratios(ctx context.Context) (map[string]float64, error) {
 	found["packed size, logfast / gzip -9"] = c.median("Pack/logfast", "packed/text") /
 		c.median("Pack/gzip-9", "packed/text")
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		b.say("  %-32s %.3f", name, found[name])
+		b.say("  %-42s %.3f", name, found[name])
 	}
 	return found, nil
+}
+
+// lengthRatios adds the wall time of long lines, of json-file's.
+func (b *bench) lengthRatios(ctx context.Context, rows []row, found map[string]float64, rough bool) error {
+	for _, length := range []int{1 << 10, 4 << 10, 16 << 10} {
+		full, err := b.interleave(ctx, rows, pick(rough, 1, guardRuns),
+			load{containers: 1, lines: pick(rough, 20_000_000, 100_000_000) / length, length: length})
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("wall of %d KiB lines, logfast / ", length>>10)
+		logfast := of(full[rows[2].name], wall).Median
+		found[name+"json-file"] = logfast / of(full["json-file"], wall).Median
+		found[name+"naive"] = logfast / of(full["naive"], wall).Median
+	}
+	return nil
+}
+
+// talkerRatios adds the processor time of containers that write steadily, and of those
+// that write a line a second, of the naive plugin's, which reads each line by itself.
+func (b *bench) talkerRatios(ctx context.Context, found map[string]float64, rough bool) error {
+	span := pick(rough, 4*time.Second, 15*time.Second)
+	for name, t := range map[string]talkersResult{
+		"CPU of 50 × 100 lines/s, logfast / naive": {Containers: 50, Rate: 100},
+		"CPU of 100 × 1 line/s, logfast / naive":   {Containers: 100, Rate: 1},
+	} {
+		naive, fast := t, t
+		if err := errors.Join(talk(ctx, b.naive, &naive, span), talk(ctx, b.logfast, &fast, span)); err != nil {
+			return err
+		}
+		found[name] = fast.CPU / naive.CPU
+	}
+	return nil
 }
 
 // detector is the benchmark of the detector that the plugin uses.

@@ -18,7 +18,7 @@ import (
 // could be read from the file, in milliseconds.
 type latencyResult struct {
 	Row   string    `json:"row"`
-	Load  string    `json:"load"` // "quiet", "busy", "quiet beside 4 busy"
+	Load  string    `json:"load"` // "quiet", "steady", "busy", "steady beside 4 busy"
 	N     int       `json:"n"`
 	Write quantiles `json:"write"` // since the program's write(2)
 	// Stamp is the same since Docker stamped the line; where the file tells.
@@ -41,8 +41,19 @@ func quantilesOf(all []time.Duration) quantiles {
 	return quantiles{s.Median, percentile(ms, 0.99), s.Max}
 }
 
-// measureLatency measures one quiet container of each row, side by side, then
-// one busy container of each row in turn, and then a quiet one beside busy ones.
+// paces are the containers that do not write all they can. A quiet one waits longer
+// before each line than logfast takes for a pause between the lines of a steady one.
+var paces = []struct {
+	load         string
+	every        time.Duration
+	quick, lines int
+}{
+	{"quiet", 250 * time.Millisecond, 40, 120},
+	{"steady", 50 * time.Millisecond, 80, 400},
+}
+
+// measureLatency measures a quiet and a steady container of each row, side by side, then
+// one busy container of each row in turn, and then a steady one beside busy ones.
 func (b *bench) measureLatency(ctx context.Context) error {
 	var rows []row
 	for _, r := range b.rows() {
@@ -56,25 +67,28 @@ func (b *bench) measureLatency(ctx context.Context) error {
 		}
 		rows = append(rows, r)
 	}
-	quiet := make([]latencyResult, len(rows))
-	errs := make([]error, len(rows))
-	var wg sync.WaitGroup
 	var made []func(context.Context) (latencyResult, error)
-	for _, r := range rows {
-		watch, err := b.watch(ctx, r, "quiet", "-every", "50ms", "-count", strconv.Itoa(pick(b.quick, 80, 400)))
-		if err != nil {
-			return err
+	for _, p := range paces {
+		for _, r := range rows {
+			watch, err := b.watch(ctx, r, p.load, "-every", p.every.String(),
+				"-count", strconv.Itoa(pick(b.quick, p.quick, p.lines)))
+			if err != nil {
+				return err
+			}
+			made = append(made, watch)
 		}
-		made = append(made, watch)
 	}
+	found := make([]latencyResult, len(made))
+	errs := make([]error, len(made))
+	var wg sync.WaitGroup
 	for i, watch := range made {
-		wg.Go(func() { quiet[i], errs[i] = watch(ctx) })
+		wg.Go(func() { found[i], errs[i] = watch(ctx) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	b.results.Latency = quiet
+	b.results.Latency = found
 	for _, r := range rows {
 		watch, err := b.watch(ctx, r, "busy", "-stamps", "-count", strconv.Itoa(b.lines/2))
 		if err != nil {
@@ -101,7 +115,7 @@ func (b *bench) measureLatency(ctx context.Context) error {
 	return nil
 }
 
-// beside measures a quiet container while n others write all they can, which
+// beside measures a steady container while n others write all they can, which
 // are killed then.
 func (b *bench) beside(ctx context.Context, r row, n int) (res latencyResult, err error) {
 	gate, err := os.MkdirTemp(b.work, "gate-")
@@ -118,7 +132,7 @@ func (b *bench) beside(ctx context.Context, r row, n int) (res latencyResult, er
 			return res, err
 		}
 	}
-	watch, err := b.watch(ctx, r, fmt.Sprintf("quiet beside %d busy", n), "-every", "20ms", "-count", "110")
+	watch, err := b.watch(ctx, r, fmt.Sprintf("steady beside %d busy", n), "-every", "20ms", "-count", "110")
 	if err == nil {
 		err = ready(ctx, gate, n)
 	}

@@ -58,6 +58,7 @@ The rows of a table ran in turn, A B C D A B C D, so that whatever changed on th
 	r.writeMany(&b, plots)
 	r.writeLatency(&b)
 	r.writeStreams(&b)
+	r.writeTalkers(&b)
 	r.writeShip(&b)
 	r.writeReading(&b)
 	r.writeComponents(&b)
@@ -149,7 +150,8 @@ func (r *results) writeLatency(b *strings.Builder) {
 	}
 	b.WriteString(`## When a line is in the file
 
-Until a reader that waits for the file's changes has read the line; milliseconds. *Quiet* writes a line each 50 ms,
+Until a reader that waits for the file's changes has read the line; milliseconds. *Quiet* writes a line each 250 ms,
+*steady* each 50 ms,
 *busy* as fast as it can, a line in 4 KiB of which bears the time. Since the program's write(2), which for a busy one
 includes the wait in its full stdout; and since Docker stamped the line, which is what the plugin adds.
 
@@ -184,6 +186,18 @@ silent, then a tenth of them gets a line a second.
 		mem := func(n int64) string { return fmt.Sprintf("%.1f MiB", mib(n)) }
 		t.row(s.Streams, mem(s.RSSNone), mem(s.RSSIdle), fmt.Sprintf("%.2f %%", s.CPUIdle), s.Writing, mem(s.RSSWriting), fmt.Sprintf("%.2f %%", s.CPUWriting),
 			fmt.Sprintf("%.1f s", s.Start), fmt.Sprintf("%.1f s", s.Stop))
+	}
+	t.end()
+}
+
+func (r *results) writeTalkers(b *strings.Builder) {
+	if len(r.Talkers) == 0 {
+		return
+	}
+	b.WriteString("## Containers that write steadily\n\nWithout Docker, as above.\n\n")
+	t := newTable(b, "load", "CPU", "RSS")
+	for _, x := range r.Talkers {
+		t.row(x.what(), fmt.Sprintf("%.1f %%", x.CPU), fmt.Sprintf("%.1f MiB", mib(x.RSS)))
 	}
 	t.end()
 }

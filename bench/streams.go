@@ -87,7 +87,7 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 	if res.RSSNone, _, err = rssOf(p.pid); err != nil {
 		return res, err
 	}
-	h, err := b.newHost(n)
+	h, err := newHost(b.logfast, n)
 	if err != nil {
 		return res, err
 	}
@@ -100,11 +100,11 @@ func (b *bench) streams(ctx context.Context, n int, span time.Duration) (res str
 	if err := pause(ctx, 2*time.Second); err != nil {
 		return res, err
 	}
-	if res.CPUIdle, res.RSSIdle, err = b.share(ctx, span, nil); err != nil {
+	if res.CPUIdle, res.RSSIdle, err = share(ctx, p, span, nil); err != nil {
 		return res, err
 	}
 	write := func(ctx context.Context) error { return writeLines(ctx, h.pipes[:res.Writing], 1, 0) }
-	if res.CPUWriting, res.RSSWriting, err = b.share(ctx, span, write); err != nil {
+	if res.CPUWriting, res.RSSWriting, err = share(ctx, p, span, write); err != nil {
 		return res, err
 	}
 	began = time.Now()
@@ -120,9 +120,8 @@ type host struct {
 	pipes  []pipe
 }
 
-// newHost makes the FIFOs of n containers.
-func (b *bench) newHost(n int) (h *host, err error) {
-	p := b.logfast
+// newHost makes the FIFOs of n containers, in the plugin's directory.
+func newHost(p *plugin, n int) (h *host, err error) {
 	h = &host{plugin: p, client: clientOf(p.inside("/run/docker/plugins/" + p.sock))}
 	for i := range n {
 		f := pipe{path: fmt.Sprintf("/run/docker/logging/bench-%d", i)}
@@ -167,11 +166,11 @@ func (h *host) stop(ctx context.Context) error {
 	})
 }
 
-// share returns how much of a core the plugin used for a time, in percent, and
-// its memory at the end.
-func (b *bench) share(ctx context.Context, span time.Duration,
+// share returns how much of a core a plugin used for a time, in percent, and its
+// memory at the end, in bytes.
+func share(ctx context.Context, p *plugin, span time.Duration,
 	meanwhile func(context.Context) error) (percent float64, rss int64, err error) {
-	before, err := cpuOf(b.logfast.pid)
+	before, err := cpuOf(p.pid)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -187,11 +186,11 @@ func (b *bench) share(ctx context.Context, span time.Duration,
 	if ctx.Err() != nil {
 		return 0, 0, ctx.Err()
 	}
-	after, err := cpuOf(b.logfast.pid)
+	after, err := cpuOf(p.pid)
 	if err != nil {
 		return 0, 0, err
 	}
-	rss, _, err = rssOf(b.logfast.pid)
+	rss, _, err = rssOf(p.pid)
 	return 100 * (after - before).Seconds() / time.Since(began).Seconds(), rss, err
 }
 

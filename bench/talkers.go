@@ -25,6 +25,19 @@ var talkers = []talkersResult{
 	{Containers: 100, Rate: 100, Length: 216, Shipped: true},
 }
 
+// what says which row it is.
+func (t *talkersResult) what() string {
+	line := "of an access log"
+	if t.Length > 0 {
+		line = fmt.Sprintf("of %d B", t.Length)
+	}
+	shipped := ""
+	if t.Shipped {
+		shipped = ", packed and uploaded"
+	}
+	return fmt.Sprintf("%d containers × %d lines/s %s%s", t.Containers, t.Rate, line, shipped)
+}
+
 // measureTalkers measures containers that write steadily, as measureStreams does.
 func (b *bench) measureTalkers(ctx context.Context) error {
 	span := pick(b.quick, 6*time.Second, 20*time.Second)
@@ -32,18 +45,18 @@ func (b *bench) measureTalkers(ctx context.Context) error {
 		if err := b.again(ctx, nil); err != nil {
 			return err
 		}
-		if err := b.talk(ctx, &t, span); err != nil {
+		if err := talk(ctx, b.logfast, &t, span); err != nil {
 			return fmt.Errorf("%d containers: %w", t.Containers, err)
 		}
 		b.results.Talkers = append(b.results.Talkers, t)
-		b.say("  %d containers, %d lines/s of %d B each: %.1f %% of a core, %.0f MiB", t.Containers, t.Rate, t.Length,
-			t.CPU, mib(t.RSS))
+		b.say("  %s: %.1f %% of a core, %.0f MiB", t.what(), t.CPU, mib(t.RSS))
 	}
 	return nil
 }
 
-func (b *bench) talk(ctx context.Context, t *talkersResult, span time.Duration) (err error) {
-	h, err := b.newHost(t.Containers)
+// talk measures one row with a plugin.
+func talk(ctx context.Context, p *plugin, t *talkersResult, span time.Duration) (err error) {
+	h, err := newHost(p, t.Containers)
 	if err != nil {
 		return err
 	}
@@ -56,10 +69,10 @@ func (b *bench) talk(ctx context.Context, t *talkersResult, span time.Duration) 
 		return err
 	}
 	write := func(ctx context.Context) error { return writeLines(ctx, h.pipes, t.Rate, t.Length) }
-	if _, _, err = b.share(ctx, 2*time.Second, write); err != nil { // until the rhythm is found
+	if _, _, err = share(ctx, p, 2*time.Second, write); err != nil { // until the rhythm is found
 		return err
 	}
-	if t.CPU, t.RSS, err = b.share(ctx, span, write); err != nil {
+	if t.CPU, t.RSS, err = share(ctx, p, span, write); err != nil {
 		return err
 	}
 	return h.stop(ctx)
