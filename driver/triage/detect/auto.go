@@ -33,8 +33,8 @@ func (Auto) Look(line []byte) (m Match, found, named bool) {
 }
 
 // Explain is Detect without its limits: it returns the final status of any
-// class, with the rule that found it. Rule is "" where no rule did. Where a
-// rule found the place of the status and no status in it, Status is 0.
+// class, with the rule that found it. Rule is "" if no rule did. If a rule
+// found the place of the status and no status in it, Status is 0.
 func (Auto) Explain(line []byte) Match {
 	return decide(line, 0)
 }
@@ -89,7 +89,7 @@ func plain(line []byte, nesting int) Match {
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // relocate makes the match of a rewritten line alias the line itself. What is
-// not in the line as it stands is given up.
+// not in the line as it stands is left out.
 func relocate(line []byte, m Match) Match {
 	m.Method, m.Path = within(line, m.Method), within(line, m.Path)
 	return m

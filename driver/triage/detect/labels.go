@@ -78,7 +78,7 @@ func isLabel(t *token) bool {
 // djangoRefusal reads the end of Django's line for an answer of 4xx: "Not Found: /path",
 // "Forbidden (CSRF cookie not set.): /path".
 func djangoRefusal(w *walker, t *token) outcome {
-	if w.req.seen() || !isLabel(t) && !bytes.HasSuffix(t.word, []byte("):")) {
+	if !isLabel(t) && !bytes.HasSuffix(t.word, []byte("):")) {
 		return pass
 	}
 	at := skipSpace(w.b, w.i)

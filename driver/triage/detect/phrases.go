@@ -227,7 +227,7 @@ func stated(by string, phrases ...string) phraseReader {
 	all := texts(phrases...)
 	return func(w *walker, head []byte) outcome {
 		for _, phrase := range all {
-			if status, ok := behind(head, phrase); ok {
+			if status, ok := statusBehind(head, phrase); ok {
 				return w.decide(status, by)
 			}
 		}
@@ -241,7 +241,7 @@ func statedLater(by, begin, phrase string) phraseReader {
 	first, second := []byte(begin), []byte(phrase)
 	return func(w *walker, head []byte) outcome {
 		if i := bytes.Index(head, first); i >= 0 {
-			if status, ok := behind(head[i:], second); ok {
+			if status, ok := statusBehind(head[i:], second); ok {
 				return w.decide(status, by)
 			}
 		}
@@ -249,8 +249,8 @@ func statedLater(by, begin, phrase string) phraseReader {
 	}
 }
 
-// behind reads the status right behind a phrase.
-func behind(head, phrase []byte) (int, bool) {
+// statusBehind reads the status right behind a phrase.
+func statusBehind(head, phrase []byte) (int, bool) {
 	i := bytes.Index(head, phrase)
 	at := i + len(phrase)
 	if i < 0 || at+3 > len(head) || at+3 < len(head) && alnum(head[at+3]) {
@@ -266,7 +266,7 @@ func wai(w *walker, head []byte) outcome {
 	if !bytes.HasPrefix(line, phrase) || !isDuration(line[bytes.LastIndexByte(line, ' ')+1:]) {
 		return pass
 	}
-	if status, ok := behind(line, phrase); ok && reason(status, bytes.TrimLeft(line[len(phrase)+3:], " ")) {
+	if status, ok := statusBehind(line, phrase); ok && reason(status, bytes.TrimLeft(line[len(phrase)+3:], " ")) {
 		return w.decide(status, "wai")
 	}
 	return pass
@@ -307,7 +307,7 @@ func phoenix(w *walker, head []byte) outcome {
 // azure reads "Executed HTTP request: { … status: "500", …".
 func azure(w *walker, head []byte) outcome {
 	if i := bytes.Index(head, []byte("Executed HTTP request: {")); i >= 0 {
-		if status, ok := behind(w.b[i:], []byte(` status: "`)); ok {
+		if status, ok := statusBehind(w.b[i:], []byte(` status: "`)); ok {
 			return w.decide(status, "azure")
 		}
 	}
@@ -316,7 +316,7 @@ func azure(w *walker, head []byte) outcome {
 
 // httplog reads "Response: 500 Server Error httpRequest={…".
 func httplog(w *walker, head []byte) outcome {
-	if status, ok := behind(head, []byte("Response: ")); ok && bytes.Contains(head, []byte(" httpRequest")) {
+	if status, ok := statusBehind(head, []byte("Response: ")); ok && bytes.Contains(head, []byte(" httpRequest")) {
 		return w.decide(status, "httplog")
 	}
 	return pass
@@ -324,10 +324,11 @@ func httplog(w *walker, head []byte) outcome {
 
 // javalin reads "Response: [500 Server Error], execution took 3 ms".
 func javalin(w *walker, head []byte) outcome {
-	if status, ok := behind(head, []byte("Response: [")); ok && bytes.Contains(head, []byte("], execution took ")) {
-		return w.decide(status, "javalin")
+	status, ok := statusBehind(head, []byte("Response: ["))
+	if !ok || !bytes.Contains(head, []byte("], execution took ")) {
+		return pass
 	}
-	return pass
+	return w.decide(status, "javalin")
 }
 
 // dream reads "dream.logger  WARN REQ 5 500 in 1201 μs".

@@ -8,8 +8,8 @@ import "bytes"
 //
 //	10.0.0.1 - somebody's name [23/Nov/2026:19:03:01 +0000] "GET …
 //
-// Nobody can write an unescaped quote into a name, so the line's first quote is
-// the request's where a date is before it.
+// No client can write an unescaped quote into a name, so the line's first quote is
+// the request's if a date is before it.
 func (w *walker) commonPrefix() {
 	if q := closing(w.b, 0, '"'); q > 0 && dateBefore(w.b[:q]) {
 		w.i, w.prev, w.afterDate, w.common = q, datum, true, true

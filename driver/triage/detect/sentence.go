@@ -132,7 +132,7 @@ func hedgeWord(w *walker, t *token) outcome {
 // joins reports whether a word may lead from a status to its request. With a duration
 // and a bar between the two, "| 500 | 1.2ms | match | GET", any word may: no rule reads it.
 func (w *walker) joins() bool {
-	return w.early.fresh && !w.req.seen() && (!w.early.timed || !w.bar)
+	return w.early.fresh && (!w.early.timed || !w.bar)
 }
 
 // answeredTo reads the address of "responded 500 to 10.0.0.1 for GET".
@@ -192,7 +192,7 @@ func schemeWord(w *walker, t *token) outcome {
 
 // proseWord reads any other word.
 func proseWord(w *walker, _ *token) outcome {
-	if w.joins() {
+	if !w.req.seen() && w.joins() {
 		w.early.fresh = false
 	}
 	return w.readAs(prose)

@@ -7,7 +7,7 @@ import "bytes"
 // haproxy ends the walk at the status behind HAProxy's timers; the request is
 // the line's last string.
 func haproxy(w *walker, t *token) outcome {
-	if w.req.seen() || t.before != timers || string(t.word) != "-1" && (t.status == 0 || len(t.word) != 3) {
+	if t.before != timers || string(t.word) != "-1" && (t.status == 0 || len(t.word) != 3) {
 		return pass
 	}
 	m := Match{Status: t.status, Rule: "haproxy"}
@@ -29,7 +29,7 @@ func haproxy(w *walker, t *token) outcome {
 func squid(w *walker, t *token) outcome {
 	b, word := w.b, t.word
 	i := bytes.IndexByte(word, '/')
-	if w.req.seen() || i < 4 || len(word) != i+4 || !all(word[:i], func(c byte) bool { return upper(c) || c == '_' }) {
+	if i < 4 || len(word) != i+4 || !all(word[:i], func(c byte) bool { return upper(c) || c == '_' }) {
 		return pass
 	}
 	status, ok := number(word[i+1:])
@@ -60,7 +60,7 @@ func squid(w *walker, t *token) outcome {
 func reasonBehind(w *walker, t *token) (at, end int, rest []byte) {
 	at = skipSpace(w.b, w.i)
 	rest = w.b[at:min(len(w.b), at+64)]
-	if w.req.seen() || t.status >= firstStatus && !reason(t.status, rest) || len(rest) == 0 || !upper(rest[0]) {
+	if t.status >= firstStatus && !reason(t.status, rest) || len(rest) == 0 || !upper(rest[0]) {
 		return at, 0, nil
 	}
 	for end < len(rest) && (letter(rest[end]) || rest[end] == ' ' || rest[end] == '-') {
@@ -123,7 +123,7 @@ func mojolicious(w *walker, t *token) outcome {
 // "[500] /about 12ms", and "[500]: /index.php - Uncaught …" of PHP's own server before 7.4.
 func routed(w *walker, t *token) outcome {
 	b, from := w.b, t.from
-	if w.req.seen() || from == 0 || b[from-1] != '[' || w.i == len(b) || !space(b[w.i]) {
+	if from == 0 || b[from-1] != '[' || w.i == len(b) || !space(b[w.i]) {
 		return pass
 	}
 	php := from > 2 && b[w.i-1] == ':' && digit(b[from-3]) && bytes.IndexByte(b[:from], ']') > 0

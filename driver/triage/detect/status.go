@@ -6,7 +6,7 @@ import "bytes"
 
 // dated takes note of "[time] 502 10.0.0.1 … "GET /path HTTP/1.1"".
 func dated(w *walker, t *token) outcome {
-	if !w.req.seen() && t.afterDate && w.early.dated == 0 && dateBefore(w.b[:skipSpaceBack(w.b, t.from)+1]) &&
+	if t.afterDate && w.early.dated == 0 && dateBefore(w.b[:skipSpaceBack(w.b, t.from)+1]) &&
 		addressFollows(w.b, w.i) {
 		w.early.dated = t.status
 	}
@@ -15,7 +15,7 @@ func dated(w *walker, t *token) outcome {
 
 // earlyStatus takes note of a status before the request.
 func earlyStatus(w *walker, t *token) outcome {
-	if w.req.seen() || w.early.live() || w.counted() || isNumberedBefore(w.b[:t.from]) {
+	if w.early.live() || w.counted() || isNumberedBefore(w.b[:t.from]) {
 		return pass
 	}
 	w.early.set(t.status, w.b[:t.from], w.b, w.i)
@@ -26,7 +26,7 @@ func earlyStatus(w *walker, t *token) outcome {
 // finishedStatus reads "Request finished HTTP/1.1 POST <url> <type> <length> - 500 …":
 // only a dash precedes the status, and it is the last number behind a dash.
 func finishedStatus(w *walker, t *token) outcome {
-	if !w.req.seen() || !w.req.finished {
+	if !w.req.finished {
 		return pass
 	}
 	if t.before != dash {
@@ -44,8 +44,6 @@ func finishedStatus(w *walker, t *token) outcome {
 // lateStatus judges a number that follows the request.
 func lateStatus(w *walker, t *token) outcome {
 	switch {
-	case !w.req.seen():
-		return pass
 	case t.before == prose || t.before == label:
 		return w.readAs(datum)
 	case w.req.form == quoted && t.before == thing && w.req.version:
@@ -58,7 +56,7 @@ func lateStatus(w *walker, t *token) outcome {
 
 // otherNumber reads a number that is no status where the status should be.
 func otherNumber(w *walker, t *token) outcome {
-	if !w.req.seen() || w.req.dist != 1 || !all(t.core, digit) || w.counted() {
+	if w.req.dist != 1 || !all(t.core, digit) || w.counted() {
 		return pass
 	}
 	if w.early.live() {
@@ -69,7 +67,7 @@ func otherNumber(w *walker, t *token) outcome {
 
 // timedStatus takes note of a duration right behind a status.
 func timedStatus(w *walker, t *token) outcome {
-	if !w.req.seen() && w.early.status != 0 && w.early.reaches(w.b, t.from) && isDuration(t.core) {
+	if w.early.status != 0 && w.early.reaches(w.b, t.from) && isDuration(t.core) {
 		w.early.timed = true
 	}
 	return pass

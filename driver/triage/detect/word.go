@@ -18,8 +18,17 @@ type token struct {
 	afterDate  bool    // the token before ended in "]"
 }
 
-// kind is what a token looks like. A rule reads tokens of some kinds only, so each
-// token passes few rules.
+// stage is whether a token stands before the line's request or behind it.
+type stage uint8
+
+const (
+	before stage = 1 << iota
+	behind
+	stages   = iota
+	anyStage = 1<<iota - 1
+)
+
+// kind is what a token looks like.
 type kind uint8
 
 const (
@@ -28,25 +37,28 @@ const (
 	aNumber                  // anything else with a digit, and "*"
 	aKey                     // a colon and no digit: "status:"
 	aWord                    // the rest
+	kinds   = iota
 	anyKind = 1<<iota - 1
 )
 
-const kinds = 5
-
-// wordReader reads tokens of some kinds, and says whether the token is read by that.
+// wordReader reads tokens of some stages and kinds, so that each token passes few rules.
+// It says whether the token is read by that.
 type wordReader struct {
-	kinds kind
-	word  func(*walker, *token) outcome
+	stages stage
+	kinds  kind
+	word   func(*walker, *token) outcome
 }
 
-// wordReaders are what wordRules has for each kind of token.
+// wordReaders are what wordRules has for each stage and each kind of token.
 var wordReaders = byKind(wordRules)
 
-func byKind(rules []rule[wordReader]) (readers [kinds][]func(*walker, *token) outcome) {
+func byKind(rules []rule[wordReader]) (readers [stages][kinds][]func(*walker, *token) outcome) {
 	for _, r := range rules {
-		for k := range readers {
-			if r.read.kinds&(1<<k) != 0 {
-				readers[k] = append(readers[k], r.read.word)
+		for s := range readers {
+			for k := range readers[s] {
+				if r.read.stages&(1<<s) != 0 && r.read.kinds&(1<<k) != 0 {
+					readers[s][k] = append(readers[s][k], r.read.word)
+				}
 			}
 		}
 	}
@@ -60,8 +72,12 @@ func (w *walker) word(word []byte, from int) outcome {
 	}
 	t := &w.tok
 	w.look(t, word, from)
+	stage := before
+	if w.req.seen() {
+		stage = behind
+	}
 	o := pass
-	for _, read := range wordReaders[bits.TrailingZeros8(uint8(t.kind))] {
+	for _, read := range wordReaders[bits.TrailingZeros8(uint8(stage))][bits.TrailingZeros8(uint8(t.kind))] {
 		if o = read(w, t); o != pass {
 			break
 		}
