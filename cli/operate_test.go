@@ -36,6 +36,23 @@ func someStatus() control.Status {
 	}
 }
 
+func TestStatus_ShowsNotices(t *testing.T) {
+	s := someStatus()
+	for _, container := range []string{"api-1", "api-2", "db"} {
+		s.Streams = append(s.Streams, control.Stream{Container: container, Notices: []string{"unknown option x", "of " + container[:2]}})
+	}
+	got := string(statusText(&s))
+	if want := "\n\napi-1 and 2 more: unknown option x\napi-1 and 1 more: of ap\ndb: of db\n\n"; !strings.Contains(got, want) {
+		t.Errorf("%s\nwant … %s", got, want)
+	}
+	for i := range 20 {
+		s.Streams = append(s.Streams, control.Stream{Container: "x", Notices: []string{fmt.Sprint("n", i)}})
+	}
+	if got := string(statusText(&s)); !strings.Contains(got, "x: n6\nand 13 more notices: see logfast status --json\n") {
+		t.Error(got)
+	}
+}
+
 func TestStatusForPeople(t *testing.T) {
 	s := someStatus()
 	got := strings.ReplaceAll(string(statusText(&s)), " \n", "\n")

@@ -145,6 +145,8 @@ func statusText(s *control.Status) []byte {
 	b.WriteByte('\n')
 	streamTable(&b, s)
 
+	notices(&b, s)
+
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, show.Args(args)...)) //nolint:errcheck // a buffer
@@ -233,6 +235,38 @@ func streamTable(b *bytes.Buffer, s *control.Status) {
 	}
 	w.Flush() //nolint:errcheck // a buffer
 	b.WriteByte('\n')
+}
+
+// maxNotices bounds the notices that are shown; with --json all are.
+const maxNotices = 10
+
+// notices lists which options of containers are not used as they were given. Containers
+// of one service have the same ones, and stand in one line.
+func notices(b *bytes.Buffer, s *control.Status) {
+	var order []string
+	of := map[string][]string{}
+	for i := range s.Streams {
+		for _, notice := range s.Streams[i].Notices {
+			if of[notice] == nil {
+				order = append(order, notice)
+			}
+			of[notice] = append(of[notice], s.Streams[i].Container)
+		}
+	}
+	for i, notice := range order {
+		if i == maxNotices {
+			fmt.Fprintf(b, "and %d more notices: see logfast status --json\n", len(order)-i)
+			break
+		}
+		containers := of[notice][0]
+		if n := len(of[notice]) - 1; n > 0 {
+			containers += fmt.Sprintf(" and %d more", n)
+		}
+		fmt.Fprintf(b, "%s: %s\n", show.Field(containers), show.Field(notice))
+	}
+	if order != nil {
+		b.WriteByte('\n')
+	}
 }
 
 // also is an addition where there is something to add.

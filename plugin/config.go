@@ -40,6 +40,7 @@ type Config struct {
 	UID, GID int // -1: as the process
 	Defaults options.Options
 	Labels   []string // of a container, to be kept
+	Strict   bool     // refuse containers with options that cannot be used
 	Routes   *incident.Routes
 	Daily    options.Daily
 	Keep     time.Duration
@@ -166,6 +167,7 @@ func (c *Config) readOwn(r *reader) {
 	c.Metrics = read(r, settings.Metrics, parseAddress)
 	c.Stall = read(r, settings.Stall, parseStall)
 	c.Labels = read(r, settings.Labels, options.ParseLabels)
+	c.Strict = read(r, settings.Strictness, parseStrict)
 }
 
 // unknownHost is this host where its name cannot be found out.
@@ -202,6 +204,13 @@ func parseAddress(s string) (string, error) {
 			"listen on lower ones")
 	}
 	return s, nil
+}
+
+func parseStrict(s string) (strict bool, err error) {
+	if s != settings.Lenient && s != settings.Strict {
+		err = fmt.Errorf("allowed are %s, %s", settings.Lenient, settings.Strict)
+	}
+	return s == settings.Strict, err
 }
 
 // Bounds of LOGFAST_STALL.

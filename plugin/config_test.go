@@ -29,13 +29,13 @@ func TestTheDefaultsAreSound(t *testing.T) {
 		Detect: detect.Options{Mode: detect.ModeAuto, Status: detect.AllStatuses},
 		Policy: fasttrack.Policy{Quiet: 30 * time.Second, MaxDelay: 5 * time.Minute},
 	}
-	if c.Defaults != want || c.Dir != "/var/log/logfast/archive" || c.Spool != "/var/log/logfast" ||
+	if !cmp.Equal(c.Defaults, want) || c.Dir != "/var/log/logfast/archive" || c.Spool != "/var/log/logfast" ||
 		c.Daily.Hour != 0 || c.Daily.Minute != 0 || c.Daily.Zone != time.UTC || c.Keep != 7*24*time.Hour || c.MaxDisk != 10e9 || c.OnFull != options.OnFullDrop || c.UID != -1 {
 		t.Fatalf("%+v", c)
 	}
 	// Docker passes a variable that is set to nothing.
 	empty, err := ReadConfig([]string{"LOGFAST_FORMAT=", "LOGFAST_STORE=", "LOGFAST_KEEP=", "LOGFAST_OWNER=", "AWS_CA_BUNDLE="})
-	if err != nil || empty.Defaults != want || empty.Keep != c.Keep {
+	if err != nil || !cmp.Equal(empty.Defaults, want) || empty.Keep != c.Keep {
 		t.Fatalf("%+v, %v", empty, err)
 	}
 }
@@ -260,7 +260,7 @@ func TestConfigJSONAgreesWithTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _ := ReadConfig(nil)
-	if got.Defaults != want.Defaults || got.Keep != want.Keep || got.Daily != want.Daily || got.LogLevel != want.LogLevel || got.Dir != want.Dir {
+	if !cmp.Equal(got.Defaults, want.Defaults) || got.Keep != want.Keep || got.Daily != want.Daily || got.LogLevel != want.LogLevel || got.Dir != want.Dir {
 		t.Errorf("config.json: %+v\nthe code: %+v", got, want)
 	}
 }

@@ -163,7 +163,7 @@ func (o *operator) status() control.Status {
 			Container: at.Name, ID: at.ShortID(), App: at.App, Since: at.Since, Active: at.Active,
 			Counts:  counts(at.Counts),
 			Unknown: at.Unknown, Unregistered: at.Unregistered, Trouble: text(at.Trouble),
-			TroubleSince: at.TroubleSince,
+			TroubleSince: at.TroubleSince, Notices: at.Notices,
 		})
 	}
 	for _, l := range c.Lost {

@@ -182,8 +182,8 @@ func work(ctx context.Context, version string, set *effective, environ []string,
 	})
 	capture, err := capture.New(capture.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake,
-		Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
+		Labels: cfg.Labels, Strict: cfg.Strict, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull,
+		Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, teller.close(), incidents.Close(), store.close(), spool.Close())

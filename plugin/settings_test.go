@@ -31,7 +31,7 @@ var wrongValues = map[string]string{
 	"LOGFAST_ROTATE_ZONE": "Mars", "LOGFAST_KEEP": "week", "LOGFAST_MAX_DISK": "1KB", "LOGFAST_ON_FULL": "explode", "LOGFAST_LOG_LEVEL": "loud",
 	"LOGFAST_METRICS": "9323", "LOGFAST_STALL": "never", "LOGFAST_NOTIFY": "htps://x.example", "LOGFAST_NOTIFY_FILE": "/none", "LOGFAST_NOTIFY_ON": "never",
 	"LOGFAST_S3_PATH_STYLE": "maybe", "LOGFAST_S3_SSE": "rot13", "LOGFAST_S3_SSE_KMS_KEY_ID": "k", "LOGFAST_S3_STORAGE_CLASS": "COLD",
-	"LOGFAST_S3_ACL":      "public-read",
+	"LOGFAST_S3_ACL": "public-read", "LOGFAST_OPTIONS": "loose",
 	"AWS_ENDPOINT_URL_S3": "nowhere", "AWS_ENDPOINT_URL": "nowhere", "AWS_CA_BUNDLE": "/none.pem",
 }
 

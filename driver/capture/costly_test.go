@@ -115,6 +115,7 @@ func TestDetect_APanicCostsNoLine(t *testing.T) {
 // make gigabytes.
 func TestStart_HostileOptionsTakeLittleMemory(t *testing.T) {
 	h := newHost(t)
+	h.cfg.Strict = true
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for _, config := range []map[string]string{

@@ -131,6 +131,8 @@ type StreamSnapshot struct {
 	// registered any more when this process, or one before it, began.
 	Unknown bool
 
+	Notices []string // what of its options is not used as it was given
+
 	Counts
 
 	Unregistered bool // the disk had no room to register it: a kill would lose sight of it
@@ -155,7 +157,7 @@ func (d *Driver) Snapshot() Snapshot {
 	for _, stream := range streams {
 		at := StreamSnapshot{
 			Stream: stream.desc, Since: stream.since, Active: stream.writer.Size(), Unknown: stream.unknown,
-			Unregistered: !stream.cursor.Registered(),
+			Unregistered: !stream.cursor.Registered(), Notices: stream.opts.Notices,
 		}
 		stream.counts.addTo(&at.Counts)
 		if t := stream.broken.latest.Load(); t != nil {

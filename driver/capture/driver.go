@@ -29,6 +29,7 @@ type Config struct {
 	Host     string          // this host's name, for syslog records and keys
 	Defaults options.Options // of a container without options
 	Labels   []string        // which of a container's labels are kept, for incidents
+	Strict   bool            // refuse each option that cannot be used: see options.Rules
 	Daily    options.Daily   // when every segment is sealed
 
 	// Routes are the patterns of routes for early notices; nil: none.
@@ -93,6 +94,7 @@ type Driver struct {
 	claims    keylock.Locks // of FIFO paths that are opened or registered: two at once would read the same frames
 	registrar registrar
 	unknown   unknowns
+	noticed   noticed
 }
 
 // New makes a driver. Recover comes next, then Run, and Close at the end.
@@ -175,6 +177,7 @@ func (d *Driver) Start(fifoPath string, info options.Info) error {
 		d.registrar.end(s)
 		return errors.Join(errShuttingDown, s.abandon(), s.fifo.Close(), d.journal.Remove(fifoPath))
 	}
+	d.noticed.log(d.cfg.Log, &desc, opts.Notices)
 	d.cfg.Log.Info("stream started", "container", desc.Name, "id", desc.ShortID(), "format", desc.Format,
 		"scope", opts.Scope)
 	return nil
@@ -185,7 +188,10 @@ var errShuttingDown = errors.New("logfast is shutting down")
 // Describe returns the stream that a container is, and its options. The error
 // says which option is wrong.
 func (d *Driver) Describe(info options.Info) (spool.Stream, options.Options, error) {
-	return options.Parse(d.cfg.Host, d.cfg.Defaults, d.cfg.Labels, info)
+	rules := options.Rules{
+		Host: d.cfg.Host, Defaults: d.cfg.Defaults, Labels: d.cfg.Labels, Strict: d.cfg.Strict,
+	}
+	return rules.Parse(info)
 }
 
 // Stop drains the FIFO, seals what is there and forgets the stream. It returns

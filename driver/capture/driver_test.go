@@ -422,6 +422,7 @@ func TestTheSyncerSyncs(t *testing.T) {
 
 func TestStartRefuses(t *testing.T) {
 	h := newHost(t)
+	h.cfg.Strict = true
 	for name, tt := range map[string]struct {
 		config map[string]string
 		want   []string

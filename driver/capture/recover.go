@@ -34,7 +34,10 @@ func newPending() *pending {
 // snapshotLocked returns how the stream of one of p's entries is. The caller holds
 // roster.mu.
 func (p *pending) snapshotLocked(e *journal.Entry) StreamSnapshot {
-	at := StreamSnapshot{Stream: e.Stream, Counts: Counts{Lost: make([]Loss, len(LossReasons))}, Trouble: errPending}
+	at := StreamSnapshot{
+		Stream: e.Stream, Notices: e.Options.Notices, Counts: Counts{Lost: make([]Loss, len(LossReasons))},
+		Trouble: errPending,
+	}
 	for i, reason := range LossReasons {
 		at.Lost[i].Reason = reason
 	}

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/logfast/logfast/driver/capture/journal"
-	"github.com/logfast/logfast/driver/capture/options"
 	"github.com/logfast/logfast/driver/format/frame"
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/spool"
@@ -20,7 +19,7 @@ import (
 // does nothing by itself.
 func (c *container) doomed() *stream {
 	c.Helper()
-	desc, opts, err := options.Parse(c.cfg.Host, c.cfg.Defaults, nil, c.info)
+	desc, opts, err := c.Describe(c.info)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -80,7 +79,7 @@ func (s *stream) dies(t *testing.T, dir string, size int64) {
 func (h *host) again(containers ...*container) (streams []*stream) {
 	h.Helper()
 	for _, c := range containers {
-		desc, opts, err := options.Parse(h.cfg.Host, h.cfg.Defaults, nil, c.info)
+		desc, opts, err := h.Describe(c.info)
 		if err != nil {
 			h.Fatal(err)
 		}

@@ -33,6 +33,7 @@ const (
 	LogLevel   = "LOGFAST_LOG_LEVEL"
 	Metrics    = "LOGFAST_METRICS"
 	Stall      = "LOGFAST_STALL"
+	Strictness = "LOGFAST_OPTIONS"
 )
 
 // The options of a container that code refers to.
@@ -52,6 +53,15 @@ const (
 	OptRedact   = "redact"
 	OptArchive  = "read-archive"
 	OptTag      = "tag"
+
+	OptMaxFile  = "max-file"
+	OptCompress = "compress"
+)
+
+// The values of Strictness.
+const (
+	Lenient = "lenient"
+	Strict  = "strict"
 )
 
 // Files and directories as the plugin sees them.
@@ -171,6 +181,20 @@ var table = []Setting{
 		Option: OptTag, Unset: "compose project-service, swarm service, name",
 		Kind:    "text and `{{.Name}}`, `{{.ID}}`, `{{.ImageName}}`, …",
 		Example: "{{.Name}}", Help: "The app's name, in keys and syslog records.",
+	},
+	{
+		Option: OptMaxFile, Unset: "no bound", Kind: "count", Example: "3",
+		Help: "Accepted, because json-file has it; `LOGFAST_KEEP` and `LOGFAST_MAX_DISK` bound what stays on the host.",
+	},
+	{
+		Option: OptCompress, Default: "true", Values: []string{"true", "false"}, Example: "false",
+		Help: "Accepted, because json-file has it; logfast packs each sealed segment.",
+	},
+	{
+		Variable: Strictness, Default: Lenient, Values: []string{Lenient, Strict}, Example: Strict,
+		Help: "Whether a container starts with an option that logfast cannot use: json-file's, another driver's or " +
+			"an unknown one. With `strict` logfast refuses it; with `lenient` the container starts, and " +
+			"`logfast status` shows what to set instead.",
 	},
 	{
 		Variable: RotateAt, Default: "00:00", Kind: "hh:mm", Example: "04:30",

@@ -6,16 +6,27 @@ import "fmt"
 // Nearest returns a hint such as `; did you mean "format"?` for the word of
 // known that is nearest to typed, or "" where none is near.
 func Nearest(typed string, known []string) string {
-	best, least := "", len(typed)/2+1
-	for _, word := range known {
-		if d := distance(typed, word); d < least {
-			best, least = word, d
-		}
-	}
+	best := nearest(typed, known, len(typed)/2+1)
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// Misspelt reports whether typed is a word of known but for one or two letters.
+func Misspelt(typed string, known []string) bool {
+	return nearest(typed, known, min(len(typed)/2+1, 3)) != ""
+}
+
+// nearest returns the word of known that is nearest to typed, if it is nearer than
+// bound.
+func nearest(typed string, known []string, bound int) (best string) {
+	for _, word := range known {
+		if d := distance(typed, word); d < bound {
+			best, bound = word, d
+		}
+	}
+	return best
 }
 
 // distance is Levenshtein's, in bytes.

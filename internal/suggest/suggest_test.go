@@ -16,3 +16,14 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestMisspelt(t *testing.T) {
+	known := []string{"format", "max-file", "tag"}
+	for typed, want := range map[string]bool{
+		"fromat": true, "max_file": true, "tags": true, "no-file": false, "gap": false, "t": false, "": false,
+	} {
+		if got := Misspelt(typed, known); got != want {
+			t.Errorf("%q: %t", typed, got)
+		}
+	}
+}

@@ -152,6 +152,8 @@ type Stream struct {
 	Trouble      string    `json:"trouble,omitempty"` // what keeps it from writing
 	TroubleSince time.Time `json:"trouble_since,omitzero"`
 	Unregistered bool      `json:"unregistered,omitempty"` // the disk had no room to register it
+	// which of its options are not used as they were given, and what to set instead
+	Notices []string `json:"notices,omitempty"`
 }
 
 // Event is an open event of the fast track.

@@ -67,7 +67,7 @@ func TestSettings_WrongOnesStopNoContainer(t *testing.T) {
 // TestOptions_HostileOnesCostTheirOwnContainersAlone has containers with options
 // that are refused, and with a pattern that is as slow as one can be, on the engine.
 func TestOptions_HostileOnesCostTheirOwnContainersAlone(t *testing.T) {
-	h := enable(t)
+	h := enable(t, "LOGFAST_OPTIONS=strict")
 	for _, option := range []string{"tag={{range 20000000}}xxxxxxxxxx{{end}}", `tag={{printf "%1000000000d" 1}}`, "pattern=(x?y){900}(x?y){900}", "redact=((a{30}){30}b?){1}c{900}d{900}"} {
 		if text, err := tryDocker("run", "--rm", "--network", "none", "--log-driver", pluginName, "--log-opt", option, image); err == nil || !strings.Contains(text, "option") {
 			t.Errorf("%s: %v\n%s", option, err, text)

@@ -63,17 +63,29 @@ func (i Info) group() string {
 	return clip(i.ContainerLabels[swarmStack])
 }
 
+// app is the app's name: what the tag makes of it, or what the container is called
+// otherwise. An error says why the tag is not used; the name is sound all the same.
 func (i Info) app() (string, error) {
-	if tag := i.Config[settings.OptTag]; tag != "" {
-		return i.render(tag)
+	tag := i.Config[settings.OptTag]
+	if tag == "" {
+		return i.ownApp(), nil
 	}
+	app, err := i.render(tag)
+	if err != nil {
+		return i.ownApp(), err
+	}
+	return app, nil
+}
+
+// ownApp is the app's name without a tag.
+func (i Info) ownApp() string {
 	if service := i.ContainerLabels[composeService]; service != "" {
-		return clip(i.ContainerLabels[composeProject] + "-" + service), nil
+		return clip(i.ContainerLabels[composeProject] + "-" + service)
 	}
 	if service := i.ContainerLabels[swarmService]; service != "" {
-		return clip(service), nil
+		return clip(service)
 	}
-	return clip(i.Name()), nil
+	return clip(i.Name())
 }
 
 // clip bounds a name that the container brings along, which is no reason to refuse

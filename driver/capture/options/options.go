@@ -50,6 +50,9 @@ type Options struct {
 	Redact string `json:",omitempty"`
 	// ReadArchive has docker logs fetch from the store what is no longer here.
 	ReadArchive bool `json:",omitempty"`
+	// Notices say which settings are not used as they were given, and what to set
+	// instead.
+	Notices []string `json:",omitempty"`
 }
 
 // parsers read one option of the table of settings each.
@@ -81,11 +84,9 @@ var parsers = map[string]func(o *Options, value string) error{
 	settings.OptArchive: func(o *Options, v string) (err error) { o.ReadArchive, err = ParseBool(v); return },
 	settings.OptGroup:   func(_ *Options, v string) error { return checkName(v) }, // Info.group
 	settings.OptTag:     func(*Options, string) error { return nil },              // Info.app
-}
 
-// dockers are the options that Docker handles itself and passes on all the same.
-var dockers = []string{
-	"mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress",
+	settings.OptMaxFile:  func(_ *Options, v string) error { return checkCount(v) },
+	settings.OptCompress: func(_ *Options, v string) error { return checkBool(v) },
 }
 
 // Set reads an option's value into o. The plugin's variables, which are the options'
@@ -102,60 +103,118 @@ func known() []string {
 	return slices.Sorted(slices.Values(slices.Concat(settings.Options(), dockers)))
 }
 
-// parseOptions reads the --log-opt settings into o, and says of each that is wrong
-// what is allowed.
-func parseOptions(o *Options, config map[string]string) (errs []error) {
-	known := known()
-	for _, name := range slices.Sorted(maps.Keys(config)) {
-		if len(errs) == maxErrors {
-			return append(errs, errors.New("and more"))
-		}
-		ok := slices.Contains(known, name)
-		switch value := config[name]; {
-		case !ok && len(name) > 64:
-			errs = append(errs, fmt.Errorf("unknown option %.64q…", name))
-		case !ok:
-			errs = append(errs, fmt.Errorf("unknown option %s%s", name, suggest.Nearest(name, known)))
-		case slices.Contains(dockers, name):
-		case len(value) > maxOption:
-			errs = append(errs, fmt.Errorf("option %s: it has %d bytes; allowed are %d", name, len(value), maxOption))
-		default:
-			if err := o.Set(name, value); err != nil {
-				errs = append(errs, fmt.Errorf("option %s: %w", name, err))
-			}
-		}
-	}
-	return errs
+// Rules are what the plugin's settings say about the options of all containers.
+type Rules struct {
+	Host     string
+	Defaults Options
+	Labels   []string // names of the labels that are kept
+	// Strict refuses each option that cannot be used as it is given. Without it, only
+	// an option that was meant for logfast can keep its container from starting.
+	Strict bool
 }
 
-// Parse turns Docker's description into the stream it is and its options,
-// with the given defaults. All that is wrong with the options is in the error.
-func Parse(host string, defaults Options, labels []string, i Info) (spool.Stream, Options, error) {
+// parsing is one call of Parse.
+type parsing struct {
+	*Rules
+	o    Options
+	errs []error // these keep the container from starting
+}
+
+// wrong notes that an option cannot be used as it is given. One that was not meant for
+// logfast leaves a notice, unless the rules are strict.
+func (p *parsing) wrong(meant bool, err error) {
+	more := func(n int) bool { return n == maxErrors }
+	switch {
+	case err == nil:
+	case (meant || p.Strict) && len(p.errs) <= maxErrors:
+		if more(len(p.errs)) {
+			err = errors.New("and more")
+		}
+		p.errs = append(p.errs, err)
+	case !meant && !p.Strict && len(p.o.Notices) <= maxErrors:
+		if more(len(p.o.Notices)) {
+			err = errors.New("and more")
+		}
+		p.o.Notices = append(p.o.Notices, err.Error())
+	}
+}
+
+// read reads the --log-opt settings.
+func (p *parsing) read(config map[string]string) {
+	known := known()
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		value := config[name]
+		switch {
+		case slices.Contains(dockers, name):
+		case parsers[name] == nil:
+			if len(p.errs) <= maxErrors && len(p.o.Notices) <= maxErrors {
+				p.wrong(unknown(name, known))
+			}
+		case len(value) > maxOption:
+			p.unusable(name, fmt.Errorf("option %s: it has %d bytes; allowed are %d", name, len(value), maxOption))
+		default:
+			next := p.o
+			if err := next.Set(name, value); err != nil {
+				p.unusable(name, fmt.Errorf("option %s: %w", name, err))
+				continue
+			}
+			p.o = next
+		}
+	}
+}
+
+// unusable notes that the value of one of logfast's options cannot be used. In an
+// option that json-file has too, it leaves a notice.
+func (p *parsing) unusable(name string, err error) {
+	meant := !slices.Contains(jsonFiles, name)
+	if err != nil && !meant && !p.Strict {
+		err = fmt.Errorf("%w; the default is used", err)
+	}
+	p.wrong(meant, err)
+}
+
+// boundSize brings a size that json-file takes into the bounds.
+func (p *parsing) boundSize() {
+	err := ValidateMaxSize(p.o.MaxSize)
+	if err == nil {
+		return
+	}
+	err = fmt.Errorf("option %s: %w", settings.OptMaxSize, err)
+	if !p.Strict {
+		p.o.MaxSize = min(max(p.o.MaxSize, MinMaxSize), MaxMaxSize)
+		err = fmt.Errorf("%w; the nearest of these is used", err)
+	}
+	p.wrong(false, err)
+}
+
+// Parse turns Docker's description into the stream it is and its options. All that
+// keeps the container from starting is in the error. Options.Notices say what else is
+// not used as it was given.
+func (r *Rules) Parse(i Info) (spool.Stream, Options, error) {
 	if len(i.ContainerID) > maxID {
-		return spool.Stream{}, defaults, fmt.Errorf("the container's ID has %d bytes; allowed are %d",
+		return spool.Stream{}, r.Defaults, fmt.Errorf("the container's ID has %d bytes; allowed are %d",
 			len(i.ContainerID), maxID)
 	}
-	o := defaults
-	errs := parseOptions(&o, i.Config)
-	if errs == nil {
-		if err := ValidatePolicy(o.Policy); err != nil {
-			errs = append(errs, fmt.Errorf("option %s or %s: %w", settings.OptQuiet, settings.OptMaxDelay, err))
+	p := parsing{Rules: r, o: r.Defaults}
+	p.read(i.Config)
+	p.boundSize()
+	if p.errs == nil {
+		if err := ValidatePolicy(p.o.Policy); err != nil {
+			p.wrong(true, fmt.Errorf("option %s or %s: %w", settings.OptQuiet, settings.OptMaxDelay, err))
 		}
-		if err := ValidateMaxSize(o.MaxSize); err != nil {
-			errs = append(errs, fmt.Errorf("option %s: %w", settings.OptMaxSize, err))
-		}
-		if o.Scope == ScopeGroup && i.group() == "" {
-			errs = append(errs,
+		if p.o.Scope == ScopeGroup && i.group() == "" {
+			p.wrong(true,
 				errors.New("option fast-track-scope=group: add group=NAME, or start the container with docker compose"))
 		}
 	}
 	app, err := i.app()
-	if err = errors.Join(append(errs, err)...); err != nil {
-		return spool.Stream{}, o, err
+	p.unusable(settings.OptTag, err)
+	if err := errors.Join(p.errs...); err != nil {
+		return spool.Stream{}, p.o, err
 	}
 	return spool.Stream{
 		ID: i.ContainerID, Name: clip(i.Name()), Image: clip(i.ContainerImageName),
-		Host: host, App: app, Group: i.group(), Format: o.Format.String(),
-		Labels: i.labels(labels), Scope: string(o.Scope), Detect: triage.Options(o.Detect), Redact: o.Redact,
-	}, o, nil
+		Host: r.Host, App: app, Group: i.group(), Format: p.o.Format.String(),
+		Labels: i.labels(r.Labels), Scope: string(p.o.Scope), Detect: triage.Options(p.o.Detect), Redact: p.o.Redact,
+	}, p.o, nil
 }

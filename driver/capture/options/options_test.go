@@ -10,6 +10,13 @@ import (
 	"github.com/logfast/logfast/driver/triage/fasttrack"
 )
 
+// someRules are those of a plugin without settings of its own.
+func someRules() Rules {
+	return Rules{Host: "h", Defaults: Options{
+		MaxSize: 100e6, Policy: fasttrack.Policy{Quiet: MinQuiet, MaxDelay: MinQuiet},
+	}}
+}
+
 func TestAppAndGroup(t *testing.T) {
 	for name, tt := range map[string]struct {
 		info       Info
@@ -23,7 +30,8 @@ func TestAppAndGroup(t *testing.T) {
 		"long":    {Info{ContainerName: "/" + strings.Repeat("x", 9999), ContainerLabels: map[string]string{composeProject: strings.Repeat("p", 9999)}}, strings.Repeat("x", 512), strings.Repeat("p", 512)},
 		"ids":     {Info{Config: map[string]string{"tag": "{{.ID}} {{.FullID}} {{.ImageID}} {{.ImageFullID}} {{.DaemonName}}"}, ContainerID: "0123456789abcdef", ContainerImageID: "sha256:fedcba9876543210", DaemonName: "docker"}, "0123456789ab 0123456789abcdef fedcba987654 sha256:fedcba9876543210 docker", ""},
 	} {
-		stream, _, err := Parse("h", Options{MaxSize: MinMaxSize, Policy: fasttrack.Policy{Quiet: MinQuiet, MaxDelay: MinQuiet}}, nil, tt.info)
+		rules := someRules()
+		stream, _, err := rules.Parse(tt.info)
 		if err != nil || stream.App != tt.app || stream.Group != tt.group {
 			t.Errorf("%s: app %q, group %q, %v", name, stream.App, stream.Group, err)
 		}

@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -139,6 +140,22 @@ func ParseBool(s string) (bool, error) {
 		return s == "true", nil
 	}
 	return false, fmt.Errorf("%q: allowed are true, false", s)
+}
+
+// checkBool says what is wrong with a value that json-file reads as true or false.
+func checkBool(s string) error {
+	if _, err := strconv.ParseBool(s); err != nil {
+		return fmt.Errorf("%q: allowed are true, false", s)
+	}
+	return nil
+}
+
+// checkCount says what is wrong with a count of files.
+func checkCount(s string) error {
+	if n, err := strconv.Atoi(s); err != nil || n < 1 {
+		return fmt.Errorf("%q: write a number of files, such as 3", s)
+	}
+	return nil
 }
 
 // ParseDuration reads a time such as "30s" or "5m".
