@@ -1,0 +1,315 @@
+package cause
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/detect"
+)
+
+// Line is one line of a program, joined from its records.
+type Line struct {
+	Stream record.Stream
+	Text   []byte // without the newline
+	Number int64  // of the line, as the caller counts
+	Offset int64  // of the first byte of its first record
+	End    int64  // of the byte behind its last record
+}
+
+// Scanner finds causes in the lines of a log, one after another. It takes time linear in
+// them and a bounded amount of memory, about 1 MB in the worst case. It belongs to one
+// goroutine.
+type Scanner struct {
+	cfg       Config
+	normal    normalizer
+	streams   [2]lane
+	services  map[string]*lane // by stream and name
+	key       []byte
+	candidate candidate
+}
+
+// maxServices is how many services in one log are kept apart.
+const maxServices = 16
+
+// NewScanner makes a scanner for one log.
+func NewScanner(cfg Config) *Scanner {
+	if cfg.Redact == nil {
+		cfg.Redact = defaultRedact
+	}
+	return &Scanner{cfg: cfg}
+}
+
+// Add takes the next line of the log. It keeps nothing of l.Text, of which it looks at
+// detect.MaxLine bytes.
+func (s *Scanner) Add(l Line) {
+	if len(l.Text) >= detect.MaxLine {
+		l.Text = withoutHalf(l.Text[:detect.MaxLine])
+	}
+	text, source := s.normal.line(l.Text)
+	lane := &s.streams[l.Stream&1]
+	if source != nil {
+		lane = s.service(l.Stream, source)
+	}
+	l.Text = text
+	if lane.open != nil && s.follow(lane, &l) {
+		return
+	}
+	mask := familiesOf(text)
+	if mask == 0 || !s.begin(lane, &l, mask) {
+		lane.keep(text, l.Number, l.Offset)
+	}
+}
+
+// Close ends the log: causes that it has cut off are complete.
+func (s *Scanner) Close() {
+	for i := range s.streams {
+		s.end(&s.streams[i])
+	}
+	for _, l := range s.services {
+		s.end(l)
+	}
+}
+
+// service returns the lane of a service. If there are too many services, those that come
+// later share the lane of their stream.
+func (s *Scanner) service(stream record.Stream, name []byte) *lane {
+	s.key = append(append(s.key[:0], byte(stream)), name...)
+	l := s.services[string(s.key)]
+	if l == nil {
+		if len(s.services) >= maxServices {
+			return &s.streams[stream&1]
+		}
+		if s.services == nil {
+			s.services = map[string]*lane{}
+		}
+		l = &lane{}
+		s.services[string(s.key)] = l
+	}
+	return l
+}
+
+// follow offers a line to the open block and reports whether the block has it. If not,
+// the line may begin a cause of its own.
+func (s *Scanner) follow(l *lane, line *Line) bool {
+	b := l.open
+	text := line.Text
+	if len(b.prefix) > 0 {
+		text = trimPrefix(text, b.prefix)
+	}
+	count(len(text))
+	switch b.family.follow(b, text) {
+	case belongs:
+		b.add(text, line.End)
+		b.foreign = 0
+		return true
+	case last:
+		b.add(text, line.End)
+		s.end(l)
+		return true
+	case maybe:
+		if anchors.find(text) == 0 && b.hold(text) {
+			l.keep(line.Text, line.Number, line.Offset)
+			return true
+		}
+		if s.begins(l, line) {
+			return true
+		}
+		if !b.hold(text) {
+			s.end(l)
+		}
+		l.keep(line.Text, line.Number, line.Offset)
+		return true
+	case over:
+		s.end(l)
+		return false
+	}
+	if s.begins(l, line) {
+		return true
+	}
+	if b.foreign++; b.foreign > maxForeign {
+		s.end(l)
+	}
+	l.keep(line.Text, line.Number, line.Offset)
+	return true
+}
+
+// begins reports whether a line that is not the open block's begins a cause.
+func (s *Scanner) begins(l *lane, line *Line) bool {
+	mask := familiesOf(line.Text)
+	if l.open.family != plain {
+		mask &^= plainFamily // a logger's line beside a trace is about the same
+	}
+	return mask != 0 && s.begin(l, line, mask)
+}
+
+// begin looks for the family whose cause the line begins, and opens a block.
+func (s *Scanner) begin(l *lane, line *Line, mask uint32) bool {
+	c := &s.candidate
+	*c = candidate{line: line.Text, lane: l, head: readHead(line.Text)}
+	if len(line.Text) > 1 && line.Text[0] == '{' && (line.Text[1] == '"' || line.Text[1] == ' ') {
+		mask &= jsonFamily // what is quoted in JSON is for that alone
+	}
+	if c.head.level == low {
+		mask &= lowFamilies
+	}
+	for i, f := range families {
+		if mask&(1<<i) == 0 {
+			continue
+		}
+		c.col, c.back, c.kind, c.alone, c.as, c.withSaid = 0, 0, 0, false, "", false
+		c.said = nil
+		if b := l.open; b != nil && b.family == plain && b.n == 1 && b.foreign == 0 {
+			c.said = []byte(string(b.prefix) + b.head[0])
+		}
+		if count(len(c.line)); !f.begin(c) {
+			continue
+		}
+		said := l.open
+		if said == nil || said.family != plain || said.frames > 0 || f == plain {
+			s.end(l)
+			said = nil
+		}
+		s.open(l, line, f, said)
+		return true
+	}
+	return false
+}
+
+// open begins a block with the candidate.
+// A logger's line that was said just before is about the same.
+func (s *Scanner) open(l *lane, line *Line, f *family, said *block) {
+	c := &s.candidate
+	b := &block{
+		family: f, kind: c.kind, as: c.as, level: c.head.level, stream: line.Stream,
+		first: line.Number, offset: line.Offset,
+	}
+	if c.back = min(c.back, l.has); c.withSaid {
+		b.first, b.offset, b.level = said.first, said.offset, said.level
+		b.push(string(c.said))
+	}
+	if c.back == 0 {
+		b.prefix = append([]byte{}, c.line[:c.col]...)
+	}
+	b.said = said
+	if b.before = string(l.before(c.back + 1)); said != nil {
+		b.before = string(said.prefix) + said.head[0]
+	}
+	for i := c.back; i > 0; i-- {
+		was := &l.prev[(l.n-i)%maxBack]
+		if i == c.back {
+			b.first, b.offset = was.line, was.offset
+			b.level = readHead(was.text).level
+		}
+		b.push(string(was.text))
+	}
+	b.add(c.rest(), line.End)
+	l.open = b
+	l.forget()
+	if c.alone || f.follow == nil {
+		s.end(l)
+	}
+}
+
+// end completes the open block of a lane and reports its cause.
+func (s *Scanner) end(l *lane) {
+	b := l.open
+	if b == nil {
+		return
+	}
+	l.open = nil
+	t := &trace{lines: b.lines(), prefix: string(b.prefix), before: b.before, level: b.level, kind: b.kind}
+	count(b.size[0] + b.size[1])
+	f, ok := b.family.parse(t)
+	language := b.family.language
+	if !ok {
+		if l.open = b.said; l.open != nil {
+			s.end(l)
+			return
+		}
+		if f, ok = plainAfter(t); !ok {
+			return
+		}
+		language = ""
+	}
+	if f.typ == "" && f.message == "" { // the log's end has cut the exception off
+		if f.message = messageOf(t.before); f.message == "" && (f.frame == "" || b.family != python) {
+			return
+		}
+	}
+	if f.language == "" {
+		f.language = language
+		if b.as != "" && language != "" || b.family.language == "" {
+			f.language = b.as
+		}
+	}
+	if f.text == nil {
+		f.text = t.lines
+	}
+	s.cfg.Found(&Find{
+		Language: f.language, Type: typeName(f.typ), Frame: f.frame, Stream: b.stream,
+		Line: b.first, Offset: b.offset, End: b.end,
+		message: f.message, text: f.text, redact: s.cfg.Redact,
+	})
+}
+
+// messageOf returns the message of a logger's line of the level ERROR.
+func messageOf(line string) string {
+	if h := readHead([]byte(line)); h.level == failure {
+		return strings.TrimSpace(line[h.message:])
+	}
+	return ""
+}
+
+// work counts the bytes that families have looked at, if a test wants to know it.
+var work *int
+
+func count(n int) {
+	if work != nil {
+		*work += n
+	}
+}
+
+// plainAfter reads a block that is no cause of its family as a plain line of a logger.
+func plainAfter(t *trace) (found, bool) {
+	line := []byte(t.prefix + t.lines[0])
+	if anchors.find(line)&plainFamily == 0 || !plainBegin(&candidate{line: line, head: readHead(line)}) {
+		return found{}, false
+	}
+	return plainParse(&trace{lines: t.lines[:1], prefix: t.prefix, level: t.level})
+}
+
+// familiesOf returns a bit for each family of which a line may begin a cause.
+func familiesOf(text []byte) uint32 {
+	mask := anchors.find(text)
+	if len(text) > 3 && (text[0] == ' ' || text[0] == '\t') && isAt(text) {
+		mask |= atFamilies
+	}
+	return mask
+}
+
+// isAt reports whether an indented line is a frame such as "    at f (a.js:1:2)".
+func isAt(line []byte) bool {
+	i := skipSpace(line, 0)
+	return bytes.HasPrefix(line[i:], atWord)
+}
+
+var atWord = []byte("at ")
+
+// atFamilies are the families whose frames begin with "at", plainFamily is plain.
+var atFamilies, plainFamily, jsonFamily = maskOf(jvm, dotnet, node), maskOf(plain), maskOf(jsonFields)
+
+// lowFamilies are those whose causes can begin with a line that its logger does not call
+// serious. The frames of others bring the line before with them.
+var lowFamilies = maskOf(jsonFields, python, golang, rust, php)
+
+func maskOf(wanted ...*family) (mask uint32) {
+	for i, f := range families {
+		for _, w := range wanted {
+			if f == w {
+				mask |= 1 << i
+			}
+		}
+	}
+	return mask
+}
