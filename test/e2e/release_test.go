@@ -93,7 +93,7 @@ func TestAReleaseIsReproducible(t *testing.T) {
 					t.Errorf("%s is for %s", program, s.Value)
 				}
 			}
-			if fi, err := os.Stat(program); err != nil || fi.Size() > 25<<20 {
+			if fi, err := os.Stat(program); err != nil || fi.Size() > 30_000_000 {
 				t.Errorf("the program has %d bytes: %v", fi.Size(), err)
 			}
 			if arch == runtime.GOARCH {
