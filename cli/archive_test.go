@@ -103,6 +103,7 @@ func makeArchive(objects, sp string) error {
 	}
 	b := &builder{store: dir, key: key}
 	web, worker, db := container("web", "1a2b3c4d5e6f", "web-1"), container("worker", "2b3c4d5e6f7a", "web-1"), container("db", "3c4d5e6f7a8b", "db-1")
+	db.Labels, db.Env = map[string]string{"team": "blau ü"}, map[string]string{"STAGE": "prod"}
 	o, err := spool.Open(sp, spool.Options{Key: key, Triage: triage.New(detect.Auto{}, nil), UID: -1, GID: -1})
 	if err != nil {
 		return err

@@ -66,15 +66,20 @@ type lineJSON struct {
 	Group     string    `json:"group,omitempty"`
 	Container string    `json:"container,omitempty"`
 	ID        string    `json:"id,omitempty"`
-	Stream    string    `json:"stream"`
-	Text      string    `json:"text"`
+
+	Labels map[string]string `json:"labels,omitempty"`
+	Env    map[string]string `json:"env,omitempty"`
+
+	Stream string `json:"stream"`
+	Text   string `json:"text"`
 }
 
 func (w *lineWriter) write(l *archive.Line) error {
 	s := &l.Segment.Stream
 	if w.form == "json" {
 		return w.json.Encode(lineJSON{
-			l.Time.UTC(), s.Host, s.App, s.Group, s.Name, s.ShortID(), l.Stream.String(), string(l.Text),
+			l.Time.UTC(), s.Host, s.App, s.Group, s.Name, s.ShortID(), s.Labels, s.Env, l.Stream.String(),
+			string(l.Text),
 		})
 	}
 	b := w.buf[:0]

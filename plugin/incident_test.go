@@ -3,6 +3,7 @@ package plugin
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,8 +47,8 @@ func TestAnErrorBecomesAnIncident(t *testing.T) {
 	fifo, w := makeFIFO(t)
 	info := logger.Info{
 		ContainerID: strings.Repeat("ab", 32), ContainerName: "/web", ContainerImageName: "shop:7",
-		ContainerLabels: map[string]string{"team": "red", "secret": "x"},
-		Config:          map[string]string{"pattern": `^FATAL (?P<path>/\S*)`, "group": "shop", "fast-track-scope": "group"},
+		ContainerLabels: map[string]string{"team": "red", "secret": "x", "zone": "eu"}, ContainerEnv: []string{"STAGE=prod", "DB_PASSWORD=x"},
+		Config: map[string]string{"pattern": `^FATAL (?P<path>/\S*)`, "group": "shop", "fast-track-scope": "group", "labels": "zone", "env-regex": "."},
 	}
 	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
 		t.Fatal(got)
@@ -73,7 +74,7 @@ func TestAnErrorBecomesAnIncident(t *testing.T) {
 	if in.Errors != 3 || in.ByStatus["502"] != 2 || in.ByStatus["0"] != 1 || in.Lines != 5 || !in.First.Equal(at.Add(time.Second)) || !in.Last.Equal(at.Add(3*time.Second)) {
 		t.Errorf("%+v", in)
 	}
-	if len(in.Containers) != 1 || in.Containers[0].Image != "shop:7" || in.Containers[0].Group != "shop" || len(in.Containers[0].Labels) != 1 || in.Containers[0].Labels["team"] != "red" {
+	if len(in.Containers) != 1 || in.Containers[0].Image != "shop:7" || in.Containers[0].Group != "shop" || !maps.Equal(in.Containers[0].Labels, map[string]string{"team": "red", "zone": "eu"}) || !maps.Equal(in.Containers[0].Env, map[string]string{"STAGE": "prod"}) {
 		t.Errorf("%+v", in.Containers)
 	}
 	if len(in.Fingerprints) != 2 || in.Fingerprints[0].Method+" "+in.Fingerprints[0].Route != "GET /orders/{n}" || in.Fingerprints[0].Errors != 2 {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,8 +182,8 @@ func TestTheProtocol(t *testing.T) {
 	fifo, w := makeFIFO(t)
 	info := logger.Info{
 		ContainerID: strings.Repeat("0123456789abcdef", 4), ContainerName: "/web",
-		ContainerEnv: []string{"PASSWORD=" + secret}, ContainerLabels: map[string]string{"token": secret}, ContainerArgs: []string{secret},
-		Config: map[string]string{"format": "raw"},
+		ContainerEnv: []string{"PASSWORD=" + secret, "REGION=eu"}, ContainerLabels: map[string]string{"token": secret}, ContainerArgs: []string{secret},
+		Config: map[string]string{"format": "raw", "env-regex": ".", "labels-regex": ".", "tag": "{{.Name}}"},
 	}
 	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
 		t.Fatalf("start: %s", got)
@@ -356,7 +357,7 @@ func TestSIGHUPSealsAndStoppingSealsTheRest(t *testing.T) {
 func TestInfoIsDockers(t *testing.T) {
 	b, err := json.Marshal(logger.Info{
 		Config: map[string]string{"a": "b"}, ContainerID: "id", ContainerName: "/name", ContainerImageID: "sha256:x",
-		ContainerImageName: "image", ContainerLabels: map[string]string{"l": "m"}, DaemonName: "docker",
+		ContainerImageName: "image", ContainerLabels: map[string]string{"l": "m"}, ContainerEnv: []string{"e=f"}, DaemonName: "docker",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -366,7 +367,7 @@ func TestInfoIsDockers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Config["a"] != "b" || got.ContainerID != "id" || got.Name() != "name" || got.ImageFullID() != "sha256:x" ||
-		got.ImageName() != "image" || got.ContainerLabels["l"] != "m" || got.DaemonName != "docker" {
+		got.ImageName() != "image" || got.ContainerLabels["l"] != "m" || !slices.Equal(got.ContainerEnv, []string{"e=f"}) || got.DaemonName != "docker" {
 		t.Fatalf("%+v", got)
 	}
 }

@@ -49,7 +49,7 @@ func TestLists(t *testing.T) {
 		slices.Contains(names, Token) || slices.Contains(names, "") {
 		t.Errorf("variables: %q", names)
 	}
-	if names := Options(); len(names) != 17 || !slices.Contains(names, OptTag) || slices.Contains(names, "") {
+	if names := Options(); len(names) != 21 || !slices.Contains(names, OptTag) || slices.Contains(names, "") {
 		t.Errorf("options: %q", names)
 	}
 }

@@ -54,8 +54,12 @@ const (
 	OptArchive  = "read-archive"
 	OptTag      = "tag"
 
-	OptMaxFile  = "max-file"
-	OptCompress = "compress"
+	OptMaxFile     = "max-file"
+	OptCompress    = "compress"
+	OptLabels      = "labels"
+	OptLabelsRegex = "labels-regex"
+	OptEnv         = "env"
+	OptEnvRegex    = "env-regex"
 )
 
 // The values of Strictness.
@@ -189,6 +193,25 @@ var table = []Setting{
 	{
 		Option: OptCompress, Default: "true", Values: []string{"true", "false"}, Example: "false",
 		Help: "Accepted, because json-file has it; logfast packs each sealed segment.",
+	},
+	{
+		Option: OptLabels, Unset: "none", Kind: "names by commas", Example: "team,zone",
+		Help: "Labels of the container that are kept: in objects' metadata, in incidents and in `--output json`, and " +
+			"for `{label:NAME}` in keys.",
+		See: "[layout.md](layout.md#labels-and-environment)",
+	},
+	{
+		Option: OptLabelsRegex, Unset: "none", Kind: "RE2 expression", Example: `^com\.example\.`,
+		Help: "Expression for the names of further labels that are kept.",
+	},
+	{
+		Option: OptEnv, Unset: "none", Kind: "names by commas", Example: "REGION,STAGE",
+		Help: "Environment variables of the container that are kept, as with `labels`, but for secrets.",
+		See:  "[layout.md](layout.md#labels-and-environment)",
+	},
+	{
+		Option: OptEnvRegex, Unset: "none", Kind: "RE2 expression", Example: "^APP_",
+		Help: "Expression for the names of further environment variables that are kept, but for secrets.",
 	},
 	{
 		Variable: Strictness, Default: Lenient, Values: []string{Lenient, Strict}, Example: Strict,

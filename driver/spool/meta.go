@@ -20,7 +20,7 @@ import (
 )
 
 // Stream is what is kept of a container: the origin of a segment's lines. It
-// holds no environment and no secrets, and of the labels those that were asked for.
+// holds no secrets, and of the labels and the environment what was asked for.
 type Stream struct {
 	ID     string `json:"id"`              // 64 hexadecimal digits
 	Name   string `json:"name"`            // without Docker's slash
@@ -30,7 +30,8 @@ type Stream struct {
 	Group  string `json:"group,omitempty"`
 	Format string `json:"format"` // a record.Format
 
-	Labels map[string]string `json:"labels,omitempty"` // those that an incident shows
+	Labels map[string]string `json:"labels,omitempty"` // those that were asked for
+	Env    map[string]string `json:"env,omitempty"`    // those that were asked for and look like no secret
 	Scope  string            `json:"scope,omitempty"`  // of its errors: container, group or host
 
 	// Whoever reads the text later finds the errors that capture has found, and
@@ -127,6 +128,8 @@ func (m *Meta) Metadata() map[string]string {
 	for name, value := range meta {
 		meta[name] = printable(value)
 	}
+	addFields(meta, MetaLabels, m.Stream.Labels)
+	addFields(meta, MetaEnv, m.Stream.Env)
 	return meta
 }
 

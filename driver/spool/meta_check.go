@@ -96,12 +96,14 @@ func CheckCounts(lines, bytes, errors int64) error {
 
 // check says why a description of a container is not one that logfast wrote.
 func (s *Stream) check() error {
-	if len(s.Labels) > maxName {
-		return fmt.Errorf("it has %d labels", len(s.Labels))
-	}
-	for name, value := range s.Labels {
-		if len(name) > maxName || len(value) > maxName {
-			return fmt.Errorf("it has a label of %d bytes", len(name)+len(value))
+	for _, fields := range []map[string]string{s.Labels, s.Env} {
+		if len(fields) > maxName {
+			return fmt.Errorf("it has %d labels or variables", len(fields))
+		}
+		for name, value := range fields {
+			if len(name) > maxName || len(value) > maxName {
+				return fmt.Errorf("it has a label or a variable of %d bytes", len(name)+len(value))
+			}
 		}
 	}
 	for _, field := range []string{s.ID, s.Name, s.Image, s.Host, s.App, s.Group, s.Format, s.Scope, s.Redact} {

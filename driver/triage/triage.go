@@ -126,7 +126,9 @@ func Options(o detect.Options) spool.Value {
 
 // Container is the stream as an incident shows it.
 func Container(s *spool.Stream) incident.Container {
-	return incident.Container{ID: s.ID, Name: s.Name, Image: s.Image, App: s.App, Group: s.Group, Labels: s.Labels}
+	return incident.Container{
+		ID: s.ID, Name: s.Name, Image: s.Image, App: s.App, Group: s.Group, Labels: s.Labels, Env: s.Env,
+	}
 }
 
 func encode(v any) (spool.Value, error) {

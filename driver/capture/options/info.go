@@ -8,9 +8,8 @@ import (
 	"github.com/logfast/logfast/driver/settings"
 )
 
-// Info is what logfast reads of Docker's description of a container. Its
-// environment, where secrets are, is not among it. The names are those of
-// moby's daemon/logger.Info, which is sent as JSON.
+// Info is what logfast reads of Docker's description of a container. The names are
+// those of moby's daemon/logger.Info, which is sent as JSON.
 type Info struct {
 	Config             map[string]string // the --log-opt settings
 	ContainerID        string
@@ -18,6 +17,7 @@ type Info struct {
 	ContainerImageID   string
 	ContainerImageName string
 	ContainerLabels    map[string]string
+	ContainerEnv       []string // NAME=value, secrets among them: Rules.Parse keeps what options choose
 	ContainerCreated   time.Time
 	DaemonName         string
 }
@@ -98,21 +98,4 @@ func checkName(s string) error {
 		return fmt.Errorf("it has %d bytes; allowed are %d", len(s), maxName)
 	}
 	return nil
-}
-
-// labels returns those of the container's labels that are asked for, nil where
-// it has none of them.
-func (i Info) labels(names []string) map[string]string {
-	var labels map[string]string
-	for _, name := range names {
-		value, ok := i.ContainerLabels[name]
-		if !ok {
-			continue
-		}
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		labels[name] = strings.ToValidUTF8(value[:min(len(value), maxLabel)], "")
-	}
-	return labels
 }

@@ -87,6 +87,12 @@ var parsers = map[string]func(o *Options, value string) error{
 
 	settings.OptMaxFile:  func(_ *Options, v string) error { return checkCount(v) },
 	settings.OptCompress: func(_ *Options, v string) error { return checkBool(v) },
+
+	// Rules.Parse keeps what these choose.
+	settings.OptLabels:      func(*Options, string) error { return nil },
+	settings.OptLabelsRegex: func(_ *Options, v string) error { _, err := compileNames(v); return err },
+	settings.OptEnv:         func(*Options, string) error { return nil },
+	settings.OptEnvRegex:    func(_ *Options, v string) error { _, err := compileNames(v); return err },
 }
 
 // Set reads an option's value into o. The plugin's variables, which are the options'
@@ -108,6 +114,7 @@ type Rules struct {
 	Host     string
 	Defaults Options
 	Labels   []string // names of the labels that are kept
+	Env      []string // names of the variables that are kept, unless they look like secrets
 	// Strict refuses each option that cannot be used as it is given. Without it, only
 	// an option that was meant for logfast can keep its container from starting.
 	Strict bool
@@ -212,9 +219,10 @@ func (r *Rules) Parse(i Info) (spool.Stream, Options, error) {
 	if err := errors.Join(p.errs...); err != nil {
 		return spool.Stream{}, p.o, err
 	}
+	labels, env := p.keep(&i)
 	return spool.Stream{
 		ID: i.ContainerID, Name: clip(i.Name()), Image: clip(i.ContainerImageName),
 		Host: r.Host, App: app, Group: i.group(), Format: p.o.Format.String(),
-		Labels: i.labels(r.Labels), Scope: string(p.o.Scope), Detect: triage.Options(p.o.Detect), Redact: p.o.Redact,
+		Labels: labels, Env: env, Scope: string(p.o.Scope), Detect: triage.Options(p.o.Detect), Redact: p.o.Redact,
 	}, p.o, nil
 }

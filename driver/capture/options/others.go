@@ -16,7 +16,10 @@ var dockers = []string{
 
 // jsonFiles are the options that json-file, Docker's default driver, has too. Their
 // values were often chosen for json-file.
-var jsonFiles = []string{settings.OptMaxSize, settings.OptMaxFile, settings.OptCompress, settings.OptTag}
+var jsonFiles = []string{
+	settings.OptMaxSize, settings.OptMaxFile, settings.OptCompress, settings.OptTag, settings.OptLabels,
+	settings.OptLabelsRegex, settings.OptEnv, settings.OptEnvRegex,
+}
 
 // other is another logging driver.
 type other struct {
@@ -34,7 +37,7 @@ var others = []other{
 	{
 		driver: "awslogs", prefix: "awslogs-",
 		instead: "set LOGFAST_STORE to a bucket of S3, and LOGFAST_KEY to the names of its objects, such as " +
-			"logs/{group}/{app}/{time}-{seq}.log.gz",
+			"logs/{label:team}/{app}/{time}-{seq}.log.gz",
 	},
 	{
 		driver: "loki", prefix: "loki-", options: []string{"no-file", "keep-file"},

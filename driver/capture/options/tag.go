@@ -65,6 +65,7 @@ func (i Info) clipped() Info {
 		labels[name] = clip(value)
 	}
 	i.ContainerLabels = labels
+	i.ContainerEnv, i.Config = nil, nil // {{.}} writes all there is
 	return i
 }
 

@@ -64,9 +64,10 @@ func (r repeated) Read(p []byte) (int, error) {
 func TestDescribe_Metadata(t *testing.T) {
 	good := map[string]string{
 		"container-id": strings.Repeat("1a2b", 16), "first-time": "2026-03-23T19:03:05Z", "last-time": "2026-03-23T19:03:06Z", "lines": "5", "bytes": "500", "errors": "1", "reason": "error", "format": "cri", "app": "shop",
+		"labels": `{"team":"blue"}`, "env": `{"STAGE":"prod"}`,
 	}
 	s := &Segment{Lines: -1, Bytes: -1, Errors: -1}
-	if ours, err := s.describe(store.Attributes{Size: 100, Metadata: good}); !ours || err != nil || s.Lines != 5 || s.Bytes != 500 || s.Errors != 1 || s.Stream.App != "shop" {
+	if ours, err := s.describe(store.Attributes{Size: 100, Metadata: good}); !ours || err != nil || s.Lines != 5 || s.Bytes != 500 || s.Errors != 1 || s.Stream.App != "shop" || s.Stream.Labels["team"] != "blue" || s.Stream.Env["STAGE"] != "prod" {
 		t.Fatalf("%v, %v, %+v", ours, err, s)
 	}
 	for name, values := range map[string][]string{
@@ -79,6 +80,8 @@ func TestDescribe_Metadata(t *testing.T) {
 		"reason":       {"\u009b", strings.Repeat("a", 100)},
 		"format":       {"xml"},
 		"app":          {strings.Repeat("a", 2000)},
+		"labels":       {"[]", `{"a":1}`, `{"a":"` + strings.Repeat("a", 2000) + `"}`},
+		"env":          {"x"},
 	} {
 		for _, value := range values {
 			m := map[string]string{}
@@ -91,6 +94,7 @@ func TestDescribe_Metadata(t *testing.T) {
 			left := map[string]bool{
 				"container-id": s.Stream.ID == "", "first-time": s.First.IsZero(), "last-time": s.Last.IsZero(), "reason": s.Reason == "", "format": s.Stream.Format == "", "app": s.Stream.App == "",
 				"lines": s.Lines < 0 || s.Lines <= s.Bytes, "bytes": s.Bytes <= 500, "errors": s.Errors <= 5,
+				"labels": s.Stream.Labels == nil, "env": s.Stream.Env == nil,
 			}
 			if !left[name] || s.Lines > 500 || value != "-1" && value != "-5" && err == nil {
 				t.Errorf("%s=%q: %v, %+v", name, value, err, s)

@@ -133,6 +133,16 @@ func (s *Segment) describe(attrs store.Attributes) (ours bool, err error) {
 	text(&s.Stream.Image, "image")
 	text(&s.Stream.Format, "format")
 	text((*string)(&s.Reason), "reason")
+	for name, to := range map[string]*map[string]string{
+		spool.MetaLabels: &s.Stream.Labels, spool.MetaEnv: &s.Stream.Env,
+	} {
+		switch fields, err := spool.ReadFields(m[name]); {
+		case err != nil:
+			bad(name)
+		case fields != nil:
+			*to = fields
+		}
+	}
 	for name, to := range map[string]*time.Time{"first-time": &s.First, "last-time": &s.Last} {
 		switch at, err := time.Parse(time.RFC3339Nano, m[name]); {
 		case m[name] == "":

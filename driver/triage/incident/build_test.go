@@ -58,7 +58,7 @@ func produced(t *testing.T) (*Event, []Part) {
 		text := textOf(record.CRI, lines...)
 		f := scan(t, record.CRI, 1000, text, detect.Options{Signals: detect.SignalPython})
 		return Part{
-			Container: Container{ID: strings.Repeat("ab", 32), Name: name, Image: "shop:7", App: "shop", Group: "g", Labels: map[string]string{"team": "red"}},
+			Container: Container{ID: strings.Repeat("ab", 32), Name: name, Image: "shop:7", App: "shop", Group: "g", Labels: map[string]string{"team": "red"}, Env: map[string]string{"STAGE": "prod"}},
 			Object:    Object{Key: "logs/" + name + ".log.gz", Container: name, Reason: "error", First: t0, Last: t0, Lines: int64(len(lines)), Errors: f.Errors, Bytes: int64(len(text)), Size: 100, SHA256: strings.Repeat("0", 64)},
 			Findings:  f,
 		}

@@ -182,9 +182,12 @@ func (c *checker) container(i int, of *Container) {
 	c.name(at+"image", of.Image)
 	c.name(at+"app", of.App)
 	c.name(at+"group", of.Group)
-	for label, value := range of.Labels {
-		c.name(at+"labels", label)
-		c.is(len(value) <= maxQuoted, "%slabels has a value of %d bytes, more than %d", at, len(value), maxQuoted)
+	for field, values := range map[string]map[string]string{"labels": of.Labels, "env": of.Env} {
+		for name, value := range values {
+			c.name(at+field, name)
+			c.is(len(value) <= maxQuoted, "%s%s has a value of %d bytes, more than %d", at, field, len(value),
+				maxQuoted)
+		}
 	}
 }
 

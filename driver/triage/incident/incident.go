@@ -75,6 +75,7 @@ type Container struct {
 	App    string            `json:"app"`
 	Group  string            `json:"group,omitempty"` // the compose project, the swarm stack
 	Labels map[string]string `json:"labels,omitempty"`
+	Env    map[string]string `json:"env,omitempty"`
 }
 
 // Fingerprint stands for errors of one kind.
