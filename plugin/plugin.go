@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -182,8 +183,9 @@ func work(ctx context.Context, version string, set *effective, environ []string,
 	})
 	capture, err := capture.New(capture.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: cfg.Labels, Strict: cfg.Strict, Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull,
-		Sealed: shipper.Wake, Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
+		Labels: slices.Concat(cfg.Labels, cfg.Key.Labels()), Env: cfg.Key.Env(), Strict: cfg.Strict,
+		Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake,
+		Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, teller.close(), incidents.Close(), store.close(), spool.Close())

@@ -26,6 +26,41 @@ type KeyTemplate struct {
 	names []string // of the placeholders, as vars
 }
 
+// The placeholders {label:NAME} and {env:NAME} begin so. They stand for what is kept of
+// a container's labels and of its environment.
+const (
+	labelPlaceholder = "label:"
+	envPlaceholder   = "env:"
+)
+
+// keyVar returns what a placeholder stands for.
+func keyVar(placeholder string) (value func(*Meta) string, known bool) {
+	if name, ok := strings.CutPrefix(placeholder, labelPlaceholder); ok && name != "" {
+		return func(m *Meta) string { return FileName(m.Stream.Labels[name]) }, true
+	}
+	if name, ok := strings.CutPrefix(placeholder, envPlaceholder); ok && name != "" {
+		return func(m *Meta) string { return FileName(m.Stream.Env[name]) }, true
+	}
+	value, known = keyVars[placeholder]
+	return value, known
+}
+
+// Labels returns the names of the labels for which the template has a placeholder.
+func (k *KeyTemplate) Labels() []string { return k.namesAfter(labelPlaceholder) }
+
+// Env returns the names of the environment variables for which the template has a
+// placeholder.
+func (k *KeyTemplate) Env() []string { return k.namesAfter(envPlaceholder) }
+
+func (k *KeyTemplate) namesAfter(kind string) (names []string) {
+	for _, placeholder := range k.names {
+		if name, ok := strings.CutPrefix(placeholder, kind); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 var keyVars = map[string]func(*Meta) string{
 	"dt":     func(m *Meta) string { return m.First.UTC().Format("2006-01-02") },
 	"time":   func(m *Meta) string { return m.First.UTC().Format(Stamp) },
@@ -62,9 +97,10 @@ func ParseKeyTemplate(s string) (*KeyTemplate, error) {
 		if !closed {
 			return nil, fmt.Errorf("key template %q: a { without its }", s)
 		}
-		v, known := keyVars[name]
+		v, known := keyVar(name)
 		if !known {
-			return nil, fmt.Errorf("key template %q: unknown placeholder {%s}%s; allowed are {%s}",
+			return nil, fmt.Errorf("key template %q: unknown placeholder {%s}%s; allowed are {%s}, "+
+				"{label:NAME}, {env:NAME}",
 				s, name, suggest.Nearest(name, keyVarNames), strings.Join(keyVarNames, "}, {"))
 		}
 		unique = unique || name == "time" || name == "seq" || name == "unix"
@@ -96,7 +132,16 @@ func (k *KeyTemplate) check() error {
 	long := strings.Repeat("x", 4096)
 	m := &Meta{
 		Reason: Schedule, Seq: math.MaxInt, First: time.Unix(math.MinInt32, 0),
-		Stream: Stream{ID: long, Name: long, Host: long, App: long, Group: long},
+		Stream: Stream{
+			ID: long, Name: long, Host: long, App: long, Group: long,
+			Labels: map[string]string{}, Env: map[string]string{},
+		},
+	}
+	for _, name := range k.Labels() {
+		m.Stream.Labels[name] = long
+	}
+	for _, name := range k.Env() {
+		m.Stream.Env[name] = long
 	}
 	key := k.Render(m)
 	if len(key) > maxKey {

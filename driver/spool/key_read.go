@@ -157,9 +157,7 @@ func (r *KeyReader) Read(key string) (m Meta, ok bool) {
 			m.Stream.ID = value
 		default:
 			if value != "-" && r.certain[i] {
-				*map[string]*string{
-					"host": &m.Stream.Host, "app": &m.Stream.App, "group": &m.Stream.Group, "name": &m.Stream.Name,
-				}[name] = value
+				m.Stream.set(name, value)
 			}
 		}
 		if err != nil {
@@ -174,6 +172,32 @@ func (r *KeyReader) Read(key string) (m Meta, ok bool) {
 	}
 	m.Key = key
 	return m, true
+}
+
+// set sets what a placeholder that makes any name stands for.
+func (s *Stream) set(placeholder, value string) {
+	put := func(fields *map[string]string, name string) {
+		if *fields == nil {
+			*fields = map[string]string{}
+		}
+		(*fields)[name] = value
+	}
+	switch placeholder {
+	case "host":
+		s.Host = value
+	case "app":
+		s.App = value
+	case "group":
+		s.Group = value
+	case "name":
+		s.Name = value
+	default:
+		if name, ok := strings.CutPrefix(placeholder, labelPlaceholder); ok {
+			put(&s.Labels, name)
+		} else if name, ok := strings.CutPrefix(placeholder, envPlaceholder); ok {
+			put(&s.Env, name)
+		}
+	}
 }
 
 // Says reports whether keys tell what a placeholder stands for.

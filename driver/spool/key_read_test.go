@@ -13,16 +13,20 @@ func TestKeysAreReadBack(t *testing.T) {
 	first := time.Date(2026, 11, 23, 19, 3, 1, 123456789, time.UTC)
 	full := &Meta{Reason: Error, Seq: 42, First: first, SHA256: strings.Repeat("ab", 32), Stream: Stream{
 		ID: strings.Repeat("1a2b3c4d5e6f", 6)[:64], Name: "web 1", Host: "host.example", App: "the/app", Group: "shop",
+		Labels: map[string]string{"com.example/team": "blue team", "empty": ""}, Env: map[string]string{"REGION": "../eu"},
 	}}
 	micro, second, day := first.Truncate(time.Microsecond), first.Truncate(time.Second), first.Truncate(24*time.Hour)
 	for template, want := range map[string]Meta{
-		DefaultKey:                          {First: micro, Seq: 42, Reason: Error, Stream: Stream{ID: "1a2b3c4d5e6f", Host: "host.example", App: "the_app"}},
-		"{app}.log-{unix}.gz":               {First: second, Stream: Stream{App: "the_app"}},
-		"{seq}":                             {Seq: 42},
-		"x/{dt}/{seq}-{app}":                {First: day, Seq: 42, Stream: Stream{App: "the_app"}},
-		"{group}/{name}/{time}.gz":          {First: micro, Stream: Stream{Group: "shop", Name: "web_1"}},
-		"{host}-{app}-{time}-{seq}.log.gz":  {First: micro, Seq: 42}, // which is which, nobody can tell
-		"a.b/{host}/{app}-{name}/{time}.gz": {First: micro, Stream: Stream{Host: "host.example"}},
+		DefaultKey:                         {First: micro, Seq: 42, Reason: Error, Stream: Stream{ID: "1a2b3c4d5e6f", Host: "host.example", App: "the_app"}},
+		"{app}.log-{unix}.gz":              {First: second, Stream: Stream{App: "the_app"}},
+		"{seq}":                            {Seq: 42},
+		"x/{dt}/{seq}-{app}":               {First: day, Seq: 42, Stream: Stream{App: "the_app"}},
+		"{group}/{name}/{time}.gz":         {First: micro, Stream: Stream{Group: "shop", Name: "web_1"}},
+		"{host}-{app}-{time}-{seq}.log.gz": {First: micro, Seq: 42}, // which is which, nobody can tell
+		"{label:com.example/team}/{env:REGION}/{seq}": {Seq: 42, Stream: Stream{Labels: map[string]string{"com.example/team": "blue_team"}, Env: map[string]string{"REGION": "_._eu"}}},
+		"{label:empty}/{env:NONE}/{seq}":              {Seq: 42},
+		"{label:empty}-{env:REGION}-{seq}":            {Seq: 42}, // which is which, nobody can tell
+		"a.b/{host}/{app}-{name}/{time}.gz":           {First: micro, Stream: Stream{Host: "host.example"}},
 	} {
 		k, err := ParseKeyTemplate(template)
 		if err != nil {

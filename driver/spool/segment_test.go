@@ -772,18 +772,20 @@ func TestKeyTemplate(t *testing.T) {
 		}
 	}
 	for template, want := range map[string]string{
-		"{tiem}":        `unknown placeholder {tiem}; did you mean "time"?`,
-		"{time":         "a { without its }",
-		"time}":         "a } without its {",
-		"{app}/{host}":  "needs {time}, {unix} or {seq}",
-		"":              "needs {time}, {unix} or {seq}",
-		"/{time}":       "may not be empty",
-		"a//{time}":     "may not be empty",
-		"a/../{time}":   `begin with "."`,
-		"{time}/":       "may not be empty",
-		".hidden{time}": `begin with "."`,
-		"a\n/{time}":    "no control characters",
-		"a\xff/{time}":  "must be UTF-8",
+		"{tiem}":         `unknown placeholder {tiem}; did you mean "time"?`,
+		"{label:}{seq}":  "unknown placeholder {label:}",
+		"{lable:a}{seq}": "{label:NAME}, {env:NAME}",
+		"{time":          "a { without its }",
+		"time}":          "a } without its {",
+		"{app}/{host}":   "needs {time}, {unix} or {seq}",
+		"":               "needs {time}, {unix} or {seq}",
+		"/{time}":        "may not be empty",
+		"a//{time}":      "may not be empty",
+		"a/../{time}":    `begin with "."`,
+		"{time}/":        "may not be empty",
+		".hidden{time}":  `begin with "."`,
+		"a\n/{time}":     "no control characters",
+		"a\xff/{time}":   "must be UTF-8",
 
 		strings.Repeat("{name}", 8) + "{time}": "more than 960",
 	} {

@@ -163,7 +163,7 @@ type host struct {
 
 // defaults are all settings that a test may change.
 var defaults = map[string]string{
-	"LOGFAST_STORE": "", "LOGFAST_KEY": "", "LOGFAST_HOST": "web-1", "LOGFAST_OWNER": "", "LOGFAST_FORMAT": "cri",
+	"LOGFAST_STORE": "", "LOGFAST_KEY": "", "LOGFAST_OPTIONS": "", "LOGFAST_HOST": "web-1", "LOGFAST_OWNER": "", "LOGFAST_FORMAT": "cri",
 	"LOGFAST_QUIET_PERIOD": "30s", "LOGFAST_MAX_DELAY": "5m", "LOGFAST_MAX_SIZE": "100MB", "LOGFAST_ON_FULL": "drop",
 	"LOGFAST_METRICS": "", "LOGFAST_STALL": "", "LOGFAST_KEEP": "7d",
 	"LOGFAST_NOTIFY": "", "LOGFAST_NOTIFY_ON": "shipped",

@@ -3,8 +3,11 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/logfast/logfast/internal/await"
 )
 
 // jsonFileOptions are all that Docker documents for json-file, and the drivers' common
@@ -17,14 +20,18 @@ var jsonFileOptions = []string{
 // TestOptions_OfJSONFileStartContainers starts containers with every documented option of
 // json-file, and with another driver's.
 func TestOptions_OfJSONFileStartContainers(t *testing.T) {
-	h := enable(t)
+	h := enable(t, "LOGFAST_KEY=logs/{label:team}/{env:APP_ENV}/{env:DB_PASSWORD}/{app}/{time}-{seq}.log.gz")
+	flags := []string{"--label=team=blue", "--label=tier=gold", "--env=REGION=eu", "--env=APP_ENV=prod", "--env=DB_PASSWORD=hunter2"}
 	for _, app := range []string{"web", "db"} {
-		c := h.run(app, []step{out("one\n"), {Await: "end"}}, jsonFileOptions...)
+		c := h.run(app, []step{out("one\n"), {Await: "end"}}, slices.Concat(jsonFileOptions, flags)...)
 		other := h.run("other"+app, []step{out("two\n"), {Await: "end"}}, "awslogs-group=g", "tag={{.Command}}", "max-file=abc")
 		status, _, _ := h.logfast("status")
-		for _, want := range []string{"option max-size: it is 10000 bytes; allowed are 64KiB", "unknown option awslogs-group of the driver awslogs: set LOGFAST_STORE", "option tag={{.Command}}", `option max-file: "abc"`} {
-			if !strings.Contains(status, want) {
-				t.Errorf("the status lacks %q:\n%s", want, status)
+		for _, want := range []string{
+			"option max-size: it is 10000 bytes; allowed are 64KiB", "environment variables that look like secrets are not kept: DB_PASSWORD",
+			"unknown option awslogs-group of the driver awslogs: set LOGFAST_STORE", "option tag={{.Command}}", `option max-file: "abc"`,
+		} {
+			if !strings.Contains(status, want) || strings.Contains(status, "hunter2") {
+				t.Errorf("the status lacks %q, or has the password:\n%s", want, status)
 			}
 		}
 		for _, c := range []*container{c, other} {
@@ -33,6 +40,14 @@ func TestOptions_OfJSONFileStartContainers(t *testing.T) {
 		}
 		if got := docker(t, "logs", c.id); got != "one" {
 			t.Errorf("docker logs: %q", got)
+		}
+		await.Until(t, "the line is in the store", c.shipped)
+		line, _, _ := h.logfast("cat", "--no-spool", "--json", "--container", c.app)
+		if want := `"labels":{"team":"blue","tier":"gold"},"env":{"APP_ENV":"prod","REGION":"eu"},"stream":"stdout","text":"one"`; !strings.Contains(line, want) {
+			t.Errorf("cat: %s\nwant … %s", line, want)
+		}
+		if keys, _, _ := h.logfast("ls", "--json", "--container", c.app); !strings.Contains(keys, `"key":"logs/blue/prod/-/`+c.app+"/") {
+			t.Errorf("ls: %s", keys)
 		}
 	}
 }
