@@ -35,6 +35,7 @@ type commands struct {
 	Incidents incidentsCommand `cmd:"" help:"List what broke: incidents of the archive, by kind of error."`
 	Incident  incidentCommand  `cmd:"" help:"Show one incident, with its lines in their context."`
 
+	Cause   causeCommand   `cmd:"" help:"Show why programs failed: each exception, panic and other cause that a log has."`
 	Detect  detectCommand  `cmd:"" help:"Show which lines of a log logfast takes for server errors, and why."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

@@ -2,13 +2,10 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -69,22 +66,11 @@ func (c *detectCommand) Run(stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	in := stdin
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return fmt.Errorf("%w: name a log file, or - for standard input", err)
-		}
-		defer f.Close()
-		in = f
+	in, err := openLog(c.File, stdin)
+	if err != nil {
+		return err
 	}
-	text := bufio.NewReader(in)
-	in = text
-	if magic, _ := text.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		if in, err = gzip.NewReader(text); err != nil {
-			return fmt.Errorf("unpack %s: %w", c.File, err)
-		}
-	}
+	defer in.Close()
 	if err := t.read(in); err != nil {
 		return errors.Join(fmt.Errorf("read %s: %w", c.File, err), t.out.Flush())
 	}
@@ -107,10 +93,6 @@ func (c *detectCommand) tuner(stdout io.Writer) (*tuner, error) {
 		rules: map[string]int{},
 	}, nil
 }
-
-// readSize is how many bytes are read at once: a call for each is a small part
-// of what it takes to look at them.
-const readSize = 1 << 20
 
 // tuner reads lines and prints what is decided.
 type tuner struct {
@@ -149,15 +131,7 @@ func (t *tuner) read(in io.Reader) error {
 
 // record takes a line of a file: with a record's head, or without.
 func (t *tuner) record(line []byte) {
-	var r record.Record
-	var ok bool
-	switch { // by the first byte: to try both formats takes longer than to detect
-	case len(line) == 0:
-	case line[0] == '<':
-		r, ok = record.Split(record.Syslog, line)
-	case len(line) > 30 && line[10] == 'T' && line[30] == ' ':
-		r, ok = record.Split(record.CRI, line)
-	}
+	r, ok := splitRecord(line)
 	if !ok {
 		t.line(line)
 		return

@@ -114,7 +114,7 @@ func TestPrinting_Fields(t *testing.T) {
 		{"ls"}, {"ls", "--json"}, {"ls", "--no-store"}, {"cat", "--json"}, {"grep", "-l", "colour"}, {"grep", "--json", "."},
 		{"incidents"}, {"incidents", "--json"}, {"incident", "20260323T190305.000000Z-f"}, {"incident", "--json", "20260323T190305.000000Z-f"},
 		{"cat", evil}, {"cat", "--since", evil}, {"incident", evil}, {"ls", "--app", evil}, {"ls", "--app", "[" + evil}, {"ls", "--store", "s3://" + evil},
-		{"ls", "--spool", evil}, {"ls", "--config", evil}, {"check", "--config", evil}, {"grep", "(" + evil}, {"detect", evil}, {"detect", "--pattern", "(" + evil},
+		{"ls", "--spool", evil}, {"ls", "--config", evil}, {"check", "--config", evil}, {"grep", "(" + evil}, {"detect", evil}, {"cause", evil}, {"detect", "--pattern", "(" + evil},
 		{"status", "--spool", evil}, {"flush", "--spool", evil}, {"tail", "--json"},
 	} {
 		var stdout, stderr bytes.Buffer
