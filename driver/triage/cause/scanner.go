@@ -2,6 +2,9 @@ package cause
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/logfast/logfast/driver/format/record"
@@ -61,12 +64,17 @@ func (s *Scanner) Add(l Line) {
 	}
 }
 
-// Close ends the log: causes that it has cut off are complete.
+// Close ends the log: causes that it has cut off are complete, in the order in which they
+// began.
 func (s *Scanner) Close() {
+	var open []*lane
 	for i := range s.streams {
-		s.end(&s.streams[i])
+		open = append(open, &s.streams[i])
 	}
-	for _, l := range s.services {
+	open = slices.AppendSeq(open, maps.Values(s.services))
+	open = slices.DeleteFunc(open, func(l *lane) bool { return l.open == nil })
+	slices.SortFunc(open, func(x, y *lane) int { return cmp.Compare(x.open.offset, y.open.offset) })
+	for _, l := range open {
 		s.end(l)
 	}
 }
