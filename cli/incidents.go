@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/logfast/logfast/driver/read/archive"
+	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/driver/triage/redact"
 	"github.com/logfast/logfast/internal/show"
@@ -25,8 +26,9 @@ type incidentsCommand struct {
 
 // Help is shown below the usage.
 func (incidentsCommand) Help() string {
-	return `Lists what broke, one line a kind of error (app, method, route and status), what was
-seen last above. LATEST is the id of the last of its incidents: logfast incident shows it.
+	return `Lists what broke, one line a kind of failure, what was seen last above. A kind is the
+exception's type and the function that it came from, CAUSE; or, if the log does not say, the app, method,
+route and status. LATEST is the id of the last of its incidents: logfast incident shows it.
 
 ` + archiveHelp + `
 
@@ -63,10 +65,15 @@ func (c *incidentsCommand) Run(app *kong.Kong, stdin io.Reader) error {
 			d.screen.say("no incident in %s is of these", d.name)
 			return nil
 		}
-		t := table{heads: []string{"LAST SEEN", "FIRST SEEN", ">ERRORS", ">STATUS", "APP", "ROUTE", "HOSTS", "LATEST"}}
+		t := table{heads: []string{"LAST SEEN", "FIRST SEEN", ">ERRORS", ">STATUS", "APP", "CAUSE", "ROUTE", "HOSTS",
+			"LATEST"}}
 		for _, g := range groups {
+			route := routeName(g.Method, g.Route)
+			if g.Routes > 1 {
+				route += fmt.Sprintf(" and %d more", g.Routes-1)
+			}
 			t.add(when(g.Last, d.zone), when(g.First, d.zone), count(g.Errors), statusName(g.Status), orDash(g.App),
-				routeName(g.Method, g.Route), strings.Join(g.Hosts, ","), g.Incidents[len(g.Incidents)-1])
+				causeName(g.Cause), route, strings.Join(g.Hosts, ","), g.Incidents[len(g.Incidents)-1])
 		}
 		return t.write(d.screen)
 	})
@@ -77,6 +84,14 @@ func statusName(status int) string {
 		return "-"
 	}
 	return fmt.Sprint(status)
+}
+
+// causeName is a cause in a few words: its type, and the function that failed.
+func causeName(c *cause.Cause) string {
+	if c == nil {
+		return "-"
+	}
+	return c.Short()
 }
 
 func routeName(method, route string) string { return orDash(strings.TrimSpace(method + " " + route)) }
@@ -275,6 +290,12 @@ func (v *incidentView) summary(p *printer) {
 		statuses = append(statuses, fmt.Sprintf("%s: %d", name, v.ByStatus[status]))
 	}
 	p.f("Incident %s\n", v.ID)
+	if c := v.Cause; c != nil {
+		p.f("  Cause       %s\n", lineText(c.String()))
+		if c.Frame != "" {
+			p.f("              in %s\n", c.Frame)
+		}
+	}
 	p.f("  Errors      %d (%s)\n", v.Errors, strings.Join(statuses, ", "))
 	p.f("  Time        %s to %s (%s)\n", when(v.First, v.zone), when(v.Last, v.zone),
 		v.Last.Sub(v.First).Round(time.Second))

@@ -63,7 +63,7 @@ func (t *Triage) Observe(m *spool.Meta) spool.Observer {
 	format, _ := record.ParseFormat(m.Stream.Format)
 	return observer{incident.NewScanner(incident.ScanConfig{
 		Format: format, Detect: t.detectorOf(&m.Stream), App: m.Stream.App, Routes: t.routes, Time: m.First,
-		Redact: incident.RedactorOf(m.Stream.Redact),
+		Redact: incident.RedactorOf(m.Stream.Redact), Causes: m.Errors > 0,
 	})}
 }
 

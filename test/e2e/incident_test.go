@@ -174,6 +174,16 @@ func TestIncidentsOfRealServers(t *testing.T) {
 	if traces == 0 {
 		t.Errorf("no sample has its traceback: %s", event)
 	}
+	if c := in.Cause; c == nil || c.Language != "python" || c.Type != "ZeroDivisionError" || c.Frame != "shop.pricing.mean_price" {
+		t.Errorf("the cause is %+v", c)
+	}
+	kinds := map[string]bool{}
+	for i := range in.Fingerprints {
+		kinds[in.Fingerprints[i].KindID()] = true
+	}
+	if len(kinds) != 1 {
+		t.Errorf("the exception, gunicorn's and nginx's answer are of %d kinds: %s", len(kinds), event)
+	}
 	h.tellBot(web, event, in)
 
 	// Django is stopped, and nginx answers 502: another one.
@@ -197,6 +207,9 @@ func TestAnIncidentOfAGoServer(t *testing.T) {
 	event := h.object(incident.Key(in.ID, "web-1"))
 	if bytes.Contains(event, []byte("of-a-token")) || !bytes.Contains(event, []byte("out of stock")) || !bytes.Contains(event, []byte("main.main.func")) {
 		t.Errorf("the token is quoted, or the panic is not: %s", event)
+	}
+	if c := in.Cause; c == nil || c.Language != "go" || c.Type == "" || !strings.HasPrefix(c.Frame, "main.main.func") {
+		t.Errorf("the cause is %+v", c)
 	}
 }
 

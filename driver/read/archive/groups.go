@@ -7,17 +7,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/incident"
 	"github.com/logfast/logfast/internal/sum"
 )
 
 // Group is the errors of one kind, in all incidents that had them.
 type Group struct {
-	incident.Fingerprint          // First, Last and Errors are of all of them
-	Hosts                []string `json:"hosts"`     // at most MaxHosts
-	Incidents            []string `json:"incidents"` // their ids, the latest last; at most the MaxIncidents latest
+	incident.Fingerprint // of the first that was read; First, Last and Errors are of all of them
+	// Cause is of the latest incident, without its trace; nil if no log says what failed.
+	Cause     *cause.Cause `json:"cause,omitempty"`
+	Routes    int          `json:"routes"`    // how many routes failed so, at most MaxRoutes
+	Hosts     []string     `json:"hosts"`     // at most MaxHosts
+	Incidents []string     `json:"incidents"` // their ids, the latest last; at most the MaxIncidents latest
 
-	seen []seen
+	seen   []seen
+	routes map[string]bool // method and route
+	caused time.Time       // when Cause was seen last
 }
 
 // seen is an incident of a group.
@@ -30,10 +36,11 @@ type seen struct {
 const (
 	MaxGroups    = 4096 // kinds of errors
 	MaxHosts     = 256
+	MaxRoutes    = 256
 	MaxIncidents = 1000
 )
 
-// Groups folds incidents by fingerprint. What it keeps is bounded, however many
+// Groups folds incidents by the kind of what failed. What it keeps is bounded, however many
 // incidents there are. The zero value, with a query, is ready.
 type Groups struct {
 	Query    Query // if it names apps, only errors of these are kept
@@ -41,26 +48,27 @@ type Groups struct {
 	byID     map[string]*Group
 }
 
-// Add adds an incident's errors. It keeps nothing of the event but names.
+// Add adds an incident's errors. It keeps nothing of the event but names and causes.
 func (g *Groups) Add(e *incident.Event) {
 	if g.byID == nil {
 		g.byID = map[string]*Group{}
 	}
-	for _, f := range e.Data.Fingerprints {
+	for i := range e.Data.Fingerprints {
+		f := &e.Data.Fingerprints[i]
 		if len(g.Query.Apps) > 0 && !anyOf(g.Query.Apps, f.App) {
 			continue
 		}
-		of := g.byID[f.ID]
+		of := g.byID[f.KindID()]
 		if of == nil && len(g.byID) >= MaxGroups {
 			g.Unlisted = sum.Add(g.Unlisted, f.Errors)
 			continue
 		}
 		if of == nil {
-			of = &Group{Fingerprint: f}
+			of = &Group{Fingerprint: *f, routes: map[string]bool{}}
 			of.Errors = 0
-			g.byID[f.ID] = of
+			g.byID[f.KindID()] = of
 		}
-		of.add(e, &f)
+		of.add(e, f)
 	}
 }
 
@@ -71,6 +79,13 @@ func (g *Group) add(e *incident.Event, f *incident.Fingerprint) {
 	}
 	if f.Last.After(g.Last) {
 		g.Last = f.Last
+	}
+	if len(g.routes) < MaxRoutes {
+		g.routes[f.Method+" "+f.Route] = true
+	}
+	if c := e.Data.CauseOf(f); c != nil && !e.Data.Last.Before(g.caused) {
+		g.caused = e.Data.Last
+		g.Cause = &cause.Cause{Language: c.Language, Type: c.Type, Message: c.Message, Frame: c.Frame}
 	}
 	if len(g.Hosts) < MaxHosts && !slices.Contains(g.Hosts, e.Data.Host) {
 		g.Hosts = append(g.Hosts, e.Data.Host)
@@ -94,11 +109,12 @@ func (g *Groups) List() []*Group {
 		slices.Sort(of.Hosts)
 		of.trim()
 		of.Incidents = of.Incidents[:0]
+		of.Routes = len(of.routes)
 		for _, s := range of.seen {
 			of.Incidents = append(of.Incidents, s.id)
 		}
 	}
 	return slices.SortedFunc(maps.Values(g.byID), func(x, y *Group) int {
-		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.ID, y.ID))
+		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.KindID(), y.KindID()))
 	})
 }

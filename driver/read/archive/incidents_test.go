@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver/spool"
+	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/incident"
 )
 
@@ -98,6 +99,33 @@ func TestIncidentsAreGrouped(t *testing.T) {
 		}
 	}
 	x.silent()
+}
+
+// TestGroups_ByKind has one exception on two routes of two hosts, and another one.
+func TestGroups_ByKind(t *testing.T) {
+	caused := func(n int, host, print, typ string) *incident.Event {
+		e := event(fmt.Sprintf("2026032%dT190301.000000Z-0000000%d", n, n), host, "shop", print, begin.Add(time.Duration(n)*time.Hour), 1)
+		f := &e.Data.Fingerprints[0]
+		f.Kind, f.Route = incident.KindOf("shop", typ, "f"), "/"+print
+		e.Data.Samples = []incident.Sample{{Fingerprint: print, Cause: &cause.Cause{Type: typ, Frame: "f", Message: host, Stacktrace: "long"}}}
+		return e
+	}
+	var groups Groups
+	for _, e := range []*incident.Event{
+		caused(4, "web-2", "f2", "KeyError"), caused(3, "web-1", "f1", "KeyError"), caused(5, "web-1", "f1", "ValueError"),
+	} {
+		groups.Add(e)
+	}
+	var got []string
+	for _, g := range groups.List() {
+		got = append(got, fmt.Sprintf("%s, trace %q: %d on %d routes of %v", g.Cause, g.Cause.Stacktrace, g.Errors, g.Routes, g.Hosts))
+	}
+	want := []string{
+		`ValueError: web-1, trace "": 1 on 1 routes of [web-1]`, `KeyError: web-2, trace "": 2 on 2 routes of [web-1 web-2]`,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
 }
 
 func TestAnIncidentByItsId(t *testing.T) {

@@ -76,6 +76,7 @@ func Build(r *Record, parts []Part) *Event {
 		in.Fingerprints = append(in.Fingerprints, *p)
 	}
 	slices.SortFunc(in.Fingerprints, func(a, b Fingerprint) int { return byErrors(&a, &b) })
+	in.spreadKinds()
 	for len(in.Fingerprints) > MaxFingerprints {
 		last := len(in.Fingerprints) - 1
 		in.Unlisted = sum.Add(in.Unlisted, in.Fingerprints[last].Errors)
@@ -83,6 +84,7 @@ func Build(r *Record, parts []Part) *Event {
 	}
 	slices.SortFunc(in.Objects,
 		func(a, b Object) int { return cmp.Or(a.First.Compare(b.First), cmp.Compare(a.Key, b.Key)) })
+	in.Cause = in.chooseCause()
 	in.chooseSamples()
 	return envelope(TypeShipped, r.At, in)
 }
@@ -176,6 +178,7 @@ func (in *Incident) merge(prints map[string]*Fingerprint, p Fingerprint) {
 		return
 	}
 	was.Errors = sum.Add(was.Errors, p.Errors)
+	was.Kind = cmp.Or(was.Kind, p.Kind)
 	if p.First.Before(was.First) {
 		was.First = p.First
 	}

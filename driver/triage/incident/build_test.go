@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/detect"
 )
 
@@ -191,7 +192,7 @@ func TestSchema_IDDoesNotFollowTheCode(t *testing.T) {
 func TestTheSchemaHasEveryField(t *testing.T) {
 	_, raw := schema(t)
 	defs := raw["$defs"].(map[string]any)
-	for name, s := range map[string]any{"": Event{}, "incident": Incident{}, "container": Container{}, "fingerprint": Fingerprint{}, "sample": Sample{}, "object": Object{}} {
+	for name, s := range map[string]any{"": Event{}, "incident": Incident{}, "container": Container{}, "fingerprint": Fingerprint{}, "sample": Sample{}, "object": Object{}, "cause": cause.Cause{}} {
 		def := raw
 		if name != "" {
 			def = defs[name].(map[string]any)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/store"
+	"github.com/logfast/logfast/driver/triage/cause"
 )
 
 // MaxEvent is the largest encoded Event that Decode takes, in bytes.
@@ -154,6 +155,7 @@ func (e *Event) check() error {
 	c.count("data.lost_lines", in.Lost)
 	c.count("data.missing_objects", int64(in.Missing))
 	c.count("data.unlisted_errors", in.Unlisted)
+	c.cause("data.cause.", in.Cause)
 	for status, n := range in.ByStatus {
 		c.is(statusPattern.MatchString(status), "data.by_status has the status %.80q", status)
 		c.count("data.by_status."+status, n)
@@ -194,6 +196,7 @@ func (c *checker) container(i int, of *Container) {
 func (c *checker) fingerprint(i int, of *Fingerprint) {
 	at := fmt.Sprintf("data.fingerprints[%d].", i)
 	c.is(fingerprintPattern.MatchString(of.ID), "%sid is %.80q", at, of.ID)
+	c.is(of.Kind == "" || fingerprintPattern.MatchString(of.Kind), "%skind is %.80q", at, of.Kind)
 	c.name(at+"app", of.App)
 	c.name(at+"method", of.Method)
 	c.name(at+"route", of.Route)
@@ -228,6 +231,7 @@ func (c *checker) sample(i int, of *Sample, lines map[string]int64) {
 	c.time(at+"time", of.Time)
 	c.is(len(of.Text) <= maxQuoted, "%stext has %d bytes, more than %d", at, len(of.Text), maxQuoted)
 	c.is(len(of.Context) <= maxQuoted, "%scontext has %d bytes, more than %d", at, len(of.Context), maxQuoted)
+	c.cause(at+"cause.", of.Cause)
 	c.size(at+"offset", of.Offset)
 	if of.Key == "" { // its text was discarded, or is not in the store yet
 		c.size(at+"line", of.Line)
@@ -239,6 +243,17 @@ func (c *checker) sample(i int, of *Sample, lines map[string]int64) {
 		last = maxCount
 	}
 	c.is(of.Line >= 1 && of.Line <= last, "%sline is %d: not between 1 and %d", at, of.Line, last)
+}
+
+func (c *checker) cause(at string, of *cause.Cause) {
+	if of == nil {
+		return
+	}
+	c.name(at+"language", of.Language)
+	c.name(at+"type", of.Type)
+	c.name(at+"frame", of.Frame)
+	c.is(len(of.Message) <= maxQuoted, "%smessage has %d bytes, more than %d", at, len(of.Message), maxQuoted)
+	c.is(len(of.Stacktrace) <= maxQuoted, "%sstacktrace has %d bytes, more than %d", at, len(of.Stacktrace), maxQuoted)
 }
 
 // key checks that a key is one that a store can have, so that it leads nowhere else.

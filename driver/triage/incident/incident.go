@@ -5,7 +5,11 @@
 // docs/schema/incident-v1.json.
 package incident
 
-import "time"
+import (
+	"time"
+
+	"github.com/logfast/logfast/driver/triage/cause"
+)
 
 // The types of an Event. The version at the end grows when a field changes its
 // meaning or goes; a new field does not change it.
@@ -60,7 +64,8 @@ type Incident struct {
 	Lost     int64            `json:"lost_lines,omitempty"`
 	Missing  int              `json:"missing_objects,omitempty"` // segments that somebody removed before this was made
 
-	Fingerprints []Fingerprint `json:"fingerprints"` // most errors first
+	Cause        *cause.Cause  `json:"cause,omitempty"` // of the most frequent kind of error that has one
+	Fingerprints []Fingerprint `json:"fingerprints"`    // most errors first
 	// of further fingerprints: at most MaxFingerprints are listed
 	Unlisted int64    `json:"unlisted_errors,omitempty"`
 	Samples  []Sample `json:"samples"` // at most MaxSamples, in the order of the time
@@ -78,9 +83,12 @@ type Container struct {
 	Env    map[string]string `json:"env,omitempty"`
 }
 
-// Fingerprint stands for errors of one kind.
+// Fingerprint stands for errors of one app, method, route and status: where a failure
+// was seen.
 type Fingerprint struct {
-	ID     string    `json:"id"` // 16 hexadecimal digits, the same on all hosts
+	ID string `json:"id"` // 16 hexadecimal digits, the same on all hosts
+	// what failed, see KindOf; empty if the log does not say
+	Kind   string    `json:"kind,omitempty"`
 	App    string    `json:"app"`
 	Method string    `json:"method,omitempty"`
 	Route  string    `json:"route,omitempty"` // the path, with what varies replaced: /orders/{n}
@@ -107,6 +115,8 @@ type Sample struct {
 	Text        string    `json:"text"`              // redacted, at most MaxSample bytes
 	Cut         bool      `json:"cut,omitempty"`     // there was more
 	Context     string    `json:"context,omitempty"` // the traceback around it, redacted, at most MaxSample bytes
+	// of what failed, if the log says so near the line; its trace has at most MaxSample bytes
+	Cause *cause.Cause `json:"cause,omitempty"`
 	// of the object with the line; empty where its text was given up, or is not there yet
 	Key    string `json:"key"`
 	Line   int64  `json:"line"`   // in the unpacked object, from 1; 0 without a key

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/detect"
 	"github.com/logfast/logfast/internal/sum"
 )
@@ -45,6 +46,7 @@ type ScanConfig struct {
 	Redact *Redactor // nil: what is redacted by default
 	Routes *Routes   // patterns of routes; nil: none
 	Time   time.Time // of the lines of a raw text, which keeps none
+	Causes bool      // look for causes as well, which takes longer than looking for errors
 }
 
 // Scanner finds the errors in a segment's text, which is written to it in
@@ -54,8 +56,9 @@ type ScanConfig struct {
 type Scanner struct {
 	cfg ScanConfig
 
-	lines *record.Pieces
-	lanes [2]lane
+	lines  *record.Pieces
+	lanes  [2]lane
+	causes *causes // nil: they are not looked for
 
 	statuses [101]int64 // of 500 to 599, and at the end without a status
 	findings Findings
@@ -85,6 +88,7 @@ type sample struct {
 	text  []byte // the whole line until it is redacted
 	clean bool   // it is redacted, and cut to be the Sample's
 	trace *trace
+	cause *caused
 }
 
 // print is a Fingerprint that is being counted.
@@ -95,7 +99,11 @@ type print struct {
 
 // NewScanner makes a scanner for one text.
 func NewScanner(cfg ScanConfig) *Scanner {
-	return &Scanner{cfg: cfg, lines: record.NewPieces(maxRecord), prints: map[string]*print{}}
+	s := &Scanner{cfg: cfg, lines: record.NewPieces(maxRecord), prints: map[string]*print{}}
+	if cfg.Causes {
+		s.causes = newCauses(cfg.Redact)
+	}
+	return s
 }
 
 // Write takes the text's next piece. It never fails.
@@ -139,6 +147,11 @@ func (s *Scanner) look(l *lane, from record.Stream, line, text []byte) {
 		t.seen = s.lines.Number
 		t.stamp = append(t.stamp[:0], line[:min(len(line), len(stampLayout))]...)
 	}
+	if s.causes != nil {
+		s.causes.look(cause.Line{
+			Stream: from, Text: text, Number: l.line, Offset: l.offset, End: s.lines.Offset + int64(len(line)),
+		}, line)
+	}
 	if m, found := s.cfg.Detect.Detect(text); found {
 		s.found(l, from, line, text, &m)
 	}
@@ -178,6 +191,9 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 		}
 		if p != nil {
 			sm.Fingerprint = p.ID
+		}
+		if s.causes != nil {
+			s.causes.sampled(sm)
 		}
 	}
 	fill(&s.last)
@@ -261,6 +277,9 @@ func (s *Scanner) Findings() *Findings {
 			s.look(l, record.Stream(i), nil, rest)
 		}
 	}
+	if s.causes != nil {
+		s.causes.scanner.Close()
+	}
 	f := &s.findings
 	for i, n := range s.statuses {
 		if n == 0 {
@@ -281,6 +300,10 @@ func (s *Scanner) Findings() *Findings {
 	}
 	slices.SortFunc(prints, func(a, b *print) int { return byErrors(&a.Fingerprint, &b.Fingerprint) })
 	for _, p := range prints {
+		if sm := p.sample; sm != nil && sm.cause != nil {
+			c := sm.cause.find.Cause()
+			p.Kind = KindOf(s.cfg.App, c.Type, c.Frame)
+		}
 		f.Fingerprints = append(f.Fingerprints, p.Fingerprint)
 	}
 	s.choose(prints)
@@ -311,6 +334,7 @@ func (s *Scanner) choose(prints []*print) {
 		if sm.trace != nil {
 			sm.Context = sm.trace.quote(s.cfg.Redact)
 		}
+		sm.Cause = sm.causeOf()
 		s.findings.Samples = append(s.findings.Samples, sm.Sample)
 	}
 }

@@ -46,7 +46,7 @@ func scan(t testing.TB, format record.Format, piece int, text []byte, options de
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewScanner(ScanConfig{Format: format, Detect: d, App: "shop", Time: t0})
+	s := NewScanner(ScanConfig{Format: format, Detect: d, App: "shop", Time: t0, Causes: true})
 	for part := range slices.Chunk(text, piece) {
 		scratch := bytes.Clone(part)
 		if _, err := s.Write(scratch); err != nil {

@@ -51,7 +51,8 @@ type brief struct {
 	id       string
 	host     string
 	lead     incident.Fingerprint // the most frequent one; zero where there is none
-	prints   []string             // all fingerprints
+	kinds    []string             // of all fingerprints
+	cause    string               // what failed, in a few words; "" if the log does not say
 	errors   int64
 	byStatus map[string]int64
 	first    time.Time
@@ -63,16 +64,21 @@ func briefOf(e *incident.Event) brief {
 		typ: e.Type, id: e.Data.ID, host: e.Data.Host,
 		errors: e.Data.Errors, byStatus: e.Data.ByStatus, first: e.Data.First, last: e.Data.Last,
 	}
-	for _, f := range e.Data.Fingerprints {
-		b.prints = append(b.prints, f.ID)
+	for i := range e.Data.Fingerprints {
+		if kind := e.Data.Fingerprints[i].KindID(); !slices.Contains(b.kinds, kind) {
+			b.kinds = append(b.kinds, kind)
+		}
 	}
 	if len(e.Data.Fingerprints) > 0 {
 		b.lead = e.Data.Fingerprints[0]
 	}
-	if len(b.prints) == 0 && len(e.Data.Samples) > 0 {
+	if len(b.kinds) == 0 && len(e.Data.Samples) > 0 {
 		s := &e.Data.Samples[0]
 		b.lead.ID, b.lead.Status = s.Fingerprint, s.Status
-		b.prints = append(b.prints, s.Fingerprint)
+		b.kinds = append(b.kinds, s.Fingerprint)
+	}
+	if c := e.Data.Cause; c != nil {
+		b.cause = c.Short()
 	}
 	if b.lead.App == "" {
 		b.lead.App = e.Subject

@@ -54,7 +54,7 @@ func (q *queue) plan(now time.Time) (p plan) {
 			}
 		default:
 			p.work = append(p.work, e)
-			for _, f := range e.prints {
+			for _, f := range e.kinds {
 				said[kind(e, f)] = true
 			}
 		}
@@ -67,15 +67,15 @@ func (q *queue) plan(now time.Time) (p plan) {
 		return p
 	}
 	for _, e := range later {
-		if said[kind(e, e.lead.ID)] {
+		if said[kind(e, e.lead.KindID())] {
 			p.work = append(p.work, e)
 		}
 	}
 	return p
 }
 
-// kind is what folds: errors of one fingerprint, early notices for themselves.
-func kind(e *entry, print string) string { return e.typ + " " + print }
+// kind is what folds: errors of one kind, early notices for themselves.
+func kind(e *entry, of string) string { return e.typ + " " + of }
 
 // tooNew reports a time that has not come yet: a clock was set back, and the
 // time counts for nothing.
@@ -88,7 +88,7 @@ func (q *queue) open(now time.Time) map[string]time.Time {
 		if tooNew(e, now) {
 			continue
 		}
-		for _, f := range e.prints {
+		for _, f := range e.kinds {
 			if k := kind(e, f); e.clock().After(open[k]) {
 				open[k] = e.clock()
 			}
@@ -100,15 +100,15 @@ func (q *queue) open(now time.Time) map[string]time.Time {
 // dueAt is when an entry may be told: at once (zero) where something of it is
 // new.
 func dueAt(e *entry, open map[string]time.Time) (due time.Time, repeated bool) {
-	for _, f := range e.prints {
+	for _, f := range e.kinds {
 		if _, told := open[kind(e, f)]; !told {
 			return time.Time{}, false
 		}
 	}
-	if len(e.prints) == 0 {
+	if len(e.kinds) == 0 {
 		return time.Time{}, false
 	}
-	return open[kind(e, e.lead.ID)].Add(window), true
+	return open[kind(e, e.lead.KindID())].Add(window), true
 }
 
 // allowed is when the next message may go out.

@@ -32,6 +32,26 @@ func (e *ear) expect(t *testing.T, when string, want ...string) {
 	}
 }
 
+// TestFold_ByKind has one exception on two routes, and another one on the first of them.
+func TestFold_ByKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var person ear
+		b := newBox(t, person.target("chat", true, shippedOnly...)).start()
+		defer func() { b.end() }()
+		failed := func(n int, route, typ string) {
+			e := event(n, incident.TypeShipped, route)
+			e.Data.Fingerprints[0].Kind = incident.KindOf("app", typ, "f")
+			b.add(e)
+		}
+		failed(1, "a", "KeyError")
+		person.expect(t, "the first", "/a, ")
+		failed(2, "b", "KeyError")
+		person.expect(t, "the same exception on another route", "/a, ")
+		failed(3, "a", "ValueError")
+		person.expect(t, "another exception on the first route", "/a, ", "/a, ")
+	})
+}
+
 func TestRepeatsOfAnHourAreOneMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var person, program ear

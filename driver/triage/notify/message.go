@@ -47,7 +47,8 @@ func joined(subject, text string) string {
 
 // The bounds of a message, in bytes. Telegram takes 4096 in all.
 const (
-	maxSubject = 72 // of which the first 60 tell most
+	maxSubject = 72  // of which the first 60 tell most
+	maxCaused  = 110 // of a subject that names a cause
 	maxText    = 3400
 	maxQuote   = 600
 	maxOthers  = 8
@@ -100,7 +101,7 @@ type kindOf struct {
 func group(work []*entry) []*kindOf {
 	byKind := map[string]*kindOf{}
 	for _, e := range work {
-		k := kind(e, e.lead.ID)
+		k := kind(e, e.lead.KindID())
 		if byKind[k] == nil {
 			byKind[k] = &kindOf{}
 		}
@@ -147,10 +148,24 @@ func (g *kindOf) subject(more int) string {
 		end += fmt.Sprintf(", and %d more", more)
 	}
 	begin := cut(clean(e.lead.App), 24) + ": "
+	if e.cause != "" {
+		return begin + caused(e, maxCaused-len(begin)-len(end)) + end
+	}
 	if e.lead.Status == 0 && e.lead.Route == "" {
 		return begin + end[len(", "):]
 	}
 	return begin + cut(what(e.lead), max(12, maxSubject-len(begin)-len(end))) + end
+}
+
+// caused is the cause of an event with what it answered, in at most so many bytes: the
+// cause is cut last.
+func caused(e *entry, most int) string {
+	short := cut(clean(e.cause), max(24, most))
+	request := what(e.lead)
+	if request == "" || len(short)+len(" ()")+12 > most {
+		return short
+	}
+	return short + " (" + cut(request, most-len(short)-len(" ()")) + ")"
 }
 
 // text tells of a kind by its latest incident.
@@ -162,6 +177,12 @@ func (g *kindOf) text(event *incident.Event, store string) string {
 	}
 	fmt.Fprintf(&b, "%s on %s %s.\n\n", clean(e.lead.App), clean(e.host), g.did())
 
+	if c := i.Cause; c != nil {
+		row("Cause", "%s", oneLine(c.String(), maxQuote))
+		if c.Frame != "" {
+			row("In", "%s", cut(clean(c.Frame), maxQuote))
+		}
+	}
 	first, last := g.entries[0].first, e.last
 	for _, x := range g.entries {
 		if x.last.After(last) {
@@ -265,13 +286,13 @@ var ended = map[incident.Closed]string{
 	incident.ClosedRecover:  "logfast was killed; what is known was read from the log",
 }
 
-// quote shows the first line that reported an error, and the end of the
-// traceback around it.
+// quote shows the first line that reported an error, with the cause if one is known, and
+// the end of the traceback around it.
 func quote(b *strings.Builder, i *incident.Incident) {
-	if len(i.Samples) == 0 {
+	s := i.Shown()
+	if s == nil {
 		return
 	}
-	s := i.Samples[0]
 	fmt.Fprintf(b, "\nFirst error, %s, %s of %s:\n", s.Time.UTC().Format("15:04:05.000"), clean(s.Stream),
 		clean(s.Container))
 	text := oneLine(s.Text, maxQuote)
@@ -301,8 +322,8 @@ func how(b *strings.Builder, g *kindOf, i *incident.Incident, store string) {
 	if len(i.Containers) > 0 {
 		name = i.Containers[0].Name
 	}
-	if len(i.Samples) > 0 {
-		name = i.Samples[0].Container
+	if s := i.Shown(); s != nil {
+		name = s.Container
 	}
 	if name != "" && len(name) <= maxQuote {
 		until := ""
@@ -318,14 +339,25 @@ func how(b *strings.Builder, g *kindOf, i *incident.Incident, store string) {
 			break
 		}
 		line := ""
-		for _, s := range i.Samples {
-			if s.Key == o.Key && s.Line > 0 {
-				line = fmt.Sprintf(", line %d", s.Line)
-				break
-			}
+		if at := lineIn(i, o.Key); at > 0 {
+			line = fmt.Sprintf(", line %d", at)
 		}
 		fmt.Fprintf(b, "  %s%s%s\n", clean(store), clean(o.Key), line)
 	}
+}
+
+// lineIn is the line that the message quotes, or else the first that is quoted from the
+// object; 0 if there is none.
+func lineIn(i *incident.Incident, key string) int64 {
+	if s := i.Shown(); s != nil && s.Key == key {
+		return s.Line
+	}
+	for _, s := range i.Samples {
+		if s.Key == key && s.Line > 0 {
+			return s.Line
+		}
+	}
+	return 0
 }
 
 // others lists what the message tells besides its main kind.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/incident"
 )
 
@@ -50,6 +51,21 @@ func outage(typ string) *incident.Event {
 		d.Fingerprints, d.Samples[0].Key, d.Samples[0].Line = d.Fingerprints[:1], "", 0
 		d.Fingerprints[0].Errors = 1
 	}
+	return e
+}
+
+// causedBy is an outage whose log says what failed, behind an error for which it does not.
+func causedBy(typ, frame string) *incident.Event {
+	e := outage(incident.TypeShipped)
+	d := &e.Data
+	c := &cause.Cause{
+		Language: "python", Type: typ, Message: "[Errno 111] Connection refused\nby the database", Frame: frame,
+	}
+	failed := d.Samples[0]
+	failed.Cause, failed.Container, failed.Line = c, "shop-worker-1", 813
+	d.Samples[0].Context = ""
+	d.Samples, d.Cause = append(d.Samples, failed), c
+	d.Fingerprints[0].Kind = incident.KindOf("checkout", c.Type, c.Frame)
 	return e
 }
 
@@ -103,6 +119,8 @@ func TestWhatAPersonReads(t *testing.T) {
 		"more":    {outage(incident.TypeShipped), other(1), other(2), other(3), other(4), other(5), other(6), other(7), other(8), other(9), other(10)},
 		"status":  {noStatus},
 		"hostile": {hostile},
+		"cause":   {causedBy("builtins.ConnectionRefusedError", "app.views.orders")},
+		"causes":  {causedBy("a."+strings.Repeat("Long", 40), strings.Repeat("frame.", 40)+"\r\nx"), other(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := composed(t, events...)

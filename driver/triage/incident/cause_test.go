@@ -1,0 +1,183 @@
+package incident
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/cause"
+	"github.com/logfast/logfast/driver/triage/detect"
+)
+
+// traceback is what Python prints for an exception in shop.pricing.
+func traceback(typ string) (lines []printed) {
+	for _, l := range []string{
+		"Traceback (most recent call last):",
+		`  File "/usr/lib/python3/dist-packages/django/core/handlers/base.py", line 181, in _get_response`,
+		"    response = wrapped_callback(request, *callback_args, **callback_kwargs)",
+		`  File "/srv/shop/pricing.py", line 18, in mean_price`,
+		"    return total / len(items)",
+		typ + ": password=hunter22 is wrong",
+	} {
+		lines = append(lines, printed{record.Stderr, l})
+	}
+	return lines
+}
+
+// at places lines in a text, as close together as a program prints them.
+func at(start time.Time, lines ...printed) (text []byte) {
+	w := record.NewWriter(record.CRI, "h", "shop", "id")
+	for i, l := range lines {
+		nano := start.Add(time.Duration(i) * time.Millisecond).UnixNano()
+		text = w.Append(text, &record.Record{Time: nano, Stream: l.stream, Text: []byte(l.text)})
+	}
+	return text
+}
+
+func TestScanner_FindsTheCauseOfAnError(t *testing.T) {
+	failed := printed{record.Stdout, `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /checkout HTTP/1.1" 500 145`}
+	ok := printed{record.Stdout, `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET / HTTP/1.1" 200 145`}
+	var between []printed
+	for range causesNear + 1 {
+		between = append(between, ok)
+	}
+	join := func(parts ...[]printed) (all []printed) {
+		for _, p := range parts {
+			all = append(all, p...)
+		}
+		return all
+	}
+	one := func(p printed) []printed { return []printed{p} }
+	for name, tt := range map[string]struct {
+		text []byte
+		want string
+	}{
+		"before it":         {at(t0, join(traceback("ValueError"), one(failed))...), "ValueError"},
+		"behind it":         {at(t0, join(one(failed), traceback("ValueError"), one(ok))...), "ValueError"},
+		"at the log's end":  {at(t0, join(one(failed), traceback("ValueError"))...), "ValueError"},
+		"the nearer of two": {at(t0, join(traceback("KeyError"), one(ok), one(ok), one(failed), traceback("ValueError"))...), "ValueError"},
+		"too far before it": {at(t0, join(traceback("ValueError"), between, one(failed))...), ""},
+		"too long before it": {
+			append(at(t0, join(traceback("ValueError"), one(ok))...), at(t0.Add(time.Minute), failed)...), "",
+		},
+		"an error line says less": {
+			at(t0, join(traceback("ValueError"), one(printed{record.Stderr, "ERROR django.request: it failed"}), one(failed))...),
+			"ValueError",
+		},
+		"none": {at(t0, ok, failed), ""},
+	} {
+		for _, piece := range []int{7, 1 << 20} {
+			f := scan(t, record.CRI, piece, tt.text, detect.Options{})
+			if len(f.Samples) != 1 {
+				t.Fatalf("%s: samples %+v", name, f.Samples)
+			}
+			s := f.Samples[0]
+			if tt.want == "" {
+				if s.Cause != nil && s.Cause.Type != "" || f.Fingerprints[0].Kind != "" {
+					t.Errorf("%s: cause %+v, kind %s", name, s.Cause, f.Fingerprints[0].Kind)
+				}
+				continue
+			}
+			if s.Cause == nil || s.Cause.Type != tt.want || s.Cause.Frame != "shop.pricing.mean_price" {
+				t.Errorf("%s: cause %+v in %v, want the type %s", name, s.Cause, s.Cause.Frame, tt.want)
+				continue
+			}
+			if want := KindOf("shop", tt.want, "shop.pricing.mean_price"); f.Fingerprints[0].Kind != want {
+				t.Errorf("%s: kind %s, want %s", name, f.Fingerprints[0].Kind, want)
+			}
+			for _, text := range []string{s.Cause.Message, s.Cause.Stacktrace} {
+				if strings.Contains(text, "hunter22") || !strings.Contains(text, "[redacted]") {
+					t.Errorf("%s: a secret in %q", name, text)
+				}
+			}
+		}
+	}
+}
+
+// TestScanner_ManyCauses has one traceback on many routes, and more of them than are kept.
+func TestScanner_ManyCauses(t *testing.T) {
+	var lines []printed
+	for i := range 200 {
+		lines = append(lines, traceback("ValueError")...)
+		lines = append(lines, printed{record.Stdout, `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /r` +
+			strings.Repeat("x", i) + ` HTTP/1.1" 500 145`})
+	}
+	f := scan(t, record.CRI, 1<<20, at(t0, lines...), detect.Options{})
+	kinds := map[string]bool{}
+	for _, p := range f.Fingerprints[:kept] {
+		kinds[p.Kind] = true
+	}
+	if len(kinds) != 1 || kinds[""] {
+		t.Errorf("kinds %v, want one", kinds)
+	}
+	if f.Samples[len(f.Samples)-1].Cause == nil {
+		t.Error("the last sample has no cause")
+	}
+}
+
+// TestBuild_Cause makes an incident of a proxy's log and of the app's behind it.
+func TestBuild_Cause(t *testing.T) {
+	of := func(typ string) *cause.Cause {
+		return &cause.Cause{Language: "python", Type: typ, Frame: "shop.pricing.mean_price"}
+	}
+	print := func(id, app, route string, status int, kind string, errors int64) Fingerprint {
+		return Fingerprint{ID: id, App: app, Route: route, Status: status, Kind: kind, Errors: errors, First: t0, Last: t0}
+	}
+	kind := KindOf("shop", "ValueError", "shop.pricing.mean_price")
+	e := Build(&Record{ID: "20261123T190301.000000Z-1a2b3c4d", First: t0, Last: t0, At: t0}, []Part{
+		{Container: Container{ID: "aa", Name: "web"}, Findings: &Findings{
+			Errors: 9, First: t0, Last: t0,
+			Fingerprints: []Fingerprint{
+				print("0000000000000001", "web", "/checkout", 500, "", 7), print("0000000000000002", "web", "/other", 502, "", 2),
+			},
+			Samples: []Sample{{Time: t0, Fingerprint: "0000000000000001", Text: "the proxy's line"}},
+		}},
+		{Container: Container{ID: "bb", Name: "shop"}, Findings: &Findings{
+			Errors: 3, First: t0, Last: t0,
+			Fingerprints: []Fingerprint{
+				print("0000000000000003", "shop", "/checkout", 500, kind, 2), print("0000000000000004", "shop", "/pay", 500, "", 1),
+			},
+			Samples: []Sample{
+				{Time: t0.Add(1), Fingerprint: "0000000000000004", Text: "an error line", Cause: &cause.Cause{Message: "no type"}},
+				{Time: t0.Add(2), Fingerprint: "0000000000000003", Text: "the app's line", Cause: of("ValueError")},
+			},
+		}},
+	})
+	in := &e.Data
+	if in.Cause == nil || in.Cause.Type != "ValueError" {
+		t.Errorf("cause %+v", in.Cause)
+	}
+	if s := in.Shown(); s == nil || s.Text != "the app's line" {
+		t.Errorf("shown is %+v", s)
+	}
+	got := map[string]string{}
+	for i := range in.Fingerprints {
+		f := &in.Fingerprints[i]
+		got[f.App+f.Route] = f.KindID()
+		if has := in.CauseOf(f) != nil; has != (f.Route == "/checkout") {
+			t.Errorf("%s%s has a cause: %v", f.App, f.Route, has)
+		}
+	}
+	for of, want := range map[string]string{
+		"web/checkout": kind, "shop/checkout": kind, "web/other": "0000000000000002", "shop/pay": "0000000000000004",
+	} {
+		if got[of] != want {
+			t.Errorf("%s is of the kind %s, want %s", of, got[of], want)
+		}
+	}
+}
+
+func TestKindOf(t *testing.T) {
+	known := map[string]string{}
+	for _, c := range [][3]string{{"a", "T", "f"}, {"b", "T", "f"}, {"a", "U", "f"}, {"a", "T", "g"}, {"a", "T", ""}} {
+		k := KindOf(c[0], c[1], c[2])
+		if !fingerprintPattern.MatchString(k) || known[k] != "" {
+			t.Errorf("%v is of the kind %q, as %s", c, k, known[k])
+		}
+		known[k] = strings.Join(c[:], " ")
+	}
+	if k := KindOf("a", "", "f"); k != "" {
+		t.Errorf("a cause without a type is of the kind %s", k)
+	}
+}
