@@ -188,7 +188,9 @@ var table = []Setting{
 	},
 	{
 		Option: OptMaxFile, Unset: "no bound", Kind: "count", Example: "3",
-		Help: "Accepted, because json-file has it; `LOGFAST_KEEP` and `LOGFAST_MAX_DISK` bound what stays on the host.",
+		Help: "How many files of `max-size` a container may have on this host, the active one among them. logfast " +
+			"deletes the oldest uploaded copies beyond. It has no effect without `max-size`.",
+		See: "[layout.md](layout.md#segments)",
 	},
 	{
 		Option: OptCompress, Default: "true", Values: []string{"true", "false"}, Example: "false",

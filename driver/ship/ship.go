@@ -51,6 +51,7 @@ type Shipper struct {
 	packed chan struct{} // handover holds something
 	soon   chan struct{} // expected holds something
 	closed chan struct{} // an incident may have been closed, or a segment of one uploaded
+	grew   chan struct{} // untrimmed holds something
 
 	packAgain, putAgain chan struct{} // see Retry
 
@@ -61,6 +62,8 @@ type Shipper struct {
 	expected map[string]time.Time // what Soon said, by directory; owned by mu
 	progress progress             // owned by mu
 	counts   Counts               // owned by mu
+
+	untrimmed map[string]bool // directories in which a segment was uploaded; owned by mu
 }
 
 // New makes a Shipper.
@@ -72,6 +75,7 @@ func New(cfg Config) *Shipper {
 		cfg: cfg, pace: usual,
 		sealed: make(chan struct{}, 1), packed: make(chan struct{}, 1), soon: make(chan struct{}, 1),
 		closed:    make(chan struct{}, 1),
+		grew:      make(chan struct{}, 1),
 		packAgain: make(chan struct{}, 1), putAgain: make(chan struct{}, 1),
 	}
 	cfg.Spool.OnPacked(func(seg spool.Segment) {
@@ -158,7 +162,8 @@ func (s *Shipper) lookAt(seg spool.Segment) (urgent bool, text record.Lost) {
 }
 
 // prune deletes uploaded segments whose time is over: at the start and then
-// each hour, or as often as Keep where that is shorter, down to each minute.
+// each hour, or as often as Keep where that is shorter, down to each minute. It
+// also deletes those for which their container's max-file leaves no place.
 func (s *Shipper) prune(ctx context.Context) {
 	tick := time.NewTicker(min(s.pace.prune, max(s.cfg.Keep, time.Minute)))
 	defer tick.Stop()
@@ -168,6 +173,7 @@ func (s *Shipper) prune(ctx context.Context) {
 		if err != nil {
 			s.cfg.Log.Error("list the spool", "err", err)
 		}
+		dirs := dirsOf(all)
 		needed := s.pruneIncidents()
 		all, again = slices.Concat(again, s.over(all, time.Now())), nil
 		for _, seg := range all {
@@ -182,10 +188,24 @@ func (s *Shipper) prune(ctx context.Context) {
 				again = append(again, seg)
 			}
 		}
+		s.trim(dirs)
+		if !s.trimUntil(ctx, tick.C) {
+			return
+		}
+	}
+}
+
+// trimUntil trims directories that grow, until the next tick. It returns false if ctx
+// ended before.
+func (s *Shipper) trimUntil(ctx context.Context, tick <-chan time.Time) bool {
+	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-tick.C:
+			return false
+		case <-tick:
+			return true
+		case <-s.grew:
+			s.trim(s.takeGrown())
 		}
 	}
 }

@@ -103,6 +103,7 @@ func (u *uploader) settle(r result) {
 		u.moved()
 		wake.Up(u.closed)
 		u.count(ResultOK, j.object.Size)
+		u.grown(j.seg, j.object.Meta)
 		if u.cfg.Shipped != nil {
 			u.cfg.Shipped(*j.object)
 		}

@@ -34,6 +34,11 @@ type Stream struct {
 	Env    map[string]string `json:"env,omitempty"`    // those that were asked for and look like no secret
 	Scope  string            `json:"scope,omitempty"`  // of its errors: container, group or host
 
+	// MaxFile and MaxSize bound the container's files on this host, as the options max-file
+	// and max-size say: their number, and the bytes of text of each. 0: nothing bounds them.
+	MaxFile int   `json:"max_file,omitempty"`
+	MaxSize int64 `json:"max_size,omitempty"`
+
 	// Whoever reads the text later finds the errors that capture has found, and
 	// quotes no more than the container's options allow.
 	Detect Value  `json:"detect,omitempty"` // detect.Options

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -49,5 +50,35 @@ func TestOptions_OfJSONFileStartContainers(t *testing.T) {
 		if keys, _, _ := h.logfast("ls", "--json", "--container", c.app); !strings.Contains(keys, `"key":"logs/blue/prod/-/`+c.app+"/") {
 			t.Errorf("ls: %s", keys)
 		}
+	}
+}
+
+// TestOptions_MaxFileBoundsTheCopiesOnTheHost writes far more than max-file and max-size
+// leave on the host, and wants all of it in the store.
+func TestOptions_MaxFileBoundsTheCopiesOnTheHost(t *testing.T) {
+	h := enable(t)
+	c := h.run("web", []step{{Count: 10_000, Line: strings.Repeat("x", 80)}, {Await: "end"}}, "max-size=100k", "max-file=3")
+	files := func() []string {
+		found, err := filepath.Glob(filepath.Join(h.spool, c.app+"-*", c.app+".log*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	await.Until(t, "most objects are there", func() bool {
+		text, _, _ := h.logfast("ls", "--no-spool", "--json", "--container", c.app)
+		return strings.Count(text, "\n") >= 10
+	})
+	await.Until(t, "three files are left on the host", func() bool { return len(files()) <= 3 })
+	c.allow("end")
+	c.wait()
+	await.Until(t, "all is in the store", c.shipped)
+	await.Until(t, "three files are left on the host at the end", func() bool { return len(files()) <= 3 })
+	text, _, _ := h.logfast("cat", "--output", "text", "--no-spool", "--container", c.app)
+	if n := strings.Count(text, "\n"); n != 10_000 {
+		t.Errorf("%d lines in the store", n)
+	}
+	if got := docker(t, "logs", c.id); !strings.HasSuffix(got, "x 9999") {
+		t.Errorf("docker logs ends in %q", got[max(0, len(got)-200):])
 	}
 }

@@ -78,6 +78,27 @@ func TestRules_OptionsOfLogfastAreRefused(t *testing.T) {
 	}
 }
 
+// TestRules_MaxFileNeedsMaxSize: as with json-file, max-file alone bounds nothing.
+func TestRules_MaxFileNeedsMaxSize(t *testing.T) {
+	for _, tt := range []struct {
+		config map[string]string
+		files  int
+		size   int64
+	}{
+		{map[string]string{"max-file": "3", "max-size": "10m"}, 3, 10e6},
+		{map[string]string{"max-file": "3", "max-size": "10k"}, 3, MinMaxSize},
+		{map[string]string{"max-file": "99999999", "max-size": "10m"}, 1e6, 10e6},
+		{map[string]string{"max-file": "3"}, 0, 0},
+		{map[string]string{"max-size": "10m"}, 0, 0},
+		{map[string]string{"max-size": "10m", "max-file": "x"}, 0, 0},
+	} {
+		rules := someRules()
+		if stream, _, err := rules.Parse(Info{Config: tt.config}); err != nil || stream.MaxFile != tt.files || stream.MaxSize != tt.size {
+			t.Errorf("%v: %d files of %d, %v", tt.config, stream.MaxFile, stream.MaxSize, err)
+		}
+	}
+}
+
 // TestRules_ManyUnknownOptions leaves few notices, and none of logfast's own options out.
 func TestRules_ManyUnknownOptions(t *testing.T) {
 	config := map[string]string{"tag": "x", "format": "raw"}

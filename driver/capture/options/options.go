@@ -43,6 +43,9 @@ type Options struct {
 	Fsync  Fsync
 	// MaxSize is the size, in bytes of text, at which a segment is sealed.
 	MaxSize int64
+	// MaxFile is how many files of MaxSize the container may have on this host, the
+	// active one among them; 0: any number.
+	MaxFile int `json:",omitempty"`
 	// Detect is which lines report a server error.
 	Detect detect.Options
 	// Redact is what is taken out of a quoted line besides what usually is
@@ -85,7 +88,7 @@ var parsers = map[string]func(o *Options, value string) error{
 	settings.OptGroup:   func(_ *Options, v string) error { return checkName(v) }, // Info.group
 	settings.OptTag:     func(*Options, string) error { return nil },              // Info.app
 
-	settings.OptMaxFile:  func(_ *Options, v string) error { return checkCount(v) },
+	settings.OptMaxFile:  func(o *Options, v string) (err error) { o.MaxFile, err = ParseCount(v); return },
 	settings.OptCompress: func(_ *Options, v string) error { return checkBool(v) },
 
 	// Rules.Parse keeps what these choose.
@@ -220,9 +223,16 @@ func (r *Rules) Parse(i Info) (spool.Stream, Options, error) {
 		return spool.Stream{}, p.o, err
 	}
 	labels, env := p.keep(&i)
-	return spool.Stream{
+	stream := spool.Stream{
 		ID: i.ContainerID, Name: clip(i.Name()), Image: clip(i.ContainerImageName),
 		Host: r.Host, App: app, Group: i.group(), Format: p.o.Format.String(),
 		Labels: labels, Env: env, Scope: string(p.o.Scope), Detect: triage.Options(p.o.Detect), Redact: p.o.Redact,
-	}, p.o, nil
+	}
+	if i.Config[settings.OptMaxSize] != "" { // without it, json-file does not rotate
+		stream.MaxFile, stream.MaxSize = p.o.MaxFile, p.o.MaxSize
+	}
+	if stream.MaxFile == 0 {
+		stream.MaxSize = 0
+	}
+	return stream, p.o, nil
 }

@@ -150,12 +150,13 @@ func checkBool(s string) error {
 	return nil
 }
 
-// checkCount says what is wrong with a count of files.
-func checkCount(s string) error {
-	if n, err := strconv.Atoi(s); err != nil || n < 1 {
-		return fmt.Errorf("%q: write a number of files, such as 3", s)
+// ParseCount reads a number of files; more than a million is as many as that.
+func ParseCount(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q: write a number of files, such as 3", s)
 	}
-	return nil
+	return min(n, 1_000_000), nil
 }
 
 // ParseDuration reads a time such as "30s" or "5m".
