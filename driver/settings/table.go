@@ -175,7 +175,7 @@ var table = []Setting{
 	},
 	{
 		Variable: Labels, Unset: "none", Kind: "names by commas", Example: "com.example.team,version",
-		Help: "Labels of a container that its incidents show.",
+		Help: "Labels of all containers that are kept, as with the option `labels`; incidents show them.",
 	},
 	{
 		Option: OptArchive, Variable: Archive, Default: "false", Values: []string{"true", "false"}, Example: "true",

@@ -3,9 +3,12 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/logfast/logfast/internal/await"
@@ -81,4 +84,27 @@ func TestOptions_MaxFileBoundsTheCopiesOnTheHost(t *testing.T) {
 	if got := docker(t, "logs", c.id); !strings.HasSuffix(got, "x 9999") {
 		t.Errorf("docker logs ends in %q", got[max(0, len(got)-200):])
 	}
+}
+
+// TestOptions_DaemonWideOnesOfJSONFile has an engine of its own whose file names logfast as
+// the default driver, with the log-opts that it had for json-file.
+func TestOptions_DaemonWideOnesOfJSONFile(t *testing.T) {
+	e := startEngine(t)
+	h := enable(t)
+	config := fmt.Sprintf(`{"log-driver": %q, "log-opts": {"max-size": "10k", "max-file": "3", "compress": "true",
+		"labels": "team", "labels-regex": "^z", "env": "REGION", "env-regex": "^APP_", "tag": "{{.Name}}/{{.Command}}", "mode": "non-blocking"}}`, name)
+	if err := os.WriteFile(e.path("config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.stop(syscall.SIGTERM)
+	e.start()
+	c := h.runDefault("web", []step{out("one\n"), {Await: "end"}}, "--label=team=blue", "--restart=always")
+	await.Until(t, "the line is on disk", func() bool { return strings.Contains(c.onDisk(), "one") })
+	e.stop(syscall.SIGTERM)
+	e.start()
+	await.Until(t, "the container runs again", func() bool { return strings.Count(c.onDisk(), "one") == 2 })
+	if status, _, _ := h.logfast("status"); !strings.Contains(status, "option max-size: it is 10000 bytes") || !strings.Contains(status, ".Command is not a field of a tag") {
+		t.Errorf("the status has no notices:\n%s", status)
+	}
+	c.allow("end")
 }
