@@ -55,6 +55,9 @@ func beamBegin(c *candidate) bool {
 		return true
 	}
 	c.kind, c.as, c.col = beamErlang, "erlang", 0
+	if bytes.HasPrefix(c.line, []byte("** Generic server ")) || bytes.HasPrefix(c.line, []byte("** State machine ")) {
+		return true
+	}
 	if c.within("=CRASH REPORT") || c.within("exit with reason") && bytes.Contains(c.line, []byte("rocess ")) {
 		c.col = min(c.col, c.head.message)
 		return true

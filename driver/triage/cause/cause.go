@@ -95,7 +95,7 @@ func (f *Find) clean(text string) string {
 // Config says how a log is scanned.
 type Config struct {
 	// Found is called for each cause, in the order of their ends. It is called within
-	// Add and Close.
+	// Add and Close, which catch panics: it must not panic.
 	Found func(*Find)
 	// Redact takes secrets out of a whole text, without changing it; nil is redact.Text.
 	Redact func([]byte) []byte

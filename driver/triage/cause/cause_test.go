@@ -16,6 +16,11 @@ import (
 	"github.com/logfast/logfast/bench/lines"
 )
 
+func TestMain(m *testing.M) {
+	panics = true
+	os.Exit(m.Run())
+}
+
 // scan returns the causes in a text.
 func scan(text string) (all []Cause) {
 	for _, f := range finds(text) {
@@ -194,7 +199,7 @@ func cleanLines(t testing.TB) (all []string) {
 }
 
 // failing is what lines have that report a failure, if not one of a server's answers.
-var failing = regexp.MustCompile(`(?i)\b(err|error|fatal|alert|emerg)\b|ERROR|eception|Exception|Error:|CRITICAL|DOWN|no server`)
+var failing = regexp.MustCompile(`(?i)^E\d{4} |\b(err|error|fatal|alert|emerg)\b|ERROR|eception|Exception|Error:|CRITICAL|DOWN|no server`)
 
 // TestScanner_CleanLines wants no cause in lines without a word of failure, and few in all
 // that report no server error.
@@ -229,6 +234,17 @@ func TestScanner_LevelsThatAreNoFailure(t *testing.T) {
 		for _, c := range scan(line) {
 			t.Errorf("%q: %+v", line, c)
 		}
+	}
+}
+
+// TestScanner_SurvivesAPanic goes on behind a line at which a family panics.
+func TestScanner_SurvivesAPanic(t *testing.T) {
+	panics = false
+	begin := native.begin
+	defer func() { panics, native.begin = true, begin }()
+	native.begin = func(*candidate) bool { panic("a bug") }
+	if all := scan("terminate called\nException in thread \"main\" java.lang.IllegalStateException: x\n"); len(all) != 1 || all[0].Message != "x" {
+		t.Errorf("%+v", all)
 	}
 }
 

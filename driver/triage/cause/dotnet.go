@@ -163,7 +163,8 @@ func dotnetHead(s string) thrown {
 
 var (
 	dotnetAsync = regexp.MustCompile(
-		`(?:<>c(?:__DisplayClass\w+)?(?:` + "`" + `\d+)?\.)?<(\w+)>(?:[a-z]__\w*|\$)(?:\|[\w_]+)?(?:\.MoveNext)?`)
+		`(?:<>c(?:__DisplayClass\w+)?(?:` + "`" + `\d+)?\.)?<(\w+)>(?:[a-z](?:__\w*)?|\$)(?:\|[\w_]+)?(?:\.MoveNext)?`)
+	dotnetNested = regexp.MustCompile(`<<(\w+)>[^>]*>`) // an asynchronous lambda
 	dotnetVendor = []string{
 		"System.", "Microsoft.", "Newtonsoft.", "Npgsql.", "MySql.", "MySqlConnector.", "Dapper.", "Serilog.",
 		"Grpc.", "Polly.",
@@ -183,5 +184,5 @@ func dotnetFrameOf(name string) string {
 	if i := strings.IndexByte(name, '['); i > 0 {
 		name = name[:i]
 	}
-	return dotnetAsync.ReplaceAllString(name, "$1")
+	return dotnetAsync.ReplaceAllString(dotnetNested.ReplaceAllString(name, "<$1>"), "$1")
 }

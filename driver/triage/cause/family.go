@@ -86,6 +86,17 @@ func (c *candidate) at(ok func(rest []byte) bool) bool {
 	return false
 }
 
+// anywhere is at for the places behind a colon or a dash in the message, too.
+func (c *candidate) anywhere(ok func(rest []byte) bool) bool {
+	for _, col := range c.head.starts[:c.head.n] {
+		if ok(c.line[col:]) {
+			c.col = col
+			return true
+		}
+	}
+	return false
+}
+
 // within takes the place of a text in the line.
 func (c *candidate) within(text string) bool {
 	i := bytes.Index(c.line, []byte(text))

@@ -318,7 +318,7 @@ func sniff(text string) (found, bool) {
 		return try(golang, 0)
 	case strings.Contains(text, "panicked at "):
 		return try(rust, 0)
-	case strings.Contains(text, "** (") && exHead.MatchString(text):
+	case slices.ContainsFunc(lines[:min(len(lines), 8)], exHead.MatchString):
 		return try(beam, 0)
 	case strings.Contains(text, "[object] ("):
 		return try(php, phpMonolog)

@@ -117,7 +117,8 @@ func nodeFollow(b *block, line []byte) verdict {
 	switch {
 	case b.state == rustChain:
 		return rustChainFollow(line)
-	case b.frames == 0 && string(line) == "Caused by:" && bytes.HasPrefix([]byte(b.head[0]), []byte("Error: ")):
+	case b.frames == 0 && (string(line) == "Caused by:" || rustFirst.Match(line)) &&
+		bytes.HasPrefix([]byte(b.head[0]), []byte("Error: ")):
 		b.state = rustChain
 		return belongs
 	case indented && bytes.HasPrefix(text, atWord):
@@ -162,7 +163,7 @@ func nodeParse(t *trace) (found, bool) {
 	case nodeRejection:
 		return nodeRejected(t), true
 	}
-	if strings.HasPrefix(t.lines[0], "Error: ") && slices.Contains(t.lines, "Caused by:") {
+	if strings.HasPrefix(t.lines[0], "Error: ") && slices.ContainsFunc(t.lines, isRustChain) {
 		return rustParseError(t)
 	}
 	lines := nodeUnsource(t.lines)

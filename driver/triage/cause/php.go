@@ -36,7 +36,7 @@ var (
 	phpFrame    = regexp.MustCompile(`^#\d+ (?:(.+?)\((\d+)\)|\[internal function\]): (.*)$`)
 	phpObject   = regexp.MustCompile(
 		`\[(?:previous exception\] \[)?object\] \(([\w\\]+)\(code: [^)]*\)` +
-			`(?:: (.*?))?(?: at ([^\s:)]+):\d+)?\)?"?}?$`)
+			`(?:: (.*?))?(?: at ([^\s:)]+):\d+)?\)?"?}?(?: \[\])?$`)
 	phpBare    = regexp.MustCompile(`^Uncaught [\w\\]+: .* in \S+\.php[: ]`)
 	phpCalled  = regexp.MustCompile(`, called in \S+ on line \d+(?: and defined)?$`)
 	phpSymfony = regexp.MustCompile(`Uncaught PHP Exception ([\w\\]+): "(.*?)" at (\S+) line \d+`)
@@ -183,7 +183,7 @@ func phpApp(path string) bool {
 
 // phpIn describes a frame. A method has a name that says where it is.
 func phpIn(call, path string) string {
-	function, _, _ := strings.Cut(call, "(")
+	function, _, _ := strings.Cut(strings.ReplaceAll(call, `\\`, `\`), "(")
 	if strings.Contains(function, "->") || strings.Contains(function, "::") {
 		return strings.ReplaceAll(function, "->", "::")
 	}
@@ -196,6 +196,12 @@ func phpIn(call, path string) string {
 // monologParse reads the exception of a line of Monolog. The last "previous exception" is
 // the root.
 func monologParse(t *trace) (found, bool) {
+	if strings.Contains(t.lines[0], `\n[previous exception]`) || strings.Contains(t.lines[0], `\n[stacktrace]`) {
+		t.lines = append(strings.Split(t.lines[0], `\n`), t.lines[1:]...)
+	}
+	if f, ok := monologChain(t); ok && f.message != "" {
+		return f, true
+	}
 	if m := phpSymfony.FindStringSubmatch(t.lines[0]); m != nil {
 		f := found{typ: strings.ReplaceAll(m[1], `\\`, `\`), message: m[2]}
 		if phpApp(m[3]) {
@@ -206,6 +212,11 @@ func monologParse(t *trace) (found, bool) {
 		}
 		return f, true
 	}
+	return monologChain(t)
+}
+
+// monologChain reads the exceptions that Monolog has put into the context.
+func monologChain(t *trace) (found, bool) {
 	var chain []thrown
 	from := 0
 	end := func(to int) {

@@ -79,6 +79,9 @@ func plainParse(t *trace) (found, bool) {
 		return found{}, false
 	}
 	f := found{message: strings.TrimSpace(line[h.message:])}
+	if klog([]byte(line[:min(len(line), 5)])) { // the caller ends in "]"
+		_, f.message, _ = strings.Cut(line, "] ")
+	}
 	if strings.IndexByte(line, '=') > 0 && logfmtLine.MatchString(line) {
 		fields := map[string]string{}
 		for _, m := range logfmtKey.FindAllStringSubmatch(line, 16) {

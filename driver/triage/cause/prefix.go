@@ -35,6 +35,7 @@ func (n *normalizer) line(text []byte) (line, source []byte) {
 	if name, rest, ok := composePrefix(text); ok {
 		text, source = rest, name
 	}
+	text = unwrapped(text)
 	if len(text) > 0 && text[0] == '{' && bytes.HasPrefix(text, jsonFile) {
 		var entry struct{ Log, Stream string }
 		if json.Unmarshal(text, &entry) == nil && entry.Log != "" {
@@ -42,16 +43,29 @@ func (n *normalizer) line(text []byte) (line, source []byte) {
 			if bytes.IndexByte(n.inner, 0x1b) >= 0 {
 				n.inner = appendPlain(nil, n.inner)
 			}
-			return withoutCRI(n.inner), []byte(entry.Stream)
+			return unwrapped(n.inner), []byte(entry.Stream)
 		}
 	}
-	return withoutCRI(withoutCRI(text)), source
+	return text, source
 }
 
 var (
+	fpmSaid  = []byte(` said into stderr: "`)
 	carriage = []byte("\r")
 	jsonFile = []byte(`{"log":`)
 )
+
+// unwrapped cuts off the kubelet's prefix, even if two have written one, and what PHP-FPM
+// puts around the lines of its children.
+func unwrapped(text []byte) []byte {
+	text = withoutCRI(withoutCRI(text))
+	if len(text) > 0 && text[0] == '[' {
+		if i := bytes.Index(text, fpmSaid); i >= 0 {
+			text = bytes.TrimSuffix(text[i+len(fpmSaid):], []byte(`"`))
+		}
+	}
+	return text
+}
 
 // appendPlain appends a text without the sequences that colour it on a terminal.
 func appendPlain(dst, text []byte) []byte {

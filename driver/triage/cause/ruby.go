@@ -54,7 +54,7 @@ func rubyBegin(c *candidate) bool {
 	}
 	c.kind = rubyRails
 	if bytes.HasSuffix(bytes.TrimRight(c.line, " "), []byte("):")) &&
-		c.at(func(rest []byte) bool { return rubyHead.Match(rest) }) {
+		c.anywhere(rubyHead.Match) {
 		return true
 	}
 	if bytes.Contains(c.line, []byte("#<")) && rubyObject.Match(c.line) && c.head.level != low {
@@ -141,7 +141,10 @@ func rubyFollow(b *block, line []byte) verdict {
 
 func rubyParse(t *trace) (found, bool) {
 	if t.kind == rubyInspect {
-		m := rubyObject.FindStringSubmatch(t.lines[0])
+		m := rubyObject.FindStringSubmatch(t.prefix + t.lines[0])
+		if m == nil {
+			return found{}, false
+		}
 		f := found{typ: m[1], message: m[2]}
 		chain := []thrown{{}}
 		rubyFrames(&chain, t.lines[1:])

@@ -57,6 +57,11 @@ func rustFollow(b *block, line []byte) verdict {
 // both begin with "Error: ".
 const rustChain = 2
 
+// rustFirst is the first of eyre's causes, which stands right behind "Error:".
+var rustFirst = regexp.MustCompile(`^\s+0: `)
+
+func isRustChain(line string) bool { return line == "Caused by:" || rustFirst.MatchString(line) }
+
 func rustChainFollow(line []byte) verdict {
 	switch {
 	case len(line) == 0:
@@ -127,16 +132,23 @@ func rustFrameOf(lines []string) string {
 func rustParseError(t *trace) (found, bool) {
 	message := []string{strings.TrimPrefix(t.lines[0], "Error: ")}
 	root := ""
-	caused, traced := false, false
-	frame := ""
+	caused, traced := len(t.lines) > 1 && rustFirst.MatchString(t.lines[1]), false
+	frame, located, chained := "", false, caused
 	for i, line := range t.lines[1:] {
 		switch {
 		case strings.HasPrefix(line, "Caused by:"):
-			caused = true
+			caused, chained = true, true
 		case strings.HasPrefix(line, "Stack backtrace:"):
 			traced = true
 			frame = rustFrameOf(t.lines[i+1:])
-		case traced, strings.HasPrefix(line, "Location:"):
+		case strings.HasPrefix(line, "Location:"):
+			located, caused = true, false
+		case located && frame == "" && strings.Contains(line, ".rs:"):
+			path, _, _ := strings.Cut(strings.TrimSpace(line), ".rs:")
+			if !hasAny(path, "/.cargo/", "/rustc/") {
+				frame = appPath(path + ".rs")
+			}
+		case traced, located:
 		case caused:
 			if m := rustCause.FindStringSubmatch(line); m != nil {
 				root = m[1]
@@ -148,5 +160,5 @@ func rustParseError(t *trace) (found, bool) {
 	if root == "" {
 		root = join(message)
 	}
-	return found{language: "rust", typ: "Error", message: strings.TrimSpace(root), frame: frame}, caused || traced
+	return found{language: "rust", typ: "Error", message: strings.TrimSpace(root), frame: frame}, chained || traced
 }

@@ -55,14 +55,38 @@ func (s *Scanner) Add(l Line) {
 		lane = s.service(l.Stream, source)
 	}
 	l.Text = text
-	if lane.open != nil && s.follow(lane, &l) {
+	mask := familiesOf(text)
+	if lane.open == nil && mask == 0 {
+		lane.keep(text, l.Number, l.Offset)
 		return
 	}
-	mask := familiesOf(text)
-	if mask == 0 || !s.begin(lane, &l, mask) {
-		lane.keep(text, l.Number, l.Offset)
+	s.look(lane, &l, mask)
+}
+
+// look offers a line to the open block, and then to the families that may begin with it.
+func (s *Scanner) look(lane *lane, l *Line, mask uint32) {
+	defer recovered(lane)
+	if lane.open != nil && s.follow(lane, l) {
+		return
+	}
+	if mask == 0 || !s.begin(lane, l, mask) {
+		lane.keep(l.Text, l.Number, l.Offset)
 	}
 }
+
+// recovered drops the open block if a family has panicked: a log is others' text, and a bug
+// here must cost no more than one cause. Tests set panics to see it.
+func recovered(l *lane) {
+	if panics {
+		return
+	}
+	if recover() != nil {
+		l.open = nil
+	}
+}
+
+// panics lets panics of families pass.
+var panics bool
 
 // Close ends the log: causes that it has cut off are complete, in the order in which they
 // began.
@@ -225,6 +249,7 @@ func (s *Scanner) end(l *lane) {
 	if b == nil {
 		return
 	}
+	defer recovered(l)
 	l.open = nil
 	t := &trace{lines: b.lines(), prefix: string(b.prefix), before: b.before, level: b.level, kind: b.kind}
 	count(b.size[0] + b.size[1])
@@ -292,6 +317,9 @@ func familiesOf(text []byte) uint32 {
 	mask := anchors.find(text)
 	if len(text) > 3 && (text[0] == ' ' || text[0] == '\t') && isAt(text) {
 		mask |= atFamilies
+	}
+	if len(text) > 5 && (text[0] == 'E' || text[0] == 'F') && klog(text[:5]) {
+		mask |= plainFamily
 	}
 	return mask
 }
