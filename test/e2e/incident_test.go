@@ -174,7 +174,7 @@ func TestIncidentsOfRealServers(t *testing.T) {
 	if traces == 0 {
 		t.Errorf("no sample has its traceback: %s", event)
 	}
-	if c := in.Cause; c == nil || c.Language != "python" || c.Type != "ZeroDivisionError" || c.Frame != "app.shop.pricing.mean_price" {
+	if c := in.Cause; c == nil || c.Language != "python" || c.Type != "ZeroDivisionError" || c.Frame != "shop.pricing.mean_price" {
 		t.Errorf("the cause is %+v", c)
 	}
 	kinds := map[string]bool{}

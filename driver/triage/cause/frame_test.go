@@ -5,7 +5,7 @@ import "testing"
 func TestAppPath(t *testing.T) {
 	for path, want := range map[string]string{
 		"/app/shop/pricing.py":                      "shop/pricing.py",
-		"/srv/app/shop/pricing.py":                  "app/shop/pricing.py",
+		"/srv/app/shop/pricing.py":                  "shop/pricing.py",
 		"/srv/shop/pricing.py":                      "shop/pricing.py",
 		"/usr/src/app/routes/users.js":              "routes/users.js",
 		"/home/deploy/shop/a.rb":                    "shop/a.rb",
