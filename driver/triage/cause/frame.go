@@ -48,7 +48,8 @@ func appPath(path string) string {
 // roots are where images have their applications. A longer one stands before its parent.
 var roots = []string{
 	"/usr/src/app/", "/usr/src/", "/usr/app/", "/var/www/html/", "/var/www/", "/var/task/", "/opt/app/", "/app/",
-	"/src/", "/code/", "/srv/app/", "/srv/", "/workspace/", "/build/", "/root/", "/rails/", "/opt/", "/application/", "/project/",
+	"/src/", "/code/", "/srv/app/", "/srv/", "/workspace/", "/build/", "/root/", "/rails/",
+	"/opt/", "/application/", "/project/",
 }
 
 var (
