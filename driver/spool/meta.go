@@ -133,6 +133,7 @@ func (m *Meta) Metadata() map[string]string {
 	for name, value := range meta {
 		meta[name] = printable(value)
 	}
+	addStripes(meta, m.Index)
 	addFields(meta, MetaLabels, m.Stream.Labels)
 	addFields(meta, MetaEnv, m.Stream.Env)
 	return meta

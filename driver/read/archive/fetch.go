@@ -60,7 +60,11 @@ func (a *Archive) text(ctx context.Context, s *Segment) (*spool.Text, *Segment, 
 	if n, _ := f.ReadAt(magic[:], 0); n == 2 && magic == [2]byte{0x1f, 0x8b} {
 		state = spool.Uploaded
 	}
-	return spool.NewText(f, size, state, s.meta), &described, nil
+	meta := s.meta
+	if meta == nil && described.stripes != nil {
+		meta = &spool.Meta{Bytes: described.Bytes, Index: described.stripes}
+	}
+	return spool.NewText(f, size, state, meta), &described, nil
 }
 
 // file is an object, here.

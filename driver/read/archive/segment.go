@@ -40,6 +40,7 @@ type Segment struct {
 	gone      bool             // the store no longer has it
 	spooled   spool.Segment    // where File is not empty
 	meta      *spool.Meta      // of that, if all of it is known
+	stripes   []int64          // of the object, see spool.Meta; nil: unknown
 	file      *os.File         // the active one, opened when it was found
 	order     int              // in its container
 }
@@ -142,6 +143,9 @@ func (s *Segment) describe(attrs store.Attributes) (ours bool, err error) {
 		case fields != nil:
 			*to = fields
 		}
+	}
+	if s.stripes, err = spool.ReadStripes(m[spool.MetaStripes]); err != nil {
+		bad(spool.MetaStripes)
 	}
 	for name, to := range map[string]*time.Time{"first-time": &s.First, "last-time": &s.Last} {
 		switch at, err := time.Parse(time.RFC3339Nano, m[name]); {

@@ -92,7 +92,8 @@ func (o *owner) list(states ...spool.State) []spool.Segment {
 }
 
 // TestRead_StartsAtTheStripeThatIsNeeded has a packed segment of several stripes, of
-// which the first cannot be unpacked, and counts how much of the text is read.
+// which the first cannot be unpacked, and counts how much of the text is read: on the
+// host, and in the store once the host has it no longer.
 func TestRead_StartsAtTheStripeThatIsNeeded(t *testing.T) {
 	x := newRig(t, spool.DefaultKey)
 	o := x.own()
@@ -122,7 +123,8 @@ func TestRead_StartsAtTheStripeThatIsNeeded(t *testing.T) {
 	if _, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 1000), m.Index[0]); err != nil {
 		t.Fatal(err)
 	}
-	for _, joined := range []bool{false, true} {
+	tail := func(joined bool) {
+		t.Helper()
 		a := x.archive()
 		var got []string
 		l, err := a.Tail(t.Context(), Query{}, Selection{Lines: joined}, 10, func(line *Line) error {
@@ -144,6 +146,18 @@ func TestRead_StartsAtTheStripeThatIsNeeded(t *testing.T) {
 			t.Errorf("since reads %d bytes of the text", n)
 		}
 	}
+	tail(false)
+	tail(true)
+	packed, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.object(m.Key, packed, m.Metadata())
+	if err := os.RemoveAll(filepath.Dir(f.Name())); err != nil {
+		t.Fatal(err)
+	}
+	tail(false)
+	tail(true)
 	x.silent()
 }
 
