@@ -24,6 +24,10 @@ const (
 	maxForeign = 3
 )
 
+// place is where a line is in the log: its number, the first byte, the byte behind the
+// last one, and the caller's mark.
+type place struct{ line, offset, end, mark int64 }
+
 // block is a cause of several lines that is being collected.
 type block struct {
 	family *family
@@ -35,8 +39,7 @@ type block struct {
 	level  level
 	stream record.Stream
 
-	first       int64 // number of its first line
-	offset, end int64
+	first, last place // of its first and last line
 
 	head, tail []string
 	size       [2]int // bytes of each
@@ -52,13 +55,13 @@ type block struct {
 }
 
 // add adds a line that is part of the block, and those that are known by it to be.
-func (b *block) add(line []byte, end int64) {
+func (b *block) add(line []byte, at place) {
 	for _, was := range b.pending {
 		b.push(was)
 	}
 	b.dropPending()
 	b.push(string(line))
-	b.end = end
+	b.last = at
 }
 
 func (b *block) dropPending() { b.pending, b.waiting = b.pending[:0], 0 }
@@ -132,8 +135,8 @@ type lane struct {
 
 // kept is one of the last lines.
 type kept struct {
-	text         []byte
-	line, offset int64
+	text  []byte
+	place place
 }
 
 // maxBack is how many of the last lines are kept, maxKept how much of each.
@@ -143,13 +146,13 @@ const (
 )
 
 // keep puts a line into the ring.
-func (l *lane) keep(text []byte, line, offset int64) {
+func (l *lane) keep(text []byte, at place) {
 	k := &l.prev[l.n%maxBack]
 	if len(text) > maxKept {
 		text = withoutHalf(text[:maxKept])
 	}
 	k.text = append(k.text[:0], text...)
-	k.line, k.offset = line, offset
+	k.place = at
 	l.n++
 	l.has = min(l.has+1, maxBack)
 }

@@ -63,8 +63,11 @@ type Find struct {
 
 	Stream record.Stream
 	Line   int64 // number of its first line, as the caller of Scanner.Add counts
+	Last   int64 // number of its last line, before which lines of others can stand
 	Offset int64 // of the first byte of its first line
 	End    int64 // of the byte behind its last line
+
+	FirstMark, LastMark int64 // the caller's marks of its first and last line
 
 	message string
 	text    []string

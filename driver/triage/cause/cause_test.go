@@ -36,11 +36,14 @@ func finds(text string) (all []Find) {
 	return all
 }
 
+// markOf is the mark that feed gives a line.
+func markOf(line int64) int64 { return 1000 - line }
+
 func feed(s *Scanner, text []byte) {
 	offset := int64(0)
 	for i, line := range bytes.Split(text, []byte("\n")) {
 		end := offset + int64(len(line)) + 1
-		s.Add(Line{Text: line, Number: int64(i + 1), Offset: offset, End: end})
+		s.Add(Line{Text: line, Number: int64(i + 1), Offset: offset, End: end, Mark: markOf(int64(i + 1))})
 		offset = end
 	}
 	s.Close()
@@ -153,6 +156,38 @@ func TestScanner_Places(t *testing.T) {
 	}
 }
 
+// TestFind_LastLine holds the numbers and the marks of first and last lines: foreign lines
+// between them count, and those behind the last one do not.
+func TestFind_LastLine(t *testing.T) {
+	for _, test := range []struct {
+		name, text  string
+		first, last int64
+	}{
+		{"one line", "x\n2026-01-01 10:00:00 ERROR boom\nx\n", 2, 2},
+		{"one line that waits for a trace", "2026-01-01 10:00:00 ERROR boom\nv\nw\ny\nz\n", 1, 1},
+		{"JSON", `{"level":50,"err":{"type":"TypeError","message":"x"},"msg":"x"}` + "\n\n", 1, 1},
+		{"foreign lines within and behind", "Traceback (most recent call last):\n2026-01-01 10:00:00 INFO x\n" +
+			"  File \"/app/a.py\", line 1, in f\nValueError: x\n2026-01-01 10:00:00 INFO x\ny\n", 1, 4},
+		{"lines that may belong", "java.lang.IllegalStateException: a\nb\nc\n\tat com.example.A.b(A.java:1)\nd\ne\n", 1, 4},
+		{"lines before", "x\n/app/index.js:12\n    throw new Error(\"boom\");\n    ^\n\nError: boom\n" +
+			"    at f (/app/index.js:12:11)\n\nNode.js v22.1.0\nx\n", 2, 9},
+		{"a logger's line before", "x\n2026-01-01 10:00:00 ERROR NoMethodError: boom\n" +
+			"    at f (/app/index.js:12:11)\nx\n", 2, 3},
+		{"cut off", "Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\n", 1, 2},
+	} {
+		all := finds(test.text)
+		if len(all) != 1 {
+			t.Errorf("%s: %d causes: %+v", test.name, len(all), all)
+			continue
+		}
+		f := all[0]
+		if f.Line != test.first || f.Last != test.last || f.FirstMark != markOf(f.Line) || f.LastMark != markOf(f.Last) {
+			t.Errorf("%s: lines %d to %d, want %d to %d, marks %d, %d", test.name, f.Line, f.Last, test.first, test.last,
+				f.FirstMark, f.LastMark)
+		}
+	}
+}
+
 // TestFind_CauseIsRedacted also has secrets where the trace is cut.
 func TestFind_CauseIsRedacted(t *testing.T) {
 	var b strings.Builder
@@ -258,7 +293,7 @@ func FuzzScanner(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		end := int64(0)
 		s := NewScanner(Config{Found: func(found *Find) {
-			if found.Line < 1 || found.Offset < 0 || found.Offset >= found.End || found.End > int64(len(text))+1 {
+			if found.Line < 1 || found.Last < found.Line || found.Offset < 0 || found.Offset >= found.End || found.End > int64(len(text))+1 {
 				t.Errorf("line %d, bytes %d to %d of %d", found.Line, found.Offset, found.End, len(text))
 			}
 			end = max(end, found.End)

@@ -18,7 +18,11 @@ type Line struct {
 	Number int64  // of the line, as the caller counts
 	Offset int64  // of the first byte of its first record
 	End    int64  // of the byte behind its last record
+	Mark   int64  // opaque number of the caller, such as a time in nanoseconds
 }
+
+// place returns where the line is.
+func (l *Line) place() place { return place{l.Number, l.Offset, l.End, l.Mark} }
 
 // Scanner finds causes in the lines of a log, one after another. It takes time linear in
 // them and a bounded amount of memory, about 1 MB in the worst case. It belongs to one
@@ -57,7 +61,7 @@ func (s *Scanner) Add(l Line) {
 	l.Text = text
 	mask := familiesOf(text)
 	if lane.open == nil && mask == 0 {
-		lane.keep(text, l.Number, l.Offset)
+		lane.keep(text, l.place())
 		return
 	}
 	s.look(lane, &l, mask)
@@ -70,7 +74,7 @@ func (s *Scanner) look(lane *lane, l *Line, mask uint32) {
 		return
 	}
 	if mask == 0 || !s.begin(lane, l, mask) {
-		lane.keep(l.Text, l.Number, l.Offset)
+		lane.keep(l.Text, l.place())
 	}
 }
 
@@ -97,7 +101,7 @@ func (s *Scanner) Close() {
 	}
 	open = slices.AppendSeq(open, maps.Values(s.services))
 	open = slices.DeleteFunc(open, func(l *lane) bool { return l.open == nil })
-	slices.SortFunc(open, func(x, y *lane) int { return cmp.Compare(x.open.offset, y.open.offset) })
+	slices.SortFunc(open, func(x, y *lane) int { return cmp.Compare(x.open.first.offset, y.open.first.offset) })
 	for _, l := range open {
 		s.end(l)
 	}
@@ -132,16 +136,16 @@ func (s *Scanner) follow(l *lane, line *Line) bool {
 	count(len(text))
 	switch b.family.follow(b, text) {
 	case belongs:
-		b.add(text, line.End)
+		b.add(text, line.place())
 		b.foreign = 0
 		return true
 	case last:
-		b.add(text, line.End)
+		b.add(text, line.place())
 		s.end(l)
 		return true
 	case maybe:
 		if anchors.find(text) == 0 && b.hold(text) {
-			l.keep(line.Text, line.Number, line.Offset)
+			l.keep(line.Text, line.place())
 			return true
 		}
 		if s.begins(l, line) {
@@ -150,7 +154,7 @@ func (s *Scanner) follow(l *lane, line *Line) bool {
 		if !b.hold(text) {
 			s.end(l)
 		}
-		l.keep(line.Text, line.Number, line.Offset)
+		l.keep(line.Text, line.place())
 		return true
 	case over:
 		s.end(l)
@@ -162,7 +166,7 @@ func (s *Scanner) follow(l *lane, line *Line) bool {
 	if b.foreign++; b.foreign > maxForeign {
 		s.end(l)
 	}
-	l.keep(line.Text, line.Number, line.Offset)
+	l.keep(line.Text, line.place())
 	return true
 }
 
@@ -214,10 +218,10 @@ func (s *Scanner) open(l *lane, line *Line, f *family, said *block) {
 	c := &s.candidate
 	b := &block{
 		family: f, kind: c.kind, as: c.as, level: c.head.level, stream: line.Stream,
-		first: line.Number, offset: line.Offset,
+		first: line.place(),
 	}
 	if c.back = min(c.back, l.has); c.withSaid {
-		b.first, b.offset, b.level = said.first, said.offset, said.level
+		b.first, b.level = said.first, said.level
 		b.push(string(c.said))
 	}
 	if c.back == 0 {
@@ -230,12 +234,12 @@ func (s *Scanner) open(l *lane, line *Line, f *family, said *block) {
 	for i := c.back; i > 0; i-- {
 		was := &l.prev[(l.n-i)%maxBack]
 		if i == c.back {
-			b.first, b.offset = was.line, was.offset
+			b.first = was.place
 			b.level = readHead(was.text).level
 		}
 		b.push(string(was.text))
 	}
-	b.add(c.rest(), line.End)
+	b.add(c.rest(), line.place())
 	l.open = b
 	l.forget()
 	if c.alone || f.follow == nil {
@@ -281,7 +285,8 @@ func (s *Scanner) end(l *lane) {
 	}
 	s.cfg.Found(&Find{
 		Language: f.language, Type: typeName(f.typ), Frame: f.frame, Stream: b.stream,
-		Line: b.first, Offset: b.offset, End: b.end,
+		Line: b.first.line, Last: b.last.line, Offset: b.first.offset, End: b.last.end,
+		FirstMark: b.first.mark, LastMark: b.last.mark,
 		message: f.message, text: f.text, redact: s.cfg.Redact,
 	})
 }
