@@ -14,7 +14,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -183,7 +182,7 @@ func work(ctx context.Context, version string, set *effective, environ []string,
 	})
 	capture, err := capture.New(capture.Config{
 		Spool: spool, FIFOs: cfg.FIFOs, Host: cfg.Host, Defaults: cfg.Defaults,
-		Labels: slices.Concat(cfg.Labels, cfg.Key.Labels()), Env: cfg.Key.Env(), Strict: cfg.Strict,
+		Labels: cfg.Labels, KeyLabels: cfg.Key.Labels(), Env: cfg.Key.Env(), Strict: cfg.Strict,
 		Routes: cfg.Routes, Daily: cfg.Daily, OnFull: cfg.OnFull, Sealed: shipper.Wake,
 		Soon: shipper.Soon, Opened: teller.opened, Log: log.Logger,
 	})

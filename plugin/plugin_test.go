@@ -354,6 +354,30 @@ func TestSIGHUPSealsAndStoppingSealsTheRest(t *testing.T) {
 	}
 }
 
+// TestKey_HasNoSecretOfALabel: a key shows the label that it names, unless that looks like a
+// secret.
+func TestKey_HasNoSecretOfALabel(t *testing.T) {
+	s := serve(t, "LOGFAST_KEY={label:team}/{label:api-token}/{seq}", "LOGFAST_LABELS=api-token")
+	fifo, w := makeFIFO(t)
+	info := logger.Info{
+		ContainerID: strings.Repeat("ab", 32), ContainerName: "/web",
+		ContainerLabels: map[string]string{"team": "blue", "api-token": "hunter2"},
+	}
+	if got := s.call("LogDriver.StartLogging", startRequest(t, fifo, info)); got != "" {
+		t.Fatal(got)
+	}
+	line := &logdriver.LogEntry{Source: "stdout", TimeNano: 1, Line: []byte("x")}
+	if err := logdriver.NewLogEntryEncoder(w).Encode(line); err != nil {
+		t.Fatal(err)
+	}
+	await.Until(t, "the line is in the spool", func() bool { return find(t, s.spool, "web-*/web.log") != nil }, s.log.String)
+	s.hup <- unix.SIGHUP
+	await.Until(t, "the object is in the store", func() bool { return find(t, s.spool, "archive/blue/*/[^.]*") != nil }, s.log.String)
+	if got, want := find(t, s.spool, "archive/blue/*/[^.]*"), filepath.Join(s.spool, "archive/blue/-/000001"); !slices.Equal(got, []string{want}) {
+		t.Errorf("the keys are %q, not %q", got, want)
+	}
+}
+
 func TestInfoIsDockers(t *testing.T) {
 	b, err := json.Marshal(logger.Info{
 		Config: map[string]string{"a": "b"}, ContainerID: "id", ContainerName: "/name", ContainerImageID: "sha256:x",

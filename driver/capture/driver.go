@@ -22,16 +22,17 @@ import (
 	"github.com/logfast/logfast/internal/wake"
 )
 
-// Config is what a Driver needs. All fields but FIFOs, Labels, Env, BootFile, Opened and
-// Soon must be set.
+// Config is what a Driver needs. All fields but FIFOs, Labels, KeyLabels, Env, BootFile, Opened
+// and Soon must be set.
 type Config struct {
 	Spool    *spool.Spool
 	Host     string          // this host's name, for syslog records and keys
 	Defaults options.Options // of a container without options
-	Labels   []string        // which of a container's labels are kept, besides those that its options choose
-	Env      []string        // and which of its environment
-	Strict   bool            // refuse each option that cannot be used: see options.Rules
-	Daily    options.Daily   // when every segment is sealed
+	// Labels, KeyLabels and Env are what is kept of each container's labels and environment,
+	// besides what its options choose; see [options.Rules].
+	Labels, KeyLabels, Env []string
+	Strict                 bool          // refuse each option that cannot be used: see options.Rules
+	Daily                  options.Daily // when every segment is sealed
 
 	// Routes are the patterns of routes for early notices; nil: none.
 	Routes *incident.Routes
@@ -190,7 +191,8 @@ var errShuttingDown = errors.New("logfast is shutting down")
 // says which option is wrong.
 func (d *Driver) Describe(info options.Info) (spool.Stream, options.Options, error) {
 	rules := options.Rules{
-		Host: d.cfg.Host, Defaults: d.cfg.Defaults, Labels: d.cfg.Labels, Env: d.cfg.Env, Strict: d.cfg.Strict,
+		Host: d.cfg.Host, Defaults: d.cfg.Defaults, Strict: d.cfg.Strict,
+		Labels: d.cfg.Labels, KeyLabels: d.cfg.KeyLabels, Env: d.cfg.Env,
 	}
 	return rules.Parse(info)
 }

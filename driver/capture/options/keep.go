@@ -39,10 +39,9 @@ func (c *chosen) add(name string) {
 	c.kept[name] = strings.ToValidUTF8(value[:min(len(value), maxLabel)], "")
 }
 
-// choose adds what an option's list of names and an expression choose, but for what
-// looks like a secret.
-func (c *chosen) choose(list, pattern string) {
-	names := parseNames(list)
+// choose adds what a list of names and an expression choose, except what looks like a
+// secret.
+func (c *chosen) choose(names []string, pattern string) {
 	if re, err := compileNames(pattern); err == nil && re != nil {
 		for _, name := range slices.Sorted(maps.Keys(c.from)) {
 			if re.Match([]byte(name)) {
@@ -51,6 +50,9 @@ func (c *chosen) choose(list, pattern string) {
 		}
 	}
 	for _, name := range names {
+		if _, kept := c.kept[name]; kept {
+			continue
+		}
 		if value, ok := c.from[name]; ok && secret(name, value) {
 			if !slices.Contains(c.secret, name) {
 				c.secret = append(c.secret, name)
@@ -82,13 +84,16 @@ func (c *chosen) notices() (notices []string) {
 // keep returns what is kept of the container's labels and of its environment.
 func (p *parsing) keep(i *Info) (labels, env map[string]string) {
 	l := chosen{what: "labels", from: i.ContainerLabels}
-	for _, name := range p.Labels { // the plugin's own choice
-		l.add(name)
+	for _, name := range p.Labels {
+		if !slices.Contains(p.KeyLabels, name) {
+			l.add(name)
+		}
 	}
-	l.choose(i.option(settings.OptLabels), i.option(settings.OptLabelsRegex))
+	l.choose(p.KeyLabels, "")
+	l.choose(parseNames(i.option(settings.OptLabels)), i.option(settings.OptLabelsRegex))
 	e := chosen{what: "environment variables", from: i.environment()}
-	e.choose(strings.Join(p.Env, ","), "")
-	e.choose(i.option(settings.OptEnv), i.option(settings.OptEnvRegex))
+	e.choose(p.Env, "")
+	e.choose(parseNames(i.option(settings.OptEnv)), i.option(settings.OptEnvRegex))
 	p.o.Notices = append(append(p.o.Notices, l.notices()...), e.notices()...)
 	return l.kept, e.kept
 }
@@ -138,6 +143,11 @@ var secretWords = []string{
 	"CERT", "JWT", "PSK", "DSN", "CONNECTION_STRING", "CONNECTIONSTRING",
 }
 
+// maxChecked bounds the search for a secret in a value, in bytes. A secret that begins in the
+// first maxLabel bytes, which alone are kept, may be recognized by what follows, such as the @
+// behind a password. Package redact looks at most 8 KiB ahead for that.
+const maxChecked = 16 << 10
+
 // secret reports whether a label or a variable looks like a secret: by its name, or
 // because logfast would remove its value from a line.
 func secret(name, value string) bool {
@@ -147,7 +157,7 @@ func secret(name, value string) bool {
 			return true
 		}
 	}
-	value = value[:min(len(value), maxLabel)]
+	value = value[:min(len(value), maxChecked)]
 	assigned := name + "=" + value
 	return redact.String(assigned) != assigned || redact.String(value) != value
 }

@@ -52,6 +52,8 @@ func TestKeep_NoSecretIsKept(t *testing.T) {
 		env = append(env, name+"="+value)
 	}
 	env = append(env, "DATABASE_URL=postgres://app:"+value+"@db/app", "X=Authorization: Bearer "+value+value, "MODE=fast")
+	// The @ that shows the password is behind what is kept of the value.
+	env = append(env, "LONG_URL=postgres://app:"+value+strings.Repeat("x", maxLabel)+"@db/app")
 	for _, config := range []map[string]string{{"env-regex": "."}, {"env-regex": ".", "format": "x"}, {"tag": "{{.}}"}, {"tag": "{{.ContainerEnv}}"}} {
 		rules := someRules()
 		stream, o, err := rules.Parse(Info{ContainerName: "/web", Config: config, ContainerEnv: env})
@@ -64,6 +66,33 @@ func TestKeep_NoSecretIsKept(t *testing.T) {
 		}
 		if err == nil && config["env-regex"] != "" && (len(stream.Env) != 1 || stream.Env["MODE"] != "fast" || !strings.Contains(fmt.Sprint(o.Notices), "API_KEY, ")) {
 			t.Errorf("%q\n%q", stream.Env, o.Notices)
+		}
+	}
+}
+
+// TestKeep_LabelsOfAKeyAreNoSecrets: everyone who lists the store sees them. What only
+// LOGFAST_LABELS names is kept whatever it looks like.
+func TestKeep_LabelsOfAKeyAreNoSecrets(t *testing.T) {
+	labels := map[string]string{"team": "blue", "api-token": "hunter2", "db": "postgres://app:hunter2@db", "my-key": "k"}
+	notice := []string{"labels that look like secrets are not kept: api-token, db; choose other names"}
+	for name, tt := range map[string]struct {
+		labels []string // of LOGFAST_LABELS
+		config map[string]string
+		want   map[string]string
+	}{
+		"of the key alone":    {want: map[string]string{"team": "blue"}},
+		"of LOGFAST_LABELS":   {labels: []string{"api-token", "my-key"}, want: map[string]string{"team": "blue", "my-key": "k"}},
+		"of an option":        {config: map[string]string{"labels": "db,api-token"}, want: map[string]string{"team": "blue"}},
+		"of an option, again": {labels: []string{"my-key"}, config: map[string]string{"labels": "my-key"}, want: map[string]string{"team": "blue", "my-key": "k"}},
+	} {
+		rules := someRules()
+		rules.Labels, rules.KeyLabels = tt.labels, []string{"api-token", "team", "db", "none"}
+		stream, o, err := rules.Parse(Info{ContainerName: "/web", Config: tt.config, ContainerLabels: labels})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(tt.want, stream.Labels) + cmp.Diff(notice, o.Notices); d != "" {
+			t.Errorf("%s: -want +got\n%s", name, d)
 		}
 	}
 }

@@ -116,8 +116,11 @@ func known() []string {
 type Rules struct {
 	Host     string
 	Defaults Options
-	Labels   []string // names of the labels that are kept
-	Env      []string // names of the variables that are kept, unless they look like secrets
+	Labels   []string // names of the labels that are kept, whatever they look like
+	// KeyLabels are the names of the labels that are kept unless they look like secrets, also
+	// if they are in Labels: everyone who lists the store sees them in its keys.
+	KeyLabels []string
+	Env       []string // names of the variables that are kept, unless they look like secrets
 	// Strict refuses each option that cannot be used as it is given. Without it, only
 	// an option that was meant for logfast can keep its container from starting.
 	Strict bool
