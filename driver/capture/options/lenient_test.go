@@ -61,6 +61,48 @@ func TestRules_OptionsOfOtherDriversStopNoContainer(t *testing.T) {
 	}
 }
 
+// commonOptions are the options that several of Docker's drivers have, and those that Docker
+// handles itself.
+var commonOptions = []string{
+	"tag", "labels", "labels-regex", "env", "env-regex", "mode", "max-buffer-size",
+	"cache-disabled", "cache-max-size", "cache-max-file", "cache-compress",
+}
+
+// driversOptions are the further options of Docker's own drivers and of Loki's, as their
+// documentation lists them.
+var driversOptions = map[string][]string{
+	"json-file":  {"max-size", "max-file", "compress"},
+	"local":      {"max-size", "max-file", "compress"},
+	"journald":   {},
+	"syslog":     {"syslog-address", "syslog-facility", "syslog-tls-ca-cert", "syslog-tls-cert", "syslog-tls-key", "syslog-tls-skip-verify", "syslog-format"},
+	"gelf":       {"gelf-address", "gelf-compression-type", "gelf-compression-level", "gelf-tcp-max-reconnect", "gelf-tcp-reconnect-delay"},
+	"fluentd":    {"fluentd-address", "fluentd-async", "fluentd-async-connect", "fluentd-async-reconnect-interval", "fluentd-buffer-limit", "fluentd-max-retries", "fluentd-request-ack", "fluentd-retry-wait", "fluentd-sub-second-precision", "fluentd-read-timeout", "fluentd-write-timeout"},
+	"awslogs":    {"awslogs-region", "awslogs-endpoint", "awslogs-group", "awslogs-stream", "awslogs-create-group", "awslogs-create-stream", "awslogs-datetime-format", "awslogs-multiline-pattern", "awslogs-credentials-endpoint", "awslogs-force-flush-interval-seconds", "awslogs-max-buffered-events", "awslogs-format"},
+	"splunk":     {"splunk-token", "splunk-url", "splunk-source", "splunk-sourcetype", "splunk-index", "splunk-capath", "splunk-caname", "splunk-insecureskipverify", "splunk-format", "splunk-verify-connection", "splunk-gzip", "splunk-gzip-level"},
+	"gcplogs":    {"gcp-project", "gcp-log-cmd", "gcp-meta-zone", "gcp-meta-name", "gcp-meta-id"},
+	"logentries": {"logentries-token", "line-only"},
+	"loki":       {"loki-url", "loki-external-labels", "loki-timeout", "loki-batch-wait", "loki-batch-size", "loki-min-backoff", "loki-max-backoff", "loki-retries", "loki-pipeline-stage-file", "loki-pipeline-stages", "loki-relabel-config", "loki-tenant-id", "loki-tls-ca-file", "loki-tls-cert-file", "loki-tls-key-file", "loki-tls-server-name", "loki-tls-insecure-skip-verify", "loki-proxy-url", "no-file", "keep-file", "max-size", "max-file"},
+}
+
+// TestRules_NoOptionOfAnotherDriverIsRefused: none of these names is so near to one of
+// logfast's that it counts as misspelt, whatever its value is.
+func TestRules_NoOptionOfAnotherDriverIsRefused(t *testing.T) {
+	for driver, options := range driversOptions {
+		for _, name := range slices.Concat(options, commonOptions) {
+			for _, value := range []string{"", "true", "5", "x"} {
+				rules := someRules()
+				_, o, err := rules.Parse(Info{ContainerName: "/web", Config: map[string]string{name: value}})
+				if err != nil {
+					t.Errorf("%s: %s=%s: %v", driver, name, value, err)
+				}
+				if said := strings.Join(o.Notices, ""); strings.Contains(said, "did you mean") {
+					t.Errorf("%s: %s=%s: %s", driver, name, value, said)
+				}
+			}
+		}
+	}
+}
+
 // TestRules_OptionsOfLogfastAreRefused: what was meant for logfast and is wrong keeps its
 // container from starting.
 func TestRules_OptionsOfLogfastAreRefused(t *testing.T) {
