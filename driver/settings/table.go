@@ -198,22 +198,22 @@ var table = []Setting{
 	},
 	{
 		Option: OptLabels, Unset: "none", Kind: "names by commas", Example: "team,zone",
-		Help: "Labels of the container that are kept: in objects' metadata, in incidents and in `--output json`, and " +
-			"for `{label:NAME}` in keys.",
+		Help: "Labels of the container that are kept, except secrets: in objects' metadata, in incidents and in " +
+			"`--output json`, and for `{label:NAME}` in keys.",
 		See: "[layout.md](layout.md#labels-and-environment)",
 	},
 	{
 		Option: OptLabelsRegex, Unset: "none", Kind: "RE2 expression", Example: `^com\.example\.`,
-		Help: "Expression for the names of further labels that are kept.",
+		Help: "Expression for the names of further labels that are kept, except secrets.",
 	},
 	{
 		Option: OptEnv, Unset: "none", Kind: "names by commas", Example: "REGION,STAGE",
-		Help: "Environment variables of the container that are kept, as with `labels`, but for secrets.",
+		Help: "Environment variables of the container that are kept, as with `labels`, except secrets.",
 		See:  "[layout.md](layout.md#labels-and-environment)",
 	},
 	{
 		Option: OptEnvRegex, Unset: "none", Kind: "RE2 expression", Example: "^APP_",
-		Help: "Expression for the names of further environment variables that are kept, but for secrets.",
+		Help: "Expression for the names of further environment variables that are kept, except secrets.",
 	},
 	{
 		Variable: Strictness, Default: Lenient, Values: []string{Lenient, Strict}, Example: Strict,

@@ -64,7 +64,7 @@ func (i Info) group() string {
 }
 
 // app is the app's name: what the tag makes of it, or what the container is called
-// otherwise. An error says why the tag is not used; the name is sound all the same.
+// otherwise. An error says why the tag is not used; the name is valid then too.
 func (i Info) app() (string, error) {
 	tag := i.Config[settings.OptTag]
 	if tag == "" {

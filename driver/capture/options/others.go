@@ -9,7 +9,7 @@ import (
 	"github.com/logfast/logfast/internal/suggest"
 )
 
-// dockers are the options that Docker handles itself and passes on all the same.
+// dockers are the options that Docker handles itself and also passes to the plugin.
 var dockers = []string{
 	"mode", "max-buffer-size", "cache-disabled", "cache-max-size", "cache-max-file", "cache-compress",
 }

@@ -117,7 +117,7 @@ func (o *object) open() {
 	o.key = nil
 }
 
-// value takes note of the key's value. What is in a list says nothing.
+// value records the key's value. What is in a list says nothing.
 func (o *object) value(value []byte, isString bool) {
 	if o.key != nil && o.lists == 0 && o.depth <= maxDepth {
 		o.facts.see(o.around[o.depth-1], o.depth, o.key, value, isString)

@@ -146,7 +146,7 @@ var keyRules = []rule[keyReader]{
 	},
 }
 
-// seeStatus takes note of a status. What is in a response is the answer's for certain.
+// seeStatus records a status. What is in a response is the answer's for certain.
 func (f *facts) seeStatus(v keyValue) {
 	if v.in == response {
 		v.rank = explicit
@@ -154,7 +154,7 @@ func (f *facts) seeStatus(v keyValue) {
 	f.seeCode(v)
 }
 
-// seeCode takes note of a status of the key's own rank.
+// seeCode records a status of the key's own rank.
 func (f *facts) seeCode(v keyValue) {
 	if s, ok := statusValue(v.value); ok && (f.status[v.rank] == 0 || v.depth < f.depth[v.rank]) {
 		f.status[v.rank], f.depth[v.rank] = s, v.depth

@@ -167,7 +167,7 @@ func (v keyValue) length() int {
 	return len(normal(buf[:0], v.key))
 }
 
-// see takes note of a value. value has no quotes around it and its escapes in
+// see records a value. value has no quotes around it and its escapes in
 // it.
 func (f *facts) see(in parent, depth int, key, value []byte, isString bool) {
 	for { // http.response.status_code

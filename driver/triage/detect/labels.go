@@ -4,7 +4,7 @@ import "bytes"
 
 // This file reads keys outside of quotes, and signs.
 
-// labelled takes note of the value of the label before.
+// labelled records the value of the label before.
 func labelled(w *walker, t *token) outcome {
 	if len(w.label) > 0 && !means(w.label, messageKeys) {
 		w.facts.see(neutral, 0, w.label, bytes.TrimLeft(t.core, ":"), false)
@@ -33,7 +33,7 @@ func requestPair(w *walker, t *token) outcome {
 	return pass
 }
 
-// colonPair takes note of "method:GET".
+// colonPair records "method:GET".
 func colonPair(w *walker, t *token) outcome {
 	if t.key != nil {
 		w.facts.see(neutral, 0, t.key, t.value, false)

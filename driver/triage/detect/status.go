@@ -4,7 +4,7 @@ import "bytes"
 
 // This file reads numbers: those that are a status, and those that are not.
 
-// dated takes note of "[time] 502 10.0.0.1 … "GET /path HTTP/1.1"".
+// dated records "[time] 502 10.0.0.1 … "GET /path HTTP/1.1"".
 func dated(w *walker, t *token) outcome {
 	if t.afterDate && w.early.dated == 0 && dateBefore(w.b[:skipSpaceBack(w.b, t.from)+1]) &&
 		addressFollows(w.b, w.i) {
@@ -13,7 +13,7 @@ func dated(w *walker, t *token) outcome {
 	return pass
 }
 
-// earlyStatus takes note of a status before the request.
+// earlyStatus records a status before the request.
 func earlyStatus(w *walker, t *token) outcome {
 	if w.early.live() || w.counted() || isNumberedBefore(w.b[:t.from]) {
 		return pass
@@ -65,7 +65,7 @@ func otherNumber(w *walker, t *token) outcome {
 	return w.decide(0, "request")
 }
 
-// timedStatus takes note of a duration right behind a status.
+// timedStatus records a duration right behind a status.
 func timedStatus(w *walker, t *token) outcome {
 	if w.early.status != 0 && w.early.reaches(w.b, t.from) && isDuration(t.core) {
 		w.early.timed = true

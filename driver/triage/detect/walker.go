@@ -291,7 +291,7 @@ func (w *walker) conclude(rule string) outcome {
 	return pass
 }
 
-// request takes note of a request. A status within it or before it may be the
+// request records a request. A status within it or before it may be the
 // answer's: then no other place can hold one.
 func (w *walker) request(r request, form form, status int) outcome {
 	b, at := w.b, w.i

@@ -54,7 +54,7 @@ func column(w *walker, t *token) bool {
 // wordRules are what words outside quotes say. A token passes the rules of its stage and
 // its kind in this order, until one has read it: that rule says what the token is good
 // for when a status follows (w.readAs), or decides the line (w.decide). A rule that only
-// takes note of something lets the token pass.
+// records something lets the token pass.
 //
 // To add a rule, write its function beside those like it (servers.go for a format of its
 // own, status.go for numbers, labels.go for keys and signs, sentence.go for words), and
