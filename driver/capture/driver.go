@@ -224,7 +224,7 @@ func (d *Driver) Close() error {
 	if left := d.streams.all(); len(left) > 0 {
 		return fmt.Errorf("%d streams do not end", len(left)) // they go on using what would be closed
 	}
-	d.turns.running.Wait() // it ends with the streams
+	d.turns.ended.Wait() // it ends with the streams
 	if left := d.jobs.wait(d.stopWait) + d.syncer.jobs.wait(d.stopWait); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}

@@ -384,6 +384,33 @@ func TestLinesWaitForADiskThatRefuses(t *testing.T) {
 	}
 }
 
+// TestRetry_IsNoTurn has a disk that refuses: a stream tries again after a second, and
+// not in its next turn. A timer never fires early, so load does not matter.
+func TestRetry_IsNoTurn(t *testing.T) {
+	h := newHost(t)
+	c := h.start("web", nil)
+	attempts := make(chan time.Time, 100)
+	stop := durable.Intercept(func(s durable.Step, do func() error) error {
+		if s.Op == "mkdir" {
+			attempts <- time.Now()
+			return unix.EIO
+		}
+		return do()
+	})
+	t.Cleanup(stop)
+	c.line(0, "one")
+	before := <-attempts
+	for range 2 {
+		now := <-attempts
+		if d := now.Sub(before); d < retry {
+			t.Errorf("tried again after %v, want %v", d, retry)
+		}
+		before = now
+	}
+	stop()
+	h.Stop(c.fifo)
+}
+
 func TestWhatIsWrittenIsSynced(t *testing.T) {
 	h := newStillHost(t)
 	for fsync, want := range map[string]struct{ listed, urgent bool }{"interval": {true, true}, "always": {}, "never": {}} {

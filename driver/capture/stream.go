@@ -199,7 +199,20 @@ func (s *stream) capture() error {
 			return err
 		}
 		s.broken.report(s, err)
-		pause = retry
+		if pause = 0; !s.sleep(retry, timer) {
+			return errStopped
+		}
+	}
+}
+
+// sleep waits for d. It returns false if the stream was stopped first.
+func (s *stream) sleep(d time.Duration, timer *time.Timer) bool {
+	timer.Reset(d)
+	select {
+	case <-timer.C:
+		return true
+	case <-s.fifo.Interrupted():
+		return false
 	}
 }
 
@@ -215,13 +228,10 @@ func (s *stream) await(p *pace, pause time.Duration, timer *time.Timer) error {
 		}
 		return nil
 	case pause > 0:
-		timer.Reset(pause)
-		select {
-		case <-timer.C:
-			return nil
-		case <-s.fifo.Interrupted():
+		if !s.sleep(pause, timer) {
 			return errStopped
 		}
+		return nil
 	}
 	ready, err := false, error(nil)
 	if p.enlarged() {

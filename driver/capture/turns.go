@@ -13,15 +13,16 @@ import (
 // plugin. One goroutine with one timer serves all. It looks at each pipe every
 // turnEvery, so that dockerd does not wait for one that fills faster than before.
 type turns struct {
-	running sync.WaitGroup // the goroutine, which runs while a stream waits
+	ended sync.WaitGroup // of the goroutine, which runs while a stream waits
 
 	// mu guards what follows. It is held for steps in memory and FIONREAD only.
 	mu      sync.Mutex
+	running bool // the goroutine is
 	waiting map[*fifo.Reader]*turnWait
 }
 
 // A turn comes every turnEvery × turnTicks. An error's line waits for it, and its
-// event starts then: that is to be within 50 ms.
+// event starts then, within 50 ms.
 const (
 	turnEvery = 20 * time.Millisecond
 	turnTicks = 2
@@ -41,11 +42,14 @@ type turnWait struct {
 // full bytes, and false if the FIFO was interrupted.
 func (t *turns) wait(r *fifo.Reader, w *turnWait) bool {
 	t.mu.Lock()
-	if len(t.waiting) == 0 {
+	if t.waiting == nil {
 		t.waiting = map[*fifo.Reader]*turnWait{}
-		t.running.Go(t.run)
 	}
 	t.waiting[r] = w
+	if !t.running {
+		t.running = true
+		t.ended.Go(t.run)
+	}
 	t.mu.Unlock()
 	select {
 	case <-w.ready:
@@ -80,7 +84,8 @@ func (t *turns) look(turn bool, now time.Time) bool {
 			wake.Up(w.ready)
 		}
 	}
-	return len(t.waiting) > 0
+	t.running = len(t.waiting) > 0
+	return t.running
 }
 
 // filled reports whether the FIFO holds enough to wake the stream.

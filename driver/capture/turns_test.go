@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/capture/fifo"
+	"github.com/logfast/logfast/internal/await"
 )
 
 // TestTurns_Look has streams wait whose pipes hold so much, and looks once.
@@ -41,7 +42,7 @@ func TestTurns_Look(t *testing.T) {
 			if w.lapse.IsZero() {
 				w.lapse = now.Add(time.Hour)
 			}
-			all := turns{waiting: map[*fifo.Reader]*turnWait{r: &w}}
+			all := turns{running: true, waiting: map[*fifo.Reader]*turnWait{r: &w}}
 			left := all.look(turn, now)
 			want := tt.early
 			if turn {
@@ -76,7 +77,40 @@ func TestTurns_Wait(t *testing.T) {
 	if len(all.waiting) > 0 {
 		t.Error("an interrupted stream waits: its FIFO may be closed")
 	}
-	all.running.Wait()
+	all.ended.Wait()
+}
+
+// TestTurns_OneGoroutine has a stream wait while the goroutine runs that another one
+// started, which was interrupted: no second one starts, which would wake the stream.
+func TestTurns_OneGoroutine(t *testing.T) {
+	poller, err := fifo.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { poller.Close() })
+	r, write := openFIFO(t, poller)
+	write(1)
+	all := turns{running: true}
+	waits := func() bool {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		return all.waiting[r] != nil
+	}
+	woken := make(chan bool)
+	go func() {
+		woken <- all.wait(r, &turnWait{full: 100, lapse: time.Now().Add(time.Hour), ready: make(chan struct{}, 1)})
+	}()
+	await.Until(t, "the stream waits", waits)
+	all.ended.Wait() // of a second goroutine, once it has woken the stream
+	if !waits() {
+		t.Error("woken by a second goroutine")
+	}
+	if all.look(true, time.Now()) || all.running {
+		t.Error("the goroutine is said to run, though no stream waits")
+	}
+	if !<-woken {
+		t.Error("interrupted")
+	}
 }
 
 // openFIFO makes a FIFO, and returns its reader and what writes n bytes to it.
