@@ -14,7 +14,10 @@ import (
 
 // Group is the errors of one kind, in all incidents that had them.
 type Group struct {
-	incident.Fingerprint // of the first that was read; First, Last and Errors are of all of them
+	// of the app that is the cause, or else of the first incident that was read; First, Last
+	// and Errors are of all incidents
+	incident.Fingerprint
+	Kind string `json:"kind"` // see incident.Fingerprint.KindIDs
 	// Cause is of the latest incident, without its trace; nil if no log says what failed.
 	Cause     *cause.Cause `json:"cause,omitempty"`
 	Routes    int          `json:"routes"`    // how many routes failed so, at most MaxRoutes
@@ -58,22 +61,40 @@ func (g *Groups) Add(e *incident.Event) {
 		if len(g.Query.Apps) > 0 && !anyOf(g.Query.Apps, f.App) {
 			continue
 		}
-		of := g.byID[f.KindID()]
-		if of == nil && len(g.byID) >= MaxGroups {
-			g.Unlisted = sum.Add(g.Unlisted, f.Errors)
-			continue
+		rest := f.Errors // those that are of no kind count for the most frequent one
+		for _, k := range f.Kinds {
+			rest = max(0, rest-k.Errors)
 		}
-		if of == nil {
-			of = &Group{Fingerprint: *f, routes: map[string]bool{}}
-			of.Errors = 0
-			g.byID[f.KindID()] = of
+		for n, kind := range f.KindIDs() {
+			errors := rest
+			if n < len(f.Kinds) {
+				errors = f.Kinds[n].Errors
+			}
+			if n == 0 && len(f.Kinds) > 0 {
+				errors = sum.Add(errors, rest)
+			}
+			g.add(e, f, kind, errors)
 		}
-		of.add(e, f)
 	}
 }
 
-func (g *Group) add(e *incident.Event, f *incident.Fingerprint) {
-	g.Errors = sum.Add(g.Errors, f.Errors)
+// add adds the errors of one kind.
+func (g *Groups) add(e *incident.Event, f *incident.Fingerprint, kind string, errors int64) {
+	of := g.byID[kind]
+	if of == nil && len(g.byID) >= MaxGroups {
+		g.Unlisted = sum.Add(g.Unlisted, errors)
+		return
+	}
+	if of == nil {
+		of = &Group{Fingerprint: *f, Kind: kind, routes: map[string]bool{}}
+		of.Errors, of.Kinds = 0, nil
+		g.byID[kind] = of
+	}
+	of.add(e, f, errors)
+}
+
+func (g *Group) add(e *incident.Event, f *incident.Fingerprint, errors int64) {
+	g.Errors = sum.Add(g.Errors, errors)
 	if f.First.Before(g.First) {
 		g.First = f.First
 	}
@@ -83,12 +104,16 @@ func (g *Group) add(e *incident.Event, f *incident.Fingerprint) {
 	if len(g.routes) < MaxRoutes {
 		g.routes[f.Method+" "+f.Route] = true
 	}
-	if c := e.Data.CauseOf(f); c != nil && !e.Data.Last.Before(g.caused) {
+	if c, of := e.Data.CauseOf(g.Kind); c != nil && !e.Data.Last.Before(g.caused) {
 		g.caused = e.Data.Last
 		g.Cause = &cause.Cause{Language: c.Language, Type: c.Type, Message: c.Message, Frame: c.Frame}
+		g.ID, g.App, g.Method, g.Route, g.Status = of.ID, of.App, of.Method, of.Route, of.Status
 	}
 	if len(g.Hosts) < MaxHosts && !slices.Contains(g.Hosts, e.Data.Host) {
 		g.Hosts = append(g.Hosts, e.Data.Host)
+	}
+	if n := len(g.seen); n > 0 && g.seen[n-1].id == e.Data.ID {
+		return // another of its fingerprints
 	}
 	if g.seen = append(g.seen, seen{e.Data.ID, e.Data.Last}); len(g.seen) >= 2*MaxIncidents {
 		g.trim()
@@ -115,6 +140,6 @@ func (g *Groups) List() []*Group {
 		}
 	}
 	return slices.SortedFunc(maps.Values(g.byID), func(x, y *Group) int {
-		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.KindID(), y.KindID()))
+		return cmp.Or(y.Last.Compare(x.Last), strings.Compare(x.Kind, y.Kind))
 	})
 }

@@ -106,8 +106,9 @@ func TestGroups_ByKind(t *testing.T) {
 	caused := func(n int, host, print, typ string) *incident.Event {
 		e := event(fmt.Sprintf("2026032%dT190301.000000Z-0000000%d", n, n), host, "shop", print, begin.Add(time.Duration(n)*time.Hour), 1)
 		f := &e.Data.Fingerprints[0]
-		f.Kind, f.Route = incident.KindOf("shop", typ, "f"), "/"+print
-		e.Data.Samples = []incident.Sample{{Fingerprint: print, Cause: &cause.Cause{Type: typ, Frame: "f", Message: host, Stacktrace: "long"}}}
+		kind := incident.KindOf("shop", typ, "f")
+		f.Kinds, f.Route = []incident.Kind{{ID: kind, Errors: 1}}, "/"+print
+		e.Data.Samples = []incident.Sample{{Fingerprint: print, Kind: kind, Cause: &cause.Cause{Type: typ, Frame: "f", Message: host, Stacktrace: "long"}}}
 		return e
 	}
 	var groups Groups

@@ -178,7 +178,7 @@ func (in *Incident) merge(prints map[string]*Fingerprint, p Fingerprint) {
 		return
 	}
 	was.Errors = sum.Add(was.Errors, p.Errors)
-	was.Kind = cmp.Or(was.Kind, p.Kind)
+	was.Kinds = mergeKinds(was.Kinds, p.Kinds)
 	if p.First.Before(was.First) {
 		was.First = p.First
 	}
@@ -187,8 +187,8 @@ func (in *Incident) merge(prints map[string]*Fingerprint, p Fingerprint) {
 	}
 }
 
-// chooseSamples keeps the first and the last, then one a fingerprint, frequent
-// ones first, then what there is room for.
+// chooseSamples keeps the first, the last and the one with the cause, then one a
+// fingerprint, frequent ones first, then what there is room for.
 func (in *Incident) chooseSamples() {
 	all := in.Samples
 	slices.SortStableFunc(all, func(a, b Sample) int { return a.Time.Compare(b.Time) })
@@ -197,6 +197,9 @@ func (in *Incident) chooseSamples() {
 	}
 	chosen := map[int]bool{0: true, len(all) - 1: true}
 	has := map[string]bool{all[0].Fingerprint: true, all[len(all)-1].Fingerprint: true}
+	if i := slices.IndexFunc(all, func(s Sample) bool { return s.Cause != nil && s.Cause == in.Cause }); i >= 0 {
+		chosen[i], has[all[i].Fingerprint] = true, true
+	}
 	for _, p := range in.Fingerprints {
 		i := slices.IndexFunc(all, func(s Sample) bool { return s.Fingerprint == p.ID })
 		if i >= 0 && !has[p.ID] && len(chosen) < MaxSamples {

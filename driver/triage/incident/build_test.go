@@ -192,7 +192,7 @@ func TestSchema_IDDoesNotFollowTheCode(t *testing.T) {
 func TestTheSchemaHasEveryField(t *testing.T) {
 	_, raw := schema(t)
 	defs := raw["$defs"].(map[string]any)
-	for name, s := range map[string]any{"": Event{}, "incident": Incident{}, "container": Container{}, "fingerprint": Fingerprint{}, "sample": Sample{}, "object": Object{}, "cause": cause.Cause{}} {
+	for name, s := range map[string]any{"": Event{}, "incident": Incident{}, "container": Container{}, "fingerprint": Fingerprint{}, "sample": Sample{}, "object": Object{}, "cause": cause.Cause{}, "kind": Kind{}} {
 		def := raw
 		if name != "" {
 			def = defs[name].(map[string]any)

@@ -1,9 +1,12 @@
 package incident
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/triage/cause"
@@ -74,8 +77,8 @@ func TestScanner_FindsTheCauseOfAnError(t *testing.T) {
 			}
 			s := f.Samples[0]
 			if tt.want == "" {
-				if s.Cause != nil && s.Cause.Type != "" || f.Fingerprints[0].Kind != "" {
-					t.Errorf("%s: cause %+v, kind %s", name, s.Cause, f.Fingerprints[0].Kind)
+				if s.Cause != nil && s.Cause.Type != "" || f.Fingerprints[0].Kinds != nil {
+					t.Errorf("%s: cause %+v, kinds %v", name, s.Cause, f.Fingerprints[0].Kinds)
 				}
 				continue
 			}
@@ -83,8 +86,9 @@ func TestScanner_FindsTheCauseOfAnError(t *testing.T) {
 				t.Errorf("%s: cause %+v in %v, want the type %s", name, s.Cause, s.Cause.Frame, tt.want)
 				continue
 			}
-			if want := KindOf("shop", tt.want, "shop.pricing.mean_price"); f.Fingerprints[0].Kind != want {
-				t.Errorf("%s: kind %s, want %s", name, f.Fingerprints[0].Kind, want)
+			want := KindOf("shop", tt.want, "shop.pricing.mean_price")
+			if d := cmp.Diff([]Kind{{want, 1}}, f.Fingerprints[0].Kinds); d != "" || s.Kind != want {
+				t.Errorf("%s: the sample is of the kind %s, -want +got:\n%s", name, s.Kind, d)
 			}
 			for _, text := range []string{s.Cause.Message, s.Cause.Stacktrace} {
 				if strings.Contains(text, "hunter22") || !strings.Contains(text, "[redacted]") {
@@ -106,9 +110,9 @@ func TestScanner_ManyCauses(t *testing.T) {
 	f := scan(t, record.CRI, 1<<20, at(t0, lines...), detect.Options{})
 	kinds := map[string]bool{}
 	for _, p := range f.Fingerprints[:kept] {
-		kinds[p.Kind] = true
+		kinds[p.KindIDs()[0]] = true
 	}
-	if len(kinds) != 1 || kinds[""] {
+	if len(kinds) != 1 {
 		t.Errorf("kinds %v, want one", kinds)
 	}
 	if f.Samples[len(f.Samples)-1].Cause == nil {
@@ -122,25 +126,29 @@ func TestBuild_Cause(t *testing.T) {
 		return &cause.Cause{Language: "python", Type: typ, Frame: "shop.pricing.mean_price"}
 	}
 	print := func(id, app, route string, status int, kind string, errors int64) Fingerprint {
-		return Fingerprint{ID: id, App: app, Route: route, Status: status, Kind: kind, Errors: errors, First: t0, Last: t0}
+		f := Fingerprint{ID: id, App: app, Route: route, Status: status, Errors: errors, First: t0, Last: t0}
+		if kind != "" {
+			f.Kinds = []Kind{{kind, errors}}
+		}
+		return f
 	}
 	kind := KindOf("shop", "ValueError", "shop.pricing.mean_price")
 	e := Build(&Record{ID: "20261123T190301.000000Z-1a2b3c4d", First: t0, Last: t0, At: t0}, []Part{
-		{Container: Container{ID: "aa", Name: "web"}, Findings: &Findings{
+		{Container: Container{ID: "aa", Name: "web", App: "web", Group: "g"}, Findings: &Findings{
 			Errors: 9, First: t0, Last: t0,
 			Fingerprints: []Fingerprint{
 				print("0000000000000001", "web", "/checkout", 500, "", 7), print("0000000000000002", "web", "/other", 502, "", 2),
 			},
 			Samples: []Sample{{Time: t0, Fingerprint: "0000000000000001", Text: "the proxy's line"}},
 		}},
-		{Container: Container{ID: "bb", Name: "shop"}, Findings: &Findings{
+		{Container: Container{ID: "bb", Name: "shop", App: "shop", Group: "g"}, Findings: &Findings{
 			Errors: 3, First: t0, Last: t0,
 			Fingerprints: []Fingerprint{
 				print("0000000000000003", "shop", "/checkout", 500, kind, 2), print("0000000000000004", "shop", "/pay", 500, "", 1),
 			},
 			Samples: []Sample{
 				{Time: t0.Add(1), Fingerprint: "0000000000000004", Text: "an error line", Cause: &cause.Cause{Message: "no type"}},
-				{Time: t0.Add(2), Fingerprint: "0000000000000003", Text: "the app's line", Cause: of("ValueError")},
+				{Time: t0.Add(2), Fingerprint: "0000000000000003", Text: "the app's line", Cause: of("ValueError"), Kind: kind},
 			},
 		}},
 	})
@@ -154,9 +162,10 @@ func TestBuild_Cause(t *testing.T) {
 	got := map[string]string{}
 	for i := range in.Fingerprints {
 		f := &in.Fingerprints[i]
-		got[f.App+f.Route] = f.KindID()
-		if has := in.CauseOf(f) != nil; has != (f.Route == "/checkout") {
-			t.Errorf("%s%s has a cause: %v", f.App, f.Route, has)
+		got[f.App+f.Route] = f.KindIDs()[0]
+		c, of := in.CauseOf(f.KindIDs()[0])
+		if has := c != nil; has != (f.Route == "/checkout") || has && of.App != "shop" {
+			t.Errorf("%s%s has the cause %v of %+v", f.App, f.Route, c, of)
 		}
 	}
 	for of, want := range map[string]string{
@@ -168,16 +177,69 @@ func TestBuild_Cause(t *testing.T) {
 	}
 }
 
+// TestScanner_KindsOfOneRoute has one exception, and then many of another on the route.
+func TestScanner_KindsOfOneRoute(t *testing.T) {
+	failed := printed{record.Stdout, `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /checkout HTTP/1.1" 500 145`}
+	lines := append(traceback("ValueError"), failed)
+	for range 49 {
+		lines = append(append(lines, traceback("KeyError")...), failed)
+	}
+	f := scan(t, record.CRI, 1<<20, at(t0, lines...), detect.Options{})
+	const frame = "shop.pricing.mean_price"
+	want := []Kind{{KindOf("shop", "KeyError", frame), 49}, {KindOf("shop", "ValueError", frame), 1}}
+	if d := cmp.Diff(want, f.Fingerprints[0].Kinds); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// TestScanner_TimesOfCauses has errors of which other lines of the text are far away in
+// time: it is the cause's own lines that count.
+func TestScanner_TimesOfCauses(t *testing.T) {
+	line := func(stream record.Stream, text string) printed { return printed{stream, text} }
+	asJSON := line(record.Stderr, `{"level":"error","status":500,"method":"GET","path":"/pay","error":{"name":"CardError","message":"no","stack":"CardError: no\n    at pay (/app/pay.js:3:4)"}}`)
+	failed := line(record.Stdout, `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET /checkout HTTP/1.1" 500 145`)
+	ok := line(record.Stdout, `10.0.0.1 - - [23/Nov/2026:19:03:01 +0000] "GET / HTTP/1.1" 200 145`)
+	var later []byte
+	for i := range 6 {
+		later = append(later, at(t0.Add(time.Duration(i+1)*10*time.Second), ok)...)
+	}
+	for name, text := range map[string][]byte{
+		"a JSON line after a minute": append(at(t0, line(record.Stderr, "all is well")), at(t0.Add(time.Minute), asJSON)...),
+		"lines after it":             append(at(t0, append(traceback("ValueError"), failed)...), later...),
+	} {
+		f := scan(t, record.CRI, 1<<20, text, detect.Options{})
+		if len(f.Samples) != 1 || f.Samples[0].Cause == nil || f.Samples[0].Cause.Type == "" || len(f.Fingerprints[0].Kinds) != 1 {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 func TestKindOf(t *testing.T) {
 	known := map[string]string{}
-	for _, c := range [][3]string{{"a", "T", "f"}, {"b", "T", "f"}, {"a", "U", "f"}, {"a", "T", "g"}, {"a", "T", ""}} {
-		k := KindOf(c[0], c[1], c[2])
-		if !fingerprintPattern.MatchString(k) || known[k] != "" {
-			t.Errorf("%v is of the kind %q, as %s", c, k, known[k])
+	for _, tt := range []struct {
+		app, print string
+		f          cause.Find
+		none       bool
+	}{
+		{"a", "p", cause.Find{Type: "T", Frame: "f"}, false},
+		{"b", "p", cause.Find{Type: "T", Frame: "f"}, false},
+		{"a", "p", cause.Find{Type: "U", Frame: "f"}, false},
+		{"a", "p", cause.Find{Type: "T", Frame: "g"}, false},
+		{"a", "p", cause.Find{Type: "T"}, false}, // without a frame, a route
+		{"a", "q", cause.Find{Type: "T"}, false},
+		{"a", "p", cause.Find{Frame: "f"}, true},
+		{"a", "p", cause.Find{Type: "Error"}, true}, // says too little
+		{"a", "p", cause.Find{Type: "panic"}, true},
+		{"a", "p", cause.Find{Language: "nginx", Type: "connect() failed"}, true}, // a proxy's report
+	} {
+		k := kindOf(tt.app, tt.print, &tt.f)
+		if tt.none != (k == "") || k != "" && (!fingerprintPattern.MatchString(k) || known[k] != "") {
+			t.Errorf("%+v is of the kind %q, as %s", tt, k, known[k])
 		}
-		known[k] = strings.Join(c[:], " ")
+		known[k] = fmt.Sprintf("%+v", tt)
 	}
-	if k := KindOf("a", "", "f"); k != "" {
-		t.Errorf("a cause without a type is of the kind %s", k)
+	f := cause.Find{Type: "T", Frame: "f"}
+	if kindOf("a", "p", &f) != kindOf("a", "q", &f) {
+		t.Error("one failure on two routes is of two kinds")
 	}
 }

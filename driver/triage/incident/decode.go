@@ -196,7 +196,11 @@ func (c *checker) container(i int, of *Container) {
 func (c *checker) fingerprint(i int, of *Fingerprint) {
 	at := fmt.Sprintf("data.fingerprints[%d].", i)
 	c.is(fingerprintPattern.MatchString(of.ID), "%sid is %.80q", at, of.ID)
-	c.is(of.Kind == "" || fingerprintPattern.MatchString(of.Kind), "%skind is %.80q", at, of.Kind)
+	c.is(len(of.Kinds) <= maxElements, "%skinds has %d elements, more than %d", at, len(of.Kinds), maxElements)
+	for _, k := range of.Kinds {
+		c.is(fingerprintPattern.MatchString(k.ID), "%skinds has the id %.80q", at, k.ID)
+		c.count(at+"kinds.errors", k.Errors)
+	}
 	c.name(at+"app", of.App)
 	c.name(at+"method", of.Method)
 	c.name(at+"route", of.Route)
@@ -232,6 +236,7 @@ func (c *checker) sample(i int, of *Sample, lines map[string]int64) {
 	c.is(len(of.Text) <= maxQuoted, "%stext has %d bytes, more than %d", at, len(of.Text), maxQuoted)
 	c.is(len(of.Context) <= maxQuoted, "%scontext has %d bytes, more than %d", at, len(of.Context), maxQuoted)
 	c.cause(at+"cause.", of.Cause)
+	c.is(of.Kind == "" || fingerprintPattern.MatchString(of.Kind), "%skind is %.80q", at, of.Kind)
 	c.size(at+"offset", of.Offset)
 	if of.Key == "" { // its text was discarded, or is not in the store yet
 		c.size(at+"line", of.Line)

@@ -87,8 +87,8 @@ type Container struct {
 // was seen.
 type Fingerprint struct {
 	ID string `json:"id"` // 16 hexadecimal digits, the same on all hosts
-	// what failed, see KindOf; empty if the log does not say
-	Kind   string    `json:"kind,omitempty"`
+	// what failed, most errors first, at most 16; empty if the log does not say
+	Kinds  []Kind    `json:"kinds,omitempty"`
 	App    string    `json:"app"`
 	Method string    `json:"method,omitempty"`
 	Route  string    `json:"route,omitempty"` // the path, with what varies replaced: /orders/{n}
@@ -96,6 +96,12 @@ type Fingerprint struct {
 	Errors int64     `json:"errors"`
 	First  time.Time `json:"first"`
 	Last   time.Time `json:"last"`
+}
+
+// Kind is a failure, wherever it was seen: see KindOf.
+type Kind struct {
+	ID     string `json:"id"`     // 16 hexadecimal digits, the same on all hosts
+	Errors int64  `json:"errors"` // of the fingerprint
 }
 
 // MaxSamples is how many lines an incident quotes.
@@ -117,6 +123,7 @@ type Sample struct {
 	Context     string    `json:"context,omitempty"` // the traceback around it, redacted, at most MaxSample bytes
 	// of what failed, if the log says so near the line; its trace has at most MaxSample bytes
 	Cause *cause.Cause `json:"cause,omitempty"`
+	Kind  string       `json:"kind,omitempty"` // of the cause, empty if that says too little
 	// of the object with the line; empty where its text was given up, or is not there yet
 	Key    string `json:"key"`
 	Line   int64  `json:"line"`   // in the unpacked object, from 1; 0 without a key

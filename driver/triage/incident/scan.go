@@ -88,7 +88,7 @@ type sample struct {
 	text  []byte // the whole line until it is redacted
 	clean bool   // it is redacted, and cut to be the Sample's
 	trace *trace
-	cause *caused
+	cause *cause.Find
 }
 
 // print is a Fingerprint that is being counted.
@@ -101,7 +101,7 @@ type print struct {
 func NewScanner(cfg ScanConfig) *Scanner {
 	s := &Scanner{cfg: cfg, lines: record.NewPieces(maxRecord), prints: map[string]*print{}}
 	if cfg.Causes {
-		s.causes = newCauses(cfg.Redact)
+		s.causes = newCauses(cfg.App, cfg.Redact)
 	}
 	return s
 }
@@ -150,7 +150,7 @@ func (s *Scanner) look(l *lane, from record.Stream, line, text []byte) {
 	if s.causes != nil {
 		s.causes.look(cause.Line{
 			Stream: from, Text: text, Number: l.line, Offset: l.offset, End: s.lines.Offset + int64(len(line)),
-		}, line)
+		}, s.cfg.Format, line)
 	}
 	if m, found := s.cfg.Detect.Detect(text); found {
 		s.found(l, from, line, text, &m)
@@ -192,11 +192,12 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 		if p != nil {
 			sm.Fingerprint = p.ID
 		}
-		if s.causes != nil {
-			s.causes.sampled(sm)
-		}
+	}
+	if s.causes != nil {
+		s.causes.reused(&s.last)
 	}
 	fill(&s.last)
+	failed := failure{line: l.line, time: r.Time, print: p, samples: [2]*sample{&s.last}}
 	l.samples = append(l.samples[:0], &s.last)
 	isNew := p != nil && p.sample == nil && s.sampled < kept
 	if isNew || s.first == nil {
@@ -207,6 +208,7 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 			sm.trace.wanted = true
 		}
 		l.samples = append(l.samples, sm)
+		failed.samples[1] = sm
 		if s.first == nil {
 			s.first = sm
 		}
@@ -214,6 +216,9 @@ func (s *Scanner) found(l *lane, from record.Stream, line, text []byte, m *detec
 			p.sample = sm
 			s.sampled++
 		}
+	}
+	if s.causes != nil {
+		s.causes.failed(failed)
 	}
 	if p == nil {
 		f.Unlisted++
@@ -278,7 +283,8 @@ func (s *Scanner) Findings() *Findings {
 		}
 	}
 	if s.causes != nil {
-		s.causes.scanner.Close()
+		s.causes.close()
+		s.causes.endAll()
 	}
 	f := &s.findings
 	for i, n := range s.statuses {
@@ -300,10 +306,7 @@ func (s *Scanner) Findings() *Findings {
 	}
 	slices.SortFunc(prints, func(a, b *print) int { return byErrors(&a.Fingerprint, &b.Fingerprint) })
 	for _, p := range prints {
-		if sm := p.sample; sm != nil && sm.cause != nil {
-			c := sm.cause.find.Cause()
-			p.Kind = KindOf(s.cfg.App, c.Type, c.Frame)
-		}
+		p.Kinds = mergeKinds(p.Kinds, nil)
 		f.Fingerprints = append(f.Fingerprints, p.Fingerprint)
 	}
 	s.choose(prints)

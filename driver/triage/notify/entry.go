@@ -50,7 +50,8 @@ type brief struct {
 	typ      string
 	id       string
 	host     string
-	lead     incident.Fingerprint // the most frequent one; zero where there is none
+	lead     incident.Fingerprint // that failed most often, of the app that is the cause; zero: none
+	kind     string               // of most of the errors
 	kinds    []string             // of all fingerprints
 	cause    string               // what failed, in a few words; "" if the log does not say
 	errors   int64
@@ -65,20 +66,24 @@ func briefOf(e *incident.Event) brief {
 		errors: e.Data.Errors, byStatus: e.Data.ByStatus, first: e.Data.First, last: e.Data.Last,
 	}
 	for i := range e.Data.Fingerprints {
-		if kind := e.Data.Fingerprints[i].KindID(); !slices.Contains(b.kinds, kind) {
-			b.kinds = append(b.kinds, kind)
+		for _, kind := range e.Data.Fingerprints[i].KindIDs() {
+			if !slices.Contains(b.kinds, kind) {
+				b.kinds = append(b.kinds, kind)
+			}
 		}
 	}
 	if len(e.Data.Fingerprints) > 0 {
 		b.lead = e.Data.Fingerprints[0]
+		b.kind = b.lead.KindIDs()[0]
+		if c, of := e.Data.CauseOf(b.kind); c != nil {
+			b.cause, b.lead = c.Short(), *of
+		}
 	}
 	if len(b.kinds) == 0 && len(e.Data.Samples) > 0 {
 		s := &e.Data.Samples[0]
 		b.lead.ID, b.lead.Status = s.Fingerprint, s.Status
-		b.kinds = append(b.kinds, s.Fingerprint)
-	}
-	if c := e.Data.Cause; c != nil {
-		b.cause = c.Short()
+		b.kind = s.Fingerprint
+		b.kinds = append(b.kinds, b.kind)
 	}
 	if b.lead.App == "" {
 		b.lead.App = e.Subject

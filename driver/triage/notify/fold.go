@@ -7,12 +7,11 @@ import (
 	"github.com/logfast/logfast/driver/triage/incident"
 )
 
-// How a person is told. The first incident of its kind is told at once. From
-// then on, for an hour, incidents in which nothing is new (every fingerprint of
-// theirs was told within the hour) are collected; the end of the hour tells them
-// in one message, which begins the next hour. So an outage that goes on is told
-// once an hour, and one that comes back after a quiet hour at once. A message
-// that tells of a fingerprint takes along what was collected of it.
+// Folding. The first incident of its kind is sent at once. From then on, for an hour,
+// incidents in which nothing is new (each of their kinds was sent within the hour) are
+// collected. The end of the hour sends them in one message, which begins the next hour. So
+// an outage that lasts is one message an hour, and one that comes back after a quiet hour
+// is sent at once. A message of a kind takes along what was collected of it.
 //
 // All of it follows from the names of the files that were told and from what
 // they hold, so a restart forgets nothing.
@@ -67,7 +66,7 @@ func (q *queue) plan(now time.Time) (p plan) {
 		return p
 	}
 	for _, e := range later {
-		if said[kind(e, e.lead.KindID())] {
+		if said[kind(e, e.kind)] {
 			p.work = append(p.work, e)
 		}
 	}
@@ -108,7 +107,7 @@ func dueAt(e *entry, open map[string]time.Time) (due time.Time, repeated bool) {
 	if len(e.kinds) == 0 {
 		return time.Time{}, false
 	}
-	return open[kind(e, e.lead.KindID())].Add(window), true
+	return open[kind(e, e.kind)].Add(window), true
 }
 
 // allowed is when the next message may go out.

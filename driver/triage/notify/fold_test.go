@@ -40,7 +40,7 @@ func TestFold_ByKind(t *testing.T) {
 		defer func() { b.end() }()
 		failed := func(n int, route, typ string) {
 			e := event(n, incident.TypeShipped, route)
-			e.Data.Fingerprints[0].Kind = incident.KindOf("app", typ, "f")
+			e.Data.Fingerprints[0].Kinds = []incident.Kind{{ID: incident.KindOf("app", typ, "f"), Errors: 1}}
 			b.add(e)
 		}
 		failed(1, "a", "KeyError")

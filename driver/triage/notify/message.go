@@ -101,7 +101,7 @@ type kindOf struct {
 func group(work []*entry) []*kindOf {
 	byKind := map[string]*kindOf{}
 	for _, e := range work {
-		k := kind(e, e.lead.KindID())
+		k := kind(e, e.kind)
 		if byKind[k] == nil {
 			byKind[k] = &kindOf{}
 		}
@@ -177,7 +177,11 @@ func (g *kindOf) text(event *incident.Event, store string) string {
 	}
 	fmt.Fprintf(&b, "%s on %s %s.\n\n", clean(e.lead.App), clean(e.host), g.did())
 
-	if c := i.Cause; c != nil {
+	c, _ := i.CauseOf(e.kind)
+	if c == nil {
+		c = i.Cause
+	}
+	if c != nil {
 		row("Cause", "%s", oneLine(c.String(), maxQuote))
 		if c.Frame != "" {
 			row("In", "%s", cut(clean(c.Frame), maxQuote))
@@ -209,19 +213,16 @@ func (g *kindOf) text(event *incident.Event, store string) string {
 		}
 		row(name, "%s", container(c))
 	}
-	for n, f := range i.Fingerprints {
-		switch {
-		case n == 0: // the first line has it
-		case n > maxObjects:
-			row("", "and %s more", count(int64(len(i.Fingerprints)-n), "kind", "kinds"))
-		case n == 1:
-			row("Also", "%s", also(f))
-		default:
-			row("", "%s", also(f))
-		}
-		if n > maxObjects {
+	for n, f := range besides(i.Fingerprints, e.lead.ID) {
+		if n == maxObjects {
+			row("", "and %s more", count(int64(len(i.Fingerprints)-n-1), "kind", "kinds"))
 			break
 		}
+		name := "Also"
+		if n > 0 {
+			name = ""
+		}
+		row(name, "%s", also(f))
 	}
 	if i.Lost > 0 {
 		row("Lost", "%s of the log", count(i.Lost, "line", "lines"))
@@ -286,14 +287,18 @@ var ended = map[incident.Closed]string{
 	incident.ClosedRecover:  "logfast was killed; what is known was read from the log",
 }
 
-// quote shows the first line that reported an error, with the cause if one is known, and
-// the end of the traceback around it.
+// quote shows the first line that reported an error with the incident's cause, or else the
+// first line that reported an error, and the end of the traceback around it.
 func quote(b *strings.Builder, i *incident.Incident) {
 	s := i.Shown()
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(b, "\nFirst error, %s, %s of %s:\n", s.Time.UTC().Format("15:04:05.000"), clean(s.Stream),
+	which := "First error"
+	if s != &i.Samples[0] {
+		which = "An error"
+	}
+	fmt.Fprintf(b, "\n%s, %s, %s of %s:\n", which, s.Time.UTC().Format("15:04:05.000"), clean(s.Stream),
 		clean(s.Container))
 	text := oneLine(s.Text, maxQuote)
 	if s.Cut && !strings.HasSuffix(text, "…") {
@@ -385,6 +390,11 @@ func what(f incident.Fingerprint) string {
 	}
 	return clean(strings.Join(slices.DeleteFunc([]string{status, f.Method, f.Route},
 		func(s string) bool { return s == "" }), " "))
+}
+
+// besides are the fingerprints but the leading one, which the first line has.
+func besides(all []incident.Fingerprint, lead string) []incident.Fingerprint {
+	return slices.DeleteFunc(slices.Clone(all), func(f incident.Fingerprint) bool { return f.ID == lead })
 }
 
 func also(f incident.Fingerprint) string {

@@ -65,7 +65,9 @@ func causedBy(typ, frame string) *incident.Event {
 	failed.Cause, failed.Container, failed.Line = c, "shop-worker-1", 813
 	d.Samples[0].Context = ""
 	d.Samples, d.Cause = append(d.Samples, failed), c
-	d.Fingerprints[0].Kind = incident.KindOf("checkout", c.Type, c.Frame)
+	failing := incident.KindOf("checkout", c.Type, c.Frame)
+	d.Fingerprints[0].Kinds = []incident.Kind{{ID: failing, Errors: 30}}
+	d.Samples[1].Kind = failing
 	return e
 }
 
