@@ -76,7 +76,7 @@ func beamFollow(b *block, line []byte) verdict {
 	switch {
 	case len(text) == 0:
 		return maybe
-	case bytes.HasPrefix(text, []byte("** ")), bytes.HasPrefix(text, []byte("(")) && indented, indented:
+	case bytes.HasPrefix(text, []byte("** ")), indented:
 		b.frames++
 		return belongs
 	case bytes.HasPrefix(line, []byte("Server: ")), bytes.HasPrefix(line, []byte("Request: ")),

@@ -119,10 +119,8 @@ func splitHead(s, seps string) (typ, message string, ok bool) {
 
 func isLetterOr(c byte) bool { return isLetter(c) || c == '_' || c >= 0x80 || c == '\\' }
 
-// lastPart is the part of a qualified name behind the last separator.
-func lastPart(name, seps string) string {
-	return name[strings.LastIndexAny(name, seps)+1:]
-}
+// lastPart is the part of a qualified name behind the last dot.
+func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
 // isFailureName reports whether the last part of a qualified name is that of an exception.
 func isFailureName(name string) bool {

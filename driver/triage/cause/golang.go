@@ -112,7 +112,7 @@ func goParse(t *trace) (found, bool) {
 	var message []string
 	traced, sure, ended := false, false, false
 	for i, line := range t.lines {
-		if i < len(t.lines) && goroutineHead([]byte(line)) {
+		if goroutineHead([]byte(line)) {
 			traced = true
 			f.frame = goFrame(t.lines[i+1:])
 			break
@@ -272,11 +272,11 @@ func chiFrame(lines []string) (frame string, ok bool) {
 func ginParse(t *trace) (found, bool) {
 	f := found{typ: "panic"}
 	var message []string
-	blank := -1
+	framed, blank := false, -1
 	for i, line := range t.lines {
 		m := ginFrame.FindStringSubmatch(line)
 		if m == nil {
-			if f.frame == "" && !strings.HasPrefix(line, "\t") {
+			if !framed && !strings.HasPrefix(line, "\t") {
 				if line == "" && i > 0 {
 					blank = len(message)
 				}
@@ -284,7 +284,8 @@ func ginParse(t *trace) (found, bool) {
 			}
 			continue
 		}
-		if message != nil {
+		if !framed {
+			framed = true
 			from := 1
 			if blank >= 0 {
 				from = blank
@@ -292,7 +293,7 @@ func ginParse(t *trace) (found, bool) {
 			for from > 1 && join(message[from:]) == "" { // the blank line is behind the message
 				from--
 			}
-			f.message, message = join(message[min(from, len(message)):]), nil
+			f.message = join(message[min(from, len(message)):])
 		}
 		if f.frame == "" && i+1 < len(t.lines) {
 			name, _, _ := strings.Cut(strings.TrimSpace(t.lines[i+1]), ":")
@@ -301,8 +302,8 @@ func ginParse(t *trace) (found, bool) {
 			}
 		}
 	}
-	if message != nil {
-		f.message = join(message[1:])
+	if !framed {
+		f.message = join(message[min(1, len(message)):])
 	}
 	return f, true
 }

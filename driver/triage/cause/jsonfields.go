@@ -94,12 +94,12 @@ func (l *jsonLine) field(path string) *jsonField {
 	return nil
 }
 
-// jsonOuter reports whether a key is one around a logger's fields, and none of a request
-// or an answer.
+// jsonOuter reports whether a path begins with a key that loggers put around their fields.
+// Keys that hold a request or a response do not count.
 func jsonOuter(path string) bool {
 	for _, key := range []string{"context.", "extra.", "data.", "fields.", "record.", "log.", "attributes.",
 		"properties.", "meta.", "payload.", "jsonpayload.", "body.", "exc.", "detail.", "metadata.", "params."} {
-		if path == key || strings.HasPrefix(path, key) {
+		if strings.HasPrefix(path, key) {
 			return true
 		}
 	}
@@ -200,9 +200,9 @@ func (l *jsonLine) described() (found, bool) {
 	class, method, file, name := "", "", "", ""
 	for i := range l.fields {
 		fd := &l.fields[i]
-		_, last, ok := cutLast(fd.path)
+		last := lastPart(fd.path)
 		switch {
-		case !ok || !fd.quoted:
+		case !fd.quoted:
 		case strings.HasSuffix(fd.path, "frames.filename"):
 			file = fd.text()
 		case strings.HasSuffix(fd.path, "frames.name"):
@@ -241,11 +241,6 @@ func (l *jsonLine) described() (found, bool) {
 		}
 	}
 	return f, f.typ != "" || f.frame != ""
-}
-
-func cutLast(path string) (rest, last string, ok bool) {
-	i := strings.LastIndexByte(path, '.')
-	return path[:max(i, 0)], path[i+1:], true
 }
 
 func isBacktrace(path string) bool {

@@ -65,7 +65,7 @@ func jvmIsHead(s string) bool {
 	}
 	root, _, dotted := strings.Cut(typ, ".")
 	name := typ
-	if i := strings.IndexByte(lastPart(typ, "."), '$'); i > 0 { // feign.FeignException$BadGateway
+	if i := strings.IndexByte(lastPart(typ), '$'); i > 0 { // feign.FeignException$BadGateway
 		name = typ[:strings.LastIndexByte(typ, '.')+1+i]
 	}
 	return dotted && isJavaRoot(root) && (isFailureName(typ) || isFailureName(name))

@@ -212,10 +212,7 @@ func nodeParse(t *trace) (found, bool) {
 			chain[0].say(line)
 		}
 	}
-	if len(chain) == 0 && len(t.lines) > 0 {
-		return found{}, false
-	}
-	if frames == 0 && !strings.HasPrefix(t.lines[0], "Uncaught ") {
+	if len(chain) == 0 || frames == 0 && !strings.HasPrefix(t.lines[0], "Uncaught ") {
 		return found{}, false
 	}
 	for i := range chain {

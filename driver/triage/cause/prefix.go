@@ -39,7 +39,8 @@ func (n *normalizer) line(text []byte) (line, source []byte) {
 	if len(text) > 0 && text[0] == '{' && bytes.HasPrefix(text, jsonFile) {
 		var entry struct{ Log, Stream string }
 		if json.Unmarshal(text, &entry) == nil && entry.Log != "" {
-			n.inner = append(n.inner[:0], bytes.TrimRight([]byte(entry.Log), "\r\n")...)
+			inner := bytes.TrimRight([]byte(entry.Log), "\r\n")
+			n.inner = append(n.inner[:0], bytes.ReplaceAll(inner, []byte("\n"), []byte(" "))...)
 			if bytes.IndexByte(n.inner, 0x1b) >= 0 {
 				n.inner = appendPlain(nil, n.inner)
 			}
@@ -193,7 +194,7 @@ func (h *head) token(line []byte, i int) (end int, strong bool) {
 		return i + closing + 1, true
 	case isDigit(c):
 		return end, all(word, func(c byte) bool { return isDigit(c) || bytes.IndexByte(timeBytes, c) >= 0 })
-	case bytes.Trim(word, "-|:>*=#") == nil || len(bytes.Trim(word, "-|:>*=#⨯")) == 0:
+	case len(bytes.Trim(word, "-|:>*=#⨯")) == 0:
 		return end, true
 	case h.pythonDefault(line, i, end):
 		return h.message, true

@@ -82,7 +82,7 @@ func pythonBegin(c *candidate) bool {
 // pyModule reports whether what stands before the last dot is a Python module: words of
 // small letters, of which the class is the only other one.
 func pyModule(typ string) bool {
-	module, class := typ[:strings.LastIndexByte(typ, '.')], lastPart(typ, ".")
+	module, class := typ[:strings.LastIndexByte(typ, '.')], lastPart(typ)
 	return module == strings.ToLower(module) && isUpper(class[0])
 }
 
@@ -195,7 +195,7 @@ func pyType(line string) bool {
 	if !ok || levelOf([]byte(typ)) != noLevel && typ == strings.ToUpper(typ) {
 		return false
 	}
-	class := lastPart(typ, ".")
+	class := lastPart(typ)
 	return class != "" && (isUpper(class[0]) || class[0] == '_' || isFailureName(class) || strings.Contains(typ,
 		".")) &&
 		class != strings.ToUpper(class)

@@ -69,7 +69,6 @@ func pyParseWorker(t *trace) (found, bool) {
 var (
 	rubyBottom = regexp.MustCompile(`^\s*\d+: from `) // Ruby 2.5 to 2.7 has the same first line
 	boxFrame   = regexp.MustCompile(`^(\S+\.py):\d+ in (\S+)`)
-	groupNo    = regexp.MustCompile(`^\+-+ (?:\d+|\.\.\.) -*$|^\+-+$`)
 )
 
 // pySections divides the lines into tracebacks.
@@ -90,7 +89,7 @@ func pySections(lines []string) (all []pySection) {
 		case strings.HasPrefix(trimmed, "During handling of the above"):
 			joined = true
 			continue
-		case groupNo.MatchString(strings.TrimLeft(trimmed, "+-|")) || strings.Trim(trimmed, "+-0123456789. ") == "":
+		case strings.Trim(trimmed, "+-0123456789. ") == "":
 			if s != nil && s.done && trimmed == "" && len(s.detail) > 0 {
 				s.detail = append(s.detail, "")
 			}

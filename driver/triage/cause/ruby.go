@@ -58,7 +58,7 @@ func rubyBegin(c *candidate) bool {
 		return true
 	}
 	if bytes.Contains(c.line, []byte("#<")) && rubyObject.Match(c.line) && c.head.level != low {
-		c.kind, c.col = rubyInspect, c.head.message
+		c.kind, c.col = rubyInspect, min(c.head.message, rubyObject.FindIndex(c.line)[0])
 		return true
 	}
 	c.kind = rubyLog

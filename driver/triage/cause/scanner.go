@@ -34,6 +34,7 @@ type Scanner struct {
 	services  map[string]*lane // by stream and name
 	key       []byte
 	candidate candidate
+	panics    bool // for tests: panics of families are not caught
 }
 
 // maxServices is how many services in one log are kept apart.
@@ -69,7 +70,7 @@ func (s *Scanner) Add(l Line) {
 
 // look offers a line to the open block, and then to the families that may begin with it.
 func (s *Scanner) look(lane *lane, l *Line, mask uint32) {
-	defer recovered(lane)
+	defer s.recovered(lane)
 	if lane.open != nil && s.follow(lane, l) {
 		return
 	}
@@ -79,18 +80,15 @@ func (s *Scanner) look(lane *lane, l *Line, mask uint32) {
 }
 
 // recovered drops the open block if a family has panicked: a log is others' text, and a bug
-// here must cost no more than one cause. Tests set panics to see it.
-func recovered(l *lane) {
-	if panics {
+// here must cost no more than one cause.
+func (s *Scanner) recovered(l *lane) {
+	if s.panics {
 		return
 	}
 	if recover() != nil {
 		l.open = nil
 	}
 }
-
-// panics lets panics of families pass.
-var panics bool
 
 // Close ends the log: causes that it has cut off are complete, in the order in which they
 // began.
@@ -253,7 +251,7 @@ func (s *Scanner) end(l *lane) {
 	if b == nil {
 		return
 	}
-	defer recovered(l)
+	defer s.recovered(l)
 	l.open = nil
 	t := &trace{lines: b.lines(), prefix: string(b.prefix), before: b.before, level: b.level, kind: b.kind}
 	count(b.size[0] + b.size[1])
