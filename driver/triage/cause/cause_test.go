@@ -234,8 +234,11 @@ func cleanLines(t testing.TB) (all []string) {
 	return all
 }
 
-// failing is what lines have that report a failure, if not one of a server's answers.
-var failing = regexp.MustCompile(`(?i)^E\d{4} |\b(err|error|fatal|alert|emerg)\b|ERROR|eception|Exception|Error:|CRITICAL|DOWN|no server`)
+// failing is what lines have that report a failure, if not one of a server's answers: a
+// logger's level, the type of an exception before a message, or a server that is gone.
+var failing = regexp.MustCompile(`^E\d{4} |(?:^|[\s.=\[])(?:ERR|ERROR|CRITICAL)\b|\[(?:error|emerg)\]|level=error|\terror\t|` +
+	`"level(?:_name)?":(?:"error"|"ERROR"|50)|"@l":"Error"|` +
+	`(?:^\s*|Caused by: |Uncaught )[\w.$]*(?:Error|Exception)(?:\$\w+)?: |is DOWN, reason: |no server available`)
 
 // TestScanner_CleanLines wants no cause in lines without a word of failure, and few in all
 // that report no server error.
@@ -249,7 +252,7 @@ func TestScanner_CleanLines(t *testing.T) {
 			}
 		}
 	}
-	if n > len(all)/15 {
+	if n > len(all)/16 {
 		t.Errorf("%d causes in %d lines", n, len(all))
 	}
 	for _, c := range scan(strings.Join([]string{string(lines.Text(1, 2000)), string(lines.Text(2, 2000))}, "\n")) {
@@ -283,5 +286,29 @@ func TestScanner_SurvivesAPanic(t *testing.T) {
 	feed(s, []byte("terminate called\nException in thread \"main\" java.lang.IllegalStateException: x\n"))
 	if len(all) != 1 || all[0].Message != "x" {
 		t.Errorf("%+v", all)
+	}
+}
+
+// TestScanner_OpenBrace has an error whose properties never end: it is found, and what
+// fails after it too.
+func TestScanner_OpenBrace(t *testing.T) {
+	python := "Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\nValueError: x\n"
+	for name, between := range map[string]string{
+		"nothing": "", "a property": "  code: 'X',\n", "lines": strings.Repeat("x\n", 100), "blank lines": strings.Repeat("\n", 100),
+	} {
+		var got []string
+		for _, c := range scan("Error: bad {\n" + between + python) {
+			got = append(got, c.Type)
+		}
+		if diff := cmp.Diff([]string{"ValueError"}, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		got = nil
+		for _, c := range scan("Error: bad\n    at f (/app/a.js:1:2) {\n" + between + python) {
+			got = append(got, c.Type)
+		}
+		if diff := cmp.Diff([]string{"Error", "ValueError"}, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }

@@ -132,10 +132,13 @@ func nodeFollow(b *block, line []byte) verdict {
 			b.state = 0
 			return belongs
 		}
-		if !indented && isLog(line) {
+		switch {
+		case indented:
+			return belongs
+		case isLog(line):
 			return foreign
 		}
-		return belongs
+		return maybe // a line of a string, or the brace is the message's and no line belongs
 	case bytes.HasPrefix(text, []byte("digest: ")), indented && nodeCause.Match(line), bytes.HasPrefix(text,
 		[]byte("Caused by:")):
 		return belongs
