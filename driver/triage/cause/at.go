@@ -51,7 +51,7 @@ func atBegin(c *candidate, f atFormat, isHead func(string) bool) bool {
 	if !isAt(c.line) || atKind(string(c.line)) != f {
 		return false
 	}
-	if c.withSaid = c.said != nil && c.lane.before(1) == nil; c.withSaid {
+	if c.withErrorLine = c.errorLine != nil && c.lane.before(1) == nil; c.withErrorLine {
 		return true
 	}
 	for i := 1; i <= 6; i++ {

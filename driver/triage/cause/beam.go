@@ -112,7 +112,7 @@ func beamParse(t *trace) (found, bool) {
 			continue
 		}
 		if !cur.framed && i > 0 && !strings.HasPrefix(strings.TrimSpace(line), "(") {
-			cur.say(strings.TrimSpace(line))
+			cur.addLine(strings.TrimSpace(line))
 		}
 	}
 	if len(chain) == 0 {

@@ -2,18 +2,18 @@ package cause
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"github.com/logfast/logfast/driver/format/record"
 )
 
-// What a block keeps of its lines at most: whole lines from its beginning, and from its
-// end, each of which may be longer by its last line. It is more than is reported, so that
-// a secret of many lines is seen as a whole.
+// What a block keeps of its lines at most, in bytes: whole lines from its beginning and from
+// its end. tailSlack is by how much the end may be longer, so that lines are not moved each
+// time. It is more than is reported, so that a secret of many lines is seen as a whole.
 const (
 	maxHead    = 24 << 10
 	maxTail    = 24 << 10
+	tailSlack  = 8 << 10
 	maxPending = 16 << 10
 )
 
@@ -35,14 +35,15 @@ type block struct {
 	as     string // language, if it is not the family's
 	prefix []byte // before the cause in its first line
 	before string // the line before it
-	said   *block // a logger's line just before, which is the cause if this block is not one
-	level  level
-	stream record.Stream
+	// errorLine is a logger's line just before, which is the cause if this block is not one.
+	errorLine *block
+	level     level
+	stream    record.Stream
 
 	first, last place // of its first and last line
 
-	head, tail []string
-	size       [2]int // bytes of each
+	head, tail []byte // lines, with a newline behind each
+	firstEnd   int    // where the first line ends in head
 	cut        bool   // lines between them are dropped
 	inKey      bool   // the last of these is within a private key
 
@@ -57,10 +58,10 @@ type block struct {
 // add adds a line that is part of the block, and those that are known by it to be.
 func (b *block) add(line []byte, at place) {
 	for _, was := range b.pending {
-		b.push(was)
+		b.push([]byte(was))
 	}
 	b.dropPending()
-	b.push(string(line))
+	b.push(line)
 	b.last = at
 }
 
@@ -77,51 +78,91 @@ func (b *block) hold(line []byte) bool {
 	return true
 }
 
-func (b *block) push(line string) {
+func (b *block) push(line []byte) {
 	b.n++
-	if len(b.tail) == 0 && b.size[0] < maxHead {
-		b.head = append(b.head, line)
-		b.size[0] += len(line) + 1
+	if len(b.head) == 0 {
+		b.firstEnd = len(line)
+		b.head = append(append(b.head, line...), '\n')
 		return
 	}
-	b.tail = append(b.tail, line)
-	b.size[1] += len(line) + 1
-	if b.size[1] <= 2*maxTail || len(b.tail) < 2 {
+	if len(b.tail) == 0 && len(b.head)+len(line) < maxHead {
+		b.head = append(append(b.head, line...), '\n')
 		return
 	}
+	line = clip(line, maxTail-1)
+	if len(b.tail)+len(line)+1 > maxTail+tailSlack {
+		b.dropLines(maxTail - len(line) - 1)
+	}
+	b.tail = append(append(b.tail, line...), '\n')
+}
+
+// dropLines drops the first lines of the tail, of which at most so many bytes stay.
+func (b *block) dropLines(most int) {
 	if !b.cut {
-		for _, was := range b.head {
-			b.trackKey(was)
-		}
+		b.inKey = inKey(b.head, false)
 	}
 	n := 0
-	for n < len(b.tail)-1 && b.size[1] > maxTail { // not at each line
-		b.size[1] -= len(b.tail[n]) + 1
-		b.trackKey(b.tail[n])
-		n++
+	for len(b.tail)-n > most {
+		n += bytes.IndexByte(b.tail[n:], '\n') + 1
 	}
+	b.inKey = inKey(b.tail[:n], b.inKey)
 	b.tail = append(b.tail[:0], b.tail[n:]...)
 	b.cut = true
 }
 
-// trackKey follows whether a line that is dropped is within a private key.
-func (b *block) trackKey(line string) {
-	if i := strings.LastIndex(line, "PRIVATE KEY"); i >= 0 {
-		b.inKey = strings.Contains(line[max(0, i-40):i], "BEGIN")
+// inKey reports whether the end of a text is within a private key. before is the same for
+// the beginning.
+func inKey(text []byte, before bool) bool {
+	if i := bytes.LastIndex(text, []byte("PRIVATE KEY")); i >= 0 {
+		return bytes.Contains(text[max(0, i-40):i], []byte("BEGIN"))
 	}
+	return before
+}
+
+// keyBegins stands before the end of a text whose dropped part ends in a private key, so that
+// the redaction finds the rest.
+const keyBegins = "-----BEGIN PRIVATE KEY-----"
+
+// clip returns at most so many bytes of a line, without a word that is cut.
+func clip(line []byte, most int) []byte {
+	if len(line) <= most {
+		return line
+	}
+	return withoutHalf(line[:most])
+}
+
+// firstLine returns the first line of the block.
+func (b *block) firstLine() []byte { return b.head[:b.firstEnd] }
+
+// lastLine returns the last line of the block.
+func (b *block) lastLine() []byte {
+	text := b.head
+	if len(b.tail) > 0 {
+		text = b.tail
+	}
+	text = text[:len(text)-1]
+	return text[bytes.LastIndexByte(text, '\n')+1:]
 }
 
 // lines returns the lines of the block. If some of them were dropped, an ellipsis stands
 // for them.
 func (b *block) lines() []string {
-	if !b.cut {
-		return slices.Concat(b.head, b.tail)
+	all := splitLines(b.head)
+	if b.cut {
+		all = append(all, ellipsis)
 	}
-	all := append(slices.Clip(b.head), ellipsis)
 	if b.inKey {
-		all = append(all, "-----BEGIN PRIVATE KEY-----")
+		all = append(all, keyBegins)
 	}
-	return append(all, b.tail...)
+	return append(all, splitLines(b.tail)...)
+}
+
+// splitLines divides a text of which each line has a newline behind it.
+func splitLines(text []byte) []string {
+	if len(text) == 0 {
+		return nil
+	}
+	return strings.Split(string(text[:len(text)-1]), "\n")
 }
 
 // lane is one source of lines: a stream of the container, or one service of several that

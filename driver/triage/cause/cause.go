@@ -19,10 +19,8 @@ package cause
 
 import (
 	"bytes"
-	"strings"
 	"unicode/utf8"
 
-	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/triage/redact"
 )
 
@@ -54,45 +52,6 @@ type Cause struct {
 	// Stacktrace is the text from which the cause was read. If it is too long, its
 	// middle is cut out.
 	Stacktrace string `json:"stacktrace"`
-}
-
-// Find is a cause and its place in the log. Its strings are not redacted: Cause returns
-// those that may leave the host. A Find is valid while Config.Found runs.
-type Find struct {
-	Language, Type, Frame string
-
-	Stream record.Stream
-	Line   int64 // number of its first line, as the caller of Scanner.Add counts
-	Last   int64 // number of its last line, before which lines of others can stand
-	Offset int64 // of the first byte of its first line
-	End    int64 // of the byte behind its last line
-
-	FirstMark, LastMark int64 // the caller's marks of its first and last line
-
-	message string
-	text    []string
-	redact  func([]byte) []byte
-}
-
-// Cause returns the cause, redacted and bounded. The work is linear in the cause's lines,
-// far more than finding it costs, so that callers should call it only for what they keep.
-func (f *Find) Cause() Cause {
-	return Cause{
-		Language: f.Language,
-		Type:     cutEnd(f.clean(f.Type), MaxType),
-		Message:  cutEnd(f.clean(f.message), MaxMessage),
-		Frame:    cutEnd(f.clean(f.Frame), MaxFrame),
-		Stacktrace: cutMiddle(strings.TrimRight(
-			f.clean(strings.Join(f.text, "\n")), "\n"), MaxStacktrace),
-	}
-}
-
-// clean redacts a whole text, before anything is cut.
-func (f *Find) clean(text string) string {
-	if text == "" {
-		return ""
-	}
-	return strings.ToValidUTF8(string(f.redact([]byte(text))), "�")
 }
 
 // Config says how a log is scanned.

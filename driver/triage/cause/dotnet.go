@@ -124,7 +124,7 @@ func dotnetParse(t *trace) (found, bool) {
 				stack = append(stack, len(chain)-1)
 			}
 		case len(stack) > 0 && !chain[stack[len(stack)-1]].framed && !strings.HasPrefix(text, "---"):
-			chain[stack[len(stack)-1]].say(text)
+			chain[stack[len(stack)-1]].addLine(text)
 		}
 	}
 	if len(chain) == 0 || !frames && t.doubtful() && !beginsAny(lines[0], dotnetHeads...) {

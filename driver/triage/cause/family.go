@@ -44,7 +44,7 @@ var families = []*family{
 type verdict uint8
 
 const (
-	// foreign: the line is not part of the block, which may go on behind it.
+	// foreign: the line is not part of the block, which may continue after it.
 	foreign verdict = iota
 	// over: the line is not part of the block, and the block has ended.
 	over
@@ -61,21 +61,22 @@ type candidate struct {
 	line []byte // without colours and without the prefixes that prefix.go knows
 	lane *lane  // has the lines before
 	head head   // what a logger wrote before the message
-	said []byte // the line before, if it is a logger's of the level ERROR
+	// errorLine is the line before, if it is a logger's of the level ERROR.
+	errorLine []byte
 
-	col      int    // where the cause begins in the line: what is before is a prefix
-	back     int    // how many of the lines before belong to the cause
-	kind     int    // for follow and parse
-	alone    bool   // the cause is this line
-	withSaid bool   // said is the cause's first line
-	as       string // language, if it is not the family's
+	col           int    // offset of the cause in the line; the text before it is the prefix
+	back          int    // how many of the lines before belong to the cause
+	kind          int    // for follow and parse
+	alone         bool   // the cause is this line
+	withErrorLine bool   // errorLine is the cause's first line
+	as            string // language, if it is not the family's
 }
 
 // rest is the line from the place where the cause begins.
 func (c *candidate) rest() []byte { return c.line[c.col:] }
 
-// at takes the first place, at the line's beginning or behind a part of a logger's prefix,
-// where ok is true.
+// at tries the line's beginning and the places behind each part of a logger's prefix. It
+// takes the first one for which ok returns true.
 func (c *candidate) at(ok func(rest []byte) bool) bool {
 	for _, col := range c.head.starts[:c.head.near] {
 		if ok(c.line[col:]) {
@@ -132,25 +133,27 @@ type found struct {
 type thrown struct {
 	typ, message, frame string
 	framed              bool // a frame was seen, the application's or not
+
+	more []byte // lines that follow the message, with a newline before each
 }
 
-// say adds a line to the message.
-func (e *thrown) say(line string) {
-	if len(e.message) > maxHead {
-		return
+// addLine adds a line to the message.
+func (e *thrown) addLine(line string) {
+	switch line = strings.TrimRight(line, " "); {
+	case e.message == "":
+		e.message = line
+	case len(e.message)+len(e.more) <= maxHead:
+		e.more = append(append(e.more, '\n'), line...)
 	}
-	line = strings.TrimRight(line, " ")
-	if e.message != "" {
-		line = e.message + "\n" + line
-	}
-	e.message = line
 }
+
+// text returns the message with the lines that were added to it.
+func (e *thrown) text() string { return e.message + string(e.more) }
 
 // rootOf describes the chain by its root. The chain's frames are looked for in the order
 // of the chain from the root on, by step 1 or -1.
 func rootOf(chain []thrown, root, step int) found {
-	f := found{typ: chain[root].typ, message: chain[root].message, frame: chain[root].frame}
-	f.message = strings.TrimSpace(f.message)
+	f := found{typ: chain[root].typ, message: strings.TrimSpace(chain[root].text()), frame: chain[root].frame}
 	for i := root; f.frame == "" && i >= 0 && i < len(chain); i += step {
 		f.frame = chain[i].frame
 	}

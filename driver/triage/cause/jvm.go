@@ -163,7 +163,7 @@ func jvmParse(t *trace) (found, bool) {
 			nested = true
 		}
 		if cur != nil && !cur.framed && !strings.HasPrefix(text, "...") && !strings.HasPrefix(line, "Dumping heap") {
-			cur.say(line)
+			cur.addLine(line)
 		}
 	}
 	if len(chain) == 0 || !frames && t.doubtful() && !isThread(t.lines[0]) {

@@ -95,6 +95,9 @@ func nodeIsHead(s string) bool {
 }
 
 func nodeIsNamed(s string) bool {
+	if len(s) == 0 || !isLetter(s[0]) && s[0] != '[' && s[0] != '(' {
+		return false
+	}
 	m := nodeName.FindStringSubmatch(s)
 	return m != nil && isFailureName(m[1])
 }
@@ -103,7 +106,7 @@ func nodeFollow(b *block, line []byte) verdict {
 	text := bytes.TrimLeft(line, " \t")
 	indented := len(text) < len(line)
 	if b.frames == 0 && b.state == 0 && len(b.pending) == 0 {
-		b.state = brace([]byte(b.head[len(b.head)-1]), 0)
+		b.state = brace(b.lastLine(), 0)
 	}
 	if b.kind == nodeHeap {
 		if bytes.HasPrefix(text, []byte("0x")) || bytes.Contains(line, []byte("node::")) || bytes.HasPrefix(text,
@@ -117,8 +120,8 @@ func nodeFollow(b *block, line []byte) verdict {
 	switch {
 	case b.state == rustChain:
 		return rustChainFollow(line)
-	case b.frames == 0 && (string(line) == "Caused by:" || rustFirst.Match(line)) &&
-		bytes.HasPrefix([]byte(b.head[0]), []byte("Error: ")):
+	case b.frames == 0 && bytes.HasPrefix(b.firstLine(), []byte("Error: ")) &&
+		(string(line) == "Caused by:" || rustFirst.Match(line)):
 		b.state = rustChain
 		return belongs
 	case indented && bytes.HasPrefix(text, atWord):
@@ -169,6 +172,9 @@ func nodeParse(t *trace) (found, bool) {
 	if strings.HasPrefix(t.lines[0], "Error: ") && slices.ContainsFunc(t.lines, isRustChain) {
 		return rustParseError(t)
 	}
+	if t.kind != nodeThrown && !slices.ContainsFunc(t.lines, isFrame) && !strings.HasPrefix(t.lines[0], "Uncaught ") {
+		return found{}, false
+	}
 	lines := nodeUnsource(t.lines)
 	if t.kind == nodeThrown {
 		message, _, _ := strings.Cut(join(lines), "\n(Use `node --trace-uncaught")
@@ -212,17 +218,20 @@ func nodeParse(t *trace) (found, bool) {
 		case len(chain) == 0 && nodeStarts(line):
 			chain = append(chain, nodeHead(line))
 		case len(chain) > 0 && !headed && frames == 0:
-			chain[0].say(line)
+			chain[0].addLine(line)
 		}
 	}
 	if len(chain) == 0 || frames == 0 && !strings.HasPrefix(t.lines[0], "Uncaught ") {
 		return found{}, false
 	}
 	for i := range chain {
-		chain[i].message = strings.TrimSuffix(strings.TrimSuffix(chain[i].message, " {"), "]")
+		chain[i].message = strings.TrimSuffix(strings.TrimSuffix(chain[i].text(), " {"), "]")
+		chain[i].more = nil
 	}
 	return rootOf(chain, len(chain)-1, -1), true
 }
+
+func isFrame(line string) bool { return isAt([]byte(line)) }
 
 var nodeCausedBy = regexp.MustCompile(`^\s*[Cc]aused by: (.+)$`)
 

@@ -73,7 +73,7 @@ func processBegin(c *candidate) bool {
 
 // processFollow joins the two lines that the kernel writes of one death.
 func processFollow(b *block, line []byte) verdict {
-	if oomLine.Match(line) != oomLine.Match([]byte(b.head[0])) && (oomLine.Match(line) || oomKilled.Match(line)) &&
+	if oomLine.Match(line) != oomLine.Match(b.firstLine()) && (oomLine.Match(line) || oomKilled.Match(line)) &&
 		b.n == 1 {
 		return last
 	}

@@ -89,8 +89,8 @@ func rubyBack(c *candidate) bool {
 	if !c.at(func(rest []byte) bool { return rubyFrame.Match(rest) }) {
 		return false
 	}
-	if h := readHead(c.said); c.said != nil && isHeadAt(c.said, &h, rubyIsHead) {
-		c.withSaid = true
+	if h := readHead(c.errorLine); c.errorLine != nil && isHeadAt(c.errorLine, &h, rubyIsHead) {
+		c.withErrorLine = true
 		return true
 	}
 	for i := 1; i <= 4; i++ {
@@ -160,7 +160,7 @@ func rubyParse(t *trace) (found, bool) {
 			if len(chain) == 0 || rubyFrame.MatchString(strings.TrimSpace(line)) {
 				break
 			}
-			chain[0].say(line) // the rest of a message of several lines
+			chain[0].addLine(line) // the rest of a message of several lines
 		}
 	case rubyHead.MatchString(first):
 		m := rubyHead.FindStringSubmatch(first)

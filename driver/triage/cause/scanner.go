@@ -25,8 +25,8 @@ type Line struct {
 func (l *Line) place() place { return place{l.Number, l.Offset, l.End, l.Mark} }
 
 // Scanner finds causes in the lines of a log, one after another. It takes time linear in
-// them and a bounded amount of memory, about 1 MB in the worst case. It belongs to one
-// goroutine.
+// them. It keeps at most about 100 KB for each stream and for each of maxServices services,
+// 2 MB in all. It belongs to one goroutine.
 type Scanner struct {
 	cfg       Config
 	normal    normalizer
@@ -131,7 +131,6 @@ func (s *Scanner) follow(l *lane, line *Line) bool {
 	if len(b.prefix) > 0 {
 		text = trimPrefix(text, b.prefix)
 	}
-	count(len(text))
 	switch b.family.follow(b, text) {
 	case belongs:
 		b.add(text, line.place())
@@ -187,47 +186,46 @@ func (s *Scanner) begin(l *lane, line *Line, mask uint32) bool {
 	if c.head.level == low {
 		mask &= lowFamilies
 	}
+	if b := l.open; b != nil && b.family == plain && b.n == 1 && b.foreign == 0 {
+		c.errorLine = slices.Concat(b.prefix, b.firstLine())
+	}
 	for i, f := range families {
 		if mask&(1<<i) == 0 {
 			continue
 		}
-		c.col, c.back, c.kind, c.alone, c.as, c.withSaid = 0, 0, 0, false, "", false
-		c.said = nil
-		if b := l.open; b != nil && b.family == plain && b.n == 1 && b.foreign == 0 {
-			c.said = []byte(string(b.prefix) + b.head[0])
-		}
-		if count(len(c.line)); !f.begin(c) {
+		c.col, c.back, c.kind, c.alone, c.as, c.withErrorLine = 0, 0, 0, false, "", false
+		if !f.begin(c) || c.col > maxKept { // so far behind, it is quoted
 			continue
 		}
-		said := l.open
-		if said == nil || said.family != plain || said.frames > 0 || f == plain {
+		errorLine := l.open
+		if errorLine == nil || errorLine.family != plain || errorLine.frames > 0 || f == plain {
 			s.end(l)
-			said = nil
+			errorLine = nil
 		}
-		s.open(l, line, f, said)
+		s.open(l, line, f, errorLine)
 		return true
 	}
 	return false
 }
 
-// open begins a block with the candidate.
-// A logger's line that was said just before is about the same.
-func (s *Scanner) open(l *lane, line *Line, f *family, said *block) {
+// open begins a block with the candidate. errorLine is the block of a logger's line just
+// before, which is about the same.
+func (s *Scanner) open(l *lane, line *Line, f *family, errorLine *block) {
 	c := &s.candidate
 	b := &block{
 		family: f, kind: c.kind, as: c.as, level: c.head.level, stream: line.Stream,
 		first: line.place(),
 	}
-	if c.back = min(c.back, l.has); c.withSaid {
-		b.first, b.level = said.first, said.level
-		b.push(string(c.said))
+	if c.back = min(c.back, l.has); c.withErrorLine {
+		b.first, b.level = errorLine.first, errorLine.level
+		b.push(c.errorLine)
 	}
 	if c.back == 0 {
 		b.prefix = append([]byte{}, c.line[:c.col]...)
 	}
-	b.said = said
-	if b.before = string(l.before(c.back + 1)); said != nil {
-		b.before = string(said.prefix) + said.head[0]
+	b.errorLine = errorLine
+	if b.before = string(l.before(c.back + 1)); errorLine != nil {
+		b.before = string(clip(slices.Concat(errorLine.prefix, errorLine.firstLine()), maxKept))
 	}
 	for i := c.back; i > 0; i-- {
 		was := &l.prev[(l.n-i)%maxBack]
@@ -235,12 +233,17 @@ func (s *Scanner) open(l *lane, line *Line, f *family, said *block) {
 			b.first = was.place
 			b.level = readHead(was.text).level
 		}
-		b.push(string(was.text))
+		b.push(was.text)
 	}
-	b.add(c.rest(), line.place())
+	alone := c.alone || f.follow == nil
+	rest := c.rest()
+	if !alone {
+		rest = clip(rest, maxHead)
+	}
+	b.add(rest, line.place())
 	l.open = b
 	l.forget()
-	if c.alone || f.follow == nil {
+	if alone {
 		s.end(l)
 	}
 }
@@ -254,11 +257,10 @@ func (s *Scanner) end(l *lane) {
 	defer s.recovered(l)
 	l.open = nil
 	t := &trace{lines: b.lines(), prefix: string(b.prefix), before: b.before, level: b.level, kind: b.kind}
-	count(b.size[0] + b.size[1])
 	f, ok := b.family.parse(t)
 	language := b.family.language
 	if !ok {
-		if l.open = b.said; l.open != nil {
+		if l.open = b.errorLine; l.open != nil {
 			s.end(l)
 			return
 		}
@@ -282,10 +284,10 @@ func (s *Scanner) end(l *lane) {
 		f.text = t.lines
 	}
 	s.cfg.Found(&Find{
-		Language: f.language, Type: typeName(f.typ), Frame: f.frame, Stream: b.stream,
-		Line: b.first.line, Last: b.last.line, Offset: b.first.offset, End: b.last.end,
+		Language: f.language, Type: strings.Clone(typeName(f.typ)), Frame: keep(f.frame, maxFindFrame),
+		Stream: b.stream, Line: b.first.line, Last: b.last.line, Offset: b.first.offset, End: b.last.end,
 		FirstMark: b.first.mark, LastMark: b.last.mark,
-		message: f.message, text: f.text, redact: s.cfg.Redact,
+		message: keep(f.message, maxFindMessage), text: keepEnds(f.text), redact: s.cfg.Redact,
 	})
 }
 
@@ -295,15 +297,6 @@ func messageOf(line string) string {
 		return strings.TrimSpace(line[h.message:])
 	}
 	return ""
-}
-
-// work counts the bytes that families have looked at, if a test wants to know it.
-var work *int
-
-func count(n int) {
-	if work != nil {
-		*work += n
-	}
 }
 
 // plainAfter reads a block that is no cause of its family as a plain line of a logger.
