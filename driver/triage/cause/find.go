@@ -1,9 +1,13 @@
 package cause
 
 import (
+	"bytes"
+	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/driver/triage/redact"
 )
 
 // Find is a cause and its place in the log. Its strings are not redacted: Cause returns
@@ -62,13 +66,71 @@ func keepEnds(lines []string) string {
 // Cause returns the cause, redacted and bounded. The work is linear in the cause's lines,
 // far more than finding it costs, so that callers should call it only for what they keep.
 func (f *Find) Cause() Cause {
+	typ, message, hidden := f.exception()
+	text := f.text
+	if hidden {
+		text = hide(text, f.message, message)
+	}
 	return Cause{
 		Language:   f.Language,
-		Type:       cutEnd(f.clean(f.Type), MaxType),
-		Message:    cutEnd(f.clean(f.message), MaxMessage),
+		Type:       cutEnd(typ, MaxType),
+		Message:    cutEnd(message, MaxMessage),
 		Frame:      cutEnd(f.clean(f.Frame), MaxFrame),
-		Stacktrace: cutMiddle(strings.TrimRight(f.clean(f.text), "\n"), MaxStacktrace),
+		Stacktrace: cutMiddle(strings.TrimRight(f.clean(text), "\n"), MaxStacktrace),
 	}
+}
+
+// exception redacts the type and the message as one text, and divides it afterwards: a type
+// such as Password names what the message is. hidden reports whether the message has a secret
+// that only shows next to the type.
+func (f *Find) exception() (typ, message string, hidden bool) {
+	typ, message = f.clean(f.Type), f.clean(f.message)
+	if typ == "" || message == "" {
+		return typ, message, false
+	}
+	both := f.clean(f.Type + ": " + f.message)
+	rest, ok := strings.CutPrefix(both, f.Type+": ")
+	if !ok {
+		rest, ok = strings.CutPrefix(both, typ+": ")
+	}
+	if !ok { // the secret begins in the type
+		return typ, redact.Mark, true
+	}
+	if rest == message {
+		return typ, message, false
+	}
+	return typ, f.clean(rest), true
+}
+
+// hide takes the lines of a message out of a text that differ from those of the redacted
+// message. If the text has one of them in another notation, nothing of the text is kept.
+func hide(text, message, redacted string) string {
+	clean := strings.Split(redacted, "\n")
+	for _, line := range strings.Split(message, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || slices.ContainsFunc(clean, func(s string) bool { return strings.TrimSpace(s) == line }) {
+			continue
+		}
+		if !strings.Contains(text, line) {
+			if line = quoted(line); !strings.Contains(text, line) {
+				return redact.Mark
+			}
+		}
+		text = strings.ReplaceAll(text, line, redact.Mark)
+	}
+	return text
+}
+
+// quoted returns a text as it stands in JSON, without the quotes.
+func quoted(text string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(text) != nil {
+		return text
+	}
+	s := b.String()
+	return s[1 : len(s)-len("\"\n")]
 }
 
 // clean redacts a whole text, before anything is cut.

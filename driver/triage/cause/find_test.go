@@ -7,6 +7,37 @@ import (
 	"testing"
 )
 
+// TestFind_TypeIsTheKey has types that name what their message is.
+func TestFind_TypeIsTheKey(t *testing.T) {
+	for _, text := range []string{
+		"Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\nPassword: hunter2\n",
+		"Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\napp.Password: hunter2\n",
+		`{"level":50,"error":{"name":"password","message":"hunter2"},"msg":"failed"}`,
+		`{"level":50,"error":{"name":"password","message":"hunter2\nsecond"},"msg":"failed"}`,
+		`{"level":50,"error":{"name":"password","message":"\"hunter2\\"},"msg":"failed"}`,
+		`{"level":50,"error":{"name":"password","message":"hunter2\u002e"},"msg":"failed"}`,
+		`{"level":"error","error":{"type":"api_key","message":"hunter2"}}`,
+	} {
+		all := scan(text)
+		if len(all) != 1 || all[0].Type == "" {
+			t.Errorf("%s: %+v", text, all)
+		}
+		for _, c := range all {
+			if strings.Contains(fmt.Sprintf("%+v", c), "hunter2") || c.Message == "" {
+				t.Errorf("%s: %+v", text, c)
+			}
+		}
+	}
+}
+
+// TestFind_MessageStaysBehindItsType has types that name no secret.
+func TestFind_MessageStaysBehindItsType(t *testing.T) {
+	c := scan("Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\nValueError: password=hunter2 for x\n")
+	if len(c) != 1 || c[0].Type != "ValueError" || c[0].Message != "password=[redacted] for x" {
+		t.Errorf("%+v", c)
+	}
+}
+
 // hostileTexts fill what a scanner keeps: of one block, and of what it finds.
 var hostileTexts = map[string]string{
 	"short lines": "Traceback (most recent call last):\n  File \"/app/a.py\", line 1, in f\n" + strings.Repeat("  \n \tx\n", 10<<10) + "ValueError: x\n",
