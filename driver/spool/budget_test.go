@@ -4,14 +4,17 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/logfast/logfast/driver/format/record"
+	"github.com/logfast/logfast/internal/durable"
 )
 
 // fill appends a line of about 10,000 bytes, with or without an error, and
@@ -129,6 +132,47 @@ func TestRoomIsMadeInOrder(t *testing.T) {
 				t.Errorf("%d bytes are used, it says %d; %v", s.Used(), told, err)
 			}
 		})
+	}
+}
+
+// TestMakeRoom_PacksWhatIsWrittenMeanwhile has a stream, which had room before, seal a segment
+// while MakeRoom seals another one's: both are packed, and no older text is dropped for them.
+func TestMakeRoom_PacksWhatIsWrittenMeanwhile(t *testing.T) {
+	s := openSpool(t, t.TempDir())
+	w, other := s.Writer(web), s.Writer(Stream{ID: strings.Repeat("9", 64), Name: "db", Format: "cri"})
+	fill(t, s, w, 0, 0, Packed)
+	write := func(w *Writer, lines int, limit int64) {
+		text, nano := line(1)
+		b := &Batch{Text: []byte(strings.Repeat(text, lines)), First: nano, Last: nano, Lines: int64(lines)}
+		if _, err := w.Append(b, limit); err != nil {
+			t.Error(err)
+		}
+	}
+	write(w, 1600, 1<<20)
+	write(other, 1400, 1<<20)
+	if err := s.Measure(); err != nil {
+		t.Fatal(err)
+	}
+	s.maxDisk = s.Used()
+	var once sync.Once
+	t.Cleanup(durable.Intercept(func(step durable.Step, do func() error) error {
+		if step.Op == "fsync" && step.Name == path.Join(dir, web.ActiveName()) {
+			once.Do(func() { write(other, 1, 1) })
+		}
+		return do()
+	}))
+	given, err := makeRoom(s, int(s.Used()*3/4), false, true)
+	if err != nil || len(given) > 0 {
+		t.Errorf("gave up %v, %v", given, err)
+	}
+	packed := 0
+	for _, seg := range list(t, s) {
+		if seg.Name.State == Packed {
+			packed++
+		}
+	}
+	if packed != 3 {
+		t.Errorf("packed are %d segments of %v", packed, list(t, s))
 	}
 }
 

@@ -81,6 +81,7 @@ func (s *Spool) Pressed() bool {
 //	deletes other uploaded copies
 //	seals and packs the largest active segments
 //	deletes copies of which an incident is still to be built
+//	seals and packs what was written meanwhile, if text may be dropped
 //	drops pending text, if the need allows it: of one container, segments with errors last
 //
 // The smallest containers, which together use less than a sixteenth, lose copies and text when
@@ -97,7 +98,7 @@ func (s *Spool) MakeRoom(n Need) (Made, error) {
 	if n.Refused == nil && s.Room(n.Bytes) {
 		return Made{}, nil // another stream has made it meanwhile
 	}
-	m := &maker{s: s, need: n}
+	m := &maker{s: s, need: n, hung: map[*Writer]bool{}}
 	if n.Refused != nil {
 		short, err := s.shortage(n)
 		if err != nil {
@@ -163,8 +164,9 @@ type maker struct {
 	made    Made
 	errs    []error
 
-	waiting   []*kept // sealed, and held by the packer
-	packLimit int64   // bytes of a text that the disk had no room to pack; 0: none yet
+	waiting   []*kept          // sealed, and held by the packer
+	hung      map[*Writer]bool // whose seal has taken too long
+	packLimit int64            // bytes of a text that the disk had no room to pack; 0: none yet
 }
 
 func (m *maker) enough() bool {
@@ -205,6 +207,7 @@ func (m *maker) freeBytes() {
 	m.sealLargest()
 	m.each(large, oldest(uploaded), m.deleteCopy)
 	if drops {
+		m.packNew()
 		m.dropOldest(large)
 	}
 	m.each(m.owners, spare, m.deleteCopy)
@@ -256,10 +259,17 @@ func (m *maker) pack() {
 		}
 		return k.Name.State == Sealed && !k.failed
 	}), m.packOne)
+	m.awaitPacker()
+}
+
+// awaitPacker waits a while for the segments that the packer has under way.
+func (m *maker) awaitPacker() {
+	waiting := m.waiting
+	m.waiting = nil
 	timeout := time.After(packWait)
-	for _, k := range m.waiting {
+	for _, k := range waiting {
 		if m.enough() {
-			break
+			return
 		}
 		m.s.pressed.Store(time.Now().UnixNano())
 		select {
@@ -319,12 +329,13 @@ func (m *maker) sealLargest() {
 			return
 		}
 		o := owners[w.dir]
-		if o == nil {
-			continue // new since the census
+		if o == nil || m.hung[w] {
+			continue // it is new since the census, or would hang again
 		}
 		file, err := w.sealSoon()
 		if errors.Is(err, errHangs) {
 			m.errs = append(m.errs, err)
+			m.hung[w] = true
 			continue // another container's, perhaps; it may end later
 		}
 		if err != nil {
