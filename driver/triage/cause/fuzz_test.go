@@ -1,6 +1,7 @@
 package cause
 
 import (
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -12,6 +13,7 @@ var hardTexts = []string{
 	"#<AError: >", "[#<FooError: x>] hello", "2026-01-01 [#<ActiveRecord::RecordNotFound: x>] ERROR: boom",
 	"[Recovery] panic recovered:\nx\ny\n\n/go/pkg/mod/a.go:1 (0x1)\n  z\n/b.go:2 (0x1)\n\ta: b()\n",
 	`{"log":"foo\n2026/01/01 00:00:00 [error] 1#1: x\n","stream":"stderr"}`,
+	"[foo.pl line 3]   ", strings.Repeat("x ", maxHead/2) + "ERROR: AddressSanitizer: heap-use-after-free\n",
 }
 
 // TestScanner_HardTexts wants no panic.

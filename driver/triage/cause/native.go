@@ -104,6 +104,9 @@ func nativeParse(t *trace) (found, bool) {
 		}
 	case cppSanitizer:
 		m := sanitizer.FindStringSubmatchIndex(first)
+		if m == nil { // the line was too long
+			return f, false
+		}
 		f.typ, f.message = first[m[4]:m[5]], strings.TrimSpace(first[m[2]:])
 		for _, line := range t.lines[1:] {
 			m := cppFrame.FindStringSubmatch(line)

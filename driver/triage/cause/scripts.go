@@ -38,7 +38,7 @@ func scriptsBegin(c *candidate) bool {
 	if c.at(func(rest []byte) bool { return shMissing.Match(bytes.TrimRight(rest, " ")) }) {
 		return true
 	}
-	c.col = c.head.message
+	c.col = min(c.head.message, len(line))
 	if perlDied.Match(line[c.col:]) && !bytes.Contains(line, []byte("uninitialized value")) {
 		c.kind, c.as = scriptsPerl, "perl"
 		return true
