@@ -328,8 +328,11 @@ func TestGarbageInTheFIFO(t *testing.T) {
 	if _, err := c.w.Write(slices.Concat(garbage, two)); err != nil { // at once, or there may be two marks
 		t.Fatal(err)
 	}
-	c.entry(&logdriver.LogEntry{Source: "elsewhere", Line: []byte("of no stream")})
-	c.line(2, "three")
+	elsewhere := frame.Append(nil, &frame.Entry{Source: []byte("elsewhere"), Line: []byte("of no stream")})
+	three := frame.Append(nil, &frame.Entry{Source: []byte("stdout"), TimeNano: t0.Add(2 * time.Second).UnixNano(), Line: []byte("three")})
+	if _, err := c.w.Write(slices.Concat(elsewhere, three)); err != nil {
+		t.Fatal(err)
+	}
 	h.Stop(c.fifo)
 	lines := strings.Split(strings.TrimSpace(c.text()), "\n")
 	var texts []string
@@ -338,10 +341,9 @@ func TestGarbageInTheFIFO(t *testing.T) {
 		text, _, _ = strings.Cut(text, "–") // the present follows
 		texts = append(texts, text)
 	}
-	elsewhere := logdriver.LogEntry{Source: "elsewhere", Line: []byte("of no stream")}
 	want := []string{
 		"one", fmt.Sprintf("logfast: 0 lines (%d bytes) lost, not a log frame, 2026-11-23T19:03:01Z", len(garbage)),
-		"two", fmt.Sprintf("logfast: 0 lines (%d bytes) lost, not a log frame, 2026-11-23T19:03:02Z", 4+elsewhere.Size()), "three",
+		"two", fmt.Sprintf("logfast: 0 lines (%d bytes) lost, not a log frame, 2026-11-23T19:03:02Z", len(elsewhere)), "three",
 	}
 	if d := cmp.Diff(want, texts); d != "" {
 		t.Fatalf("-want +got\n%s", d)
