@@ -19,9 +19,9 @@ package cause
 
 import (
 	"bytes"
-	"unicode/utf8"
 
 	"github.com/logfast/logfast/driver/triage/redact"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // What a Cause holds at most, in bytes.
@@ -69,37 +69,10 @@ func cutEnd(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
-	return wholeRunes(s[:most-len(ellipsis)]) + ellipsis
+	return show.WholeRunes(s[:most-len(ellipsis)]) + ellipsis
 }
 
 const ellipsis = "…"
-
-// cutMiddle returns at most so many bytes of a text, of which both ends say most.
-func cutMiddle(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	const between = "\n" + ellipsis + "\n"
-	half := (most - len(between)) / 2
-	tail := s[len(s)-half:]
-	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
-		tail = tail[1:]
-	}
-	return wholeRunes(s[:half]) + between + tail
-}
-
-// wholeRunes returns s without a last rune that is cut.
-func wholeRunes(s string) string {
-	for i := 1; i <= utf8.UTFMax && i <= len(s); i++ {
-		if utf8.RuneStart(s[len(s)-i]) {
-			if !utf8.FullRuneInString(s[len(s)-i:]) {
-				return s[:len(s)-i]
-			}
-			break
-		}
-	}
-	return s
-}
 
 // defaultRedact is what Config.Redact is if it is nil.
 func defaultRedact(text []byte) []byte { return redact.Text(text) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/triage/redact"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // Find is a cause and its place in the log. Its strings are not redacted: Cause returns
@@ -76,7 +77,7 @@ func (f *Find) Cause() Cause {
 		Type:       cutEnd(typ, MaxType),
 		Message:    cutEnd(message, MaxMessage),
 		Frame:      cutEnd(f.clean(f.Frame), MaxFrame),
-		Stacktrace: cutMiddle(strings.TrimRight(f.clean(text), "\n"), MaxStacktrace),
+		Stacktrace: show.Middle(strings.TrimRight(f.clean(text), "\n"), MaxStacktrace),
 	}
 }
 

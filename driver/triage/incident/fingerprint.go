@@ -38,18 +38,3 @@ func clean(b []byte) string {
 		return r
 	}, strings.ToValidUTF8(string(b), "�"))
 }
-
-// valid takes half a character from the end of a text that was cut.
-func valid(s string) string {
-	for i := 1; i <= 3 && i <= len(s); i++ {
-		if c := s[len(s)-i]; c >= 0xc0 {
-			if strings.ToValidUTF8(s[len(s)-i:], "") == "" {
-				return s[:len(s)-i]
-			}
-			break
-		} else if c < 0x80 {
-			break
-		}
-	}
-	return s
-}

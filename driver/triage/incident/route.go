@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/logfast/logfast/driver/triage/redact"
+	"github.com/logfast/logfast/internal/show"
 )
 
 // maxRoute bounds a route, in bytes, and maxParts its parts.
@@ -48,7 +49,7 @@ func Route(path []byte) string {
 	}
 	route := redact.String(strings.Join(parts, "/"))
 	if len(route) > maxRoute {
-		route = valid(route[:maxRoute]) + "…"
+		route = show.WholeRunes(route[:maxRoute]) + "…"
 	}
 	return route
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/logfast/logfast/driver/format/record"
 	"github.com/logfast/logfast/driver/triage/cause"
 	"github.com/logfast/logfast/driver/triage/detect"
+	"github.com/logfast/logfast/internal/show"
 	"github.com/logfast/logfast/internal/sum"
 )
 
@@ -364,20 +365,10 @@ func cutEnd(text []byte, cut bool) (string, bool) {
 	if len(s) <= MaxSample {
 		return s, cut
 	}
-	return valid(s[:MaxSample]), true
+	return show.WholeRunes(s[:MaxSample]), true
 }
 
 // cutMiddle is cutEnd for a traceback, of which both ends say most.
 func cutMiddle(text []byte) string {
-	s := string(bytes.ToValidUTF8(text, []byte("�")))
-	if len(s) <= MaxSample {
-		return s
-	}
-	const between = "\n…\n"
-	half := (MaxSample - len(between)) / 2
-	tail := s[len(s)-half:]
-	for len(tail) > 0 && tail[0]&0xc0 == 0x80 {
-		tail = tail[1:]
-	}
-	return valid(s[:half]) + between + tail
+	return show.Middle(string(bytes.ToValidUTF8(text, []byte("�"))), MaxSample)
 }
