@@ -179,7 +179,7 @@ func TestIncidentsOfRealServers(t *testing.T) {
 	}
 	kinds := map[string]bool{}
 	for i := range in.Fingerprints {
-		kinds[in.Fingerprints[i].KindIDs()[0]] = true
+		kinds[in.Fingerprints[i].ByKind()[0].ID] = true
 	}
 	if len(kinds) != 1 {
 		t.Errorf("the exception, gunicorn's and nginx's answer are of %d kinds: %s", len(kinds), event)

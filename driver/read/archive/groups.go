@@ -17,7 +17,7 @@ type Group struct {
 	// of the app that is the cause, or else of the first incident that was read; First, Last
 	// and Errors are of all incidents
 	incident.Fingerprint
-	Kind string `json:"kind"` // see incident.Fingerprint.KindIDs
+	Kind string `json:"kind"` // see incident.Fingerprint.ByKind
 	// Cause is of the latest incident, without its trace; nil if no log says what failed.
 	Cause     *cause.Cause `json:"cause,omitempty"`
 	Routes    int          `json:"routes"`    // how many routes failed so, at most MaxRoutes
@@ -61,36 +61,25 @@ func (g *Groups) Add(e *incident.Event) {
 		if len(g.Query.Apps) > 0 && !anyOf(g.Query.Apps, f.App) {
 			continue
 		}
-		rest := f.Errors // those that are of no kind count for the most frequent one
-		for _, k := range f.Kinds {
-			rest = max(0, rest-k.Errors)
-		}
-		for n, kind := range f.KindIDs() {
-			errors := rest
-			if n < len(f.Kinds) {
-				errors = f.Kinds[n].Errors
-			}
-			if n == 0 && len(f.Kinds) > 0 {
-				errors = sum.Add(errors, rest)
-			}
-			g.add(e, f, kind, errors)
+		for _, k := range f.ByKind() {
+			g.add(e, f, k)
 		}
 	}
 }
 
 // add adds the errors of one kind.
-func (g *Groups) add(e *incident.Event, f *incident.Fingerprint, kind string, errors int64) {
-	of := g.byID[kind]
+func (g *Groups) add(e *incident.Event, f *incident.Fingerprint, k incident.Kind) {
+	of := g.byID[k.ID]
 	if of == nil && len(g.byID) >= MaxGroups {
-		g.Unlisted = sum.Add(g.Unlisted, errors)
+		g.Unlisted = sum.Add(g.Unlisted, k.Errors)
 		return
 	}
 	if of == nil {
-		of = &Group{Fingerprint: *f, Kind: kind, routes: map[string]bool{}}
+		of = &Group{Fingerprint: *f, Kind: k.ID, routes: map[string]bool{}}
 		of.Errors, of.Kinds = 0, nil
-		g.byID[kind] = of
+		g.byID[k.ID] = of
 	}
-	of.add(e, f, errors)
+	of.add(e, f, k.Errors)
 }
 
 func (g *Group) add(e *incident.Event, f *incident.Fingerprint, errors int64) {

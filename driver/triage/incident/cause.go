@@ -213,17 +213,20 @@ func (sm *sample) causeOf() *cause.Cause {
 	return &c
 }
 
-// KindIDs returns the kinds of the fingerprint's errors, the most frequent first; its ID
-// if the log does not say what failed.
-func (f *Fingerprint) KindIDs() []string {
+// ByKind divides the fingerprint's errors by kind, the most frequent first. Those without
+// a kind count for the most frequent one. If the log does not say what failed, the
+// fingerprint's ID is the kind of all.
+func (f *Fingerprint) ByKind() []Kind {
 	if len(f.Kinds) == 0 {
-		return []string{f.ID}
+		return []Kind{{ID: f.ID, Errors: f.Errors}}
 	}
-	ids := make([]string, len(f.Kinds))
-	for i, k := range f.Kinds {
-		ids[i] = k.ID
+	all := slices.Clone(f.Kinds)
+	rest := f.Errors
+	for _, k := range all {
+		rest = max(0, rest-k.Errors)
 	}
-	return ids
+	all[0].Errors = sum.Add(all[0].Errors, rest)
+	return all
 }
 
 // mergeKinds adds up kinds, the most frequent first.
@@ -252,12 +255,13 @@ func (in *Incident) spreadKinds() {
 		group, route string
 		status       int
 	}
-	of := func(f *Fingerprint) place { return place{groups[f.App], f.Route, f.Status} }
+	of := func(f *Fingerprint, status int) place { return place{groups[f.App], f.Route, status} }
 	failed := map[place][]*Fingerprint{}
 	for i := range in.Fingerprints {
 		if f := &in.Fingerprints[i]; len(f.Kinds) > 0 {
-			failed[of(f)] = append(failed[of(f)], f)
-			failed[place{groups[f.App], f.Route, 0}] = append(failed[place{groups[f.App], f.Route, 0}], f)
+			for _, at := range []place{of(f, f.Status), of(f, 0)} {
+				failed[at] = append(failed[at], f)
+			}
 		}
 	}
 	for i := range in.Fingerprints {
@@ -265,7 +269,7 @@ func (in *Incident) spreadKinds() {
 		if len(f.Kinds) > 0 || f.Route == "" || groups[f.App] == "" && in.Scope != "container" {
 			continue
 		}
-		for _, behind := range failed[of(f)] {
+		for _, behind := range failed[of(f, f.Status)] {
 			if behind.Method == f.Method || behind.Method == "" || f.Method == "" {
 				f.Kinds = []Kind{{ID: behind.Kinds[0].ID, Errors: f.Errors}}
 				break

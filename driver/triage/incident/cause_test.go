@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestScanner_ManyCauses(t *testing.T) {
 	f := scan(t, record.CRI, 1<<20, at(t0, lines...), detect.Options{})
 	kinds := map[string]bool{}
 	for _, p := range f.Fingerprints[:kept] {
-		kinds[p.KindIDs()[0]] = true
+		kinds[p.ByKind()[0].ID] = true
 	}
 	if len(kinds) != 1 {
 		t.Errorf("kinds %v, want one", kinds)
@@ -162,8 +163,8 @@ func TestBuild_Cause(t *testing.T) {
 	got := map[string]string{}
 	for i := range in.Fingerprints {
 		f := &in.Fingerprints[i]
-		got[f.App+f.Route] = f.KindIDs()[0]
-		c, of := in.CauseOf(f.KindIDs()[0])
+		got[f.App+f.Route] = f.ByKind()[0].ID
+		c, of := in.CauseOf(f.ByKind()[0].ID)
 		if has := c != nil; has != (f.Route == "/checkout") || has && of.App != "shop" {
 			t.Errorf("%s%s has the cause %v of %+v", f.App, f.Route, c, of)
 		}
@@ -241,5 +242,20 @@ func TestKindOf(t *testing.T) {
 	f := cause.Find{Type: "T", Frame: "f"}
 	if kindOf("a", "p", &f) != kindOf("a", "q", &f) {
 		t.Error("one failure on two routes is of two kinds")
+	}
+}
+
+func TestFingerprint_ByKind(t *testing.T) {
+	for name, tt := range map[string]struct{ kinds, want []Kind }{
+		"none":          {nil, []Kind{{"p", 9}}},
+		"all":           {[]Kind{{"a", 6}, {"b", 3}}, []Kind{{"a", 6}, {"b", 3}}},
+		"some":          {[]Kind{{"a", 2}, {"b", 1}}, []Kind{{"a", 8}, {"b", 1}}},
+		"more than all": {[]Kind{{"a", 20}}, []Kind{{"a", 20}}},
+	} {
+		f := Fingerprint{ID: "p", Errors: 9, Kinds: tt.kinds}
+		before := slices.Clone(tt.kinds)
+		if d := cmp.Diff(tt.want, f.ByKind()); d != "" || !slices.Equal(f.Kinds, before) {
+			t.Errorf("%s: %v left, -want +got:\n%s", name, f.Kinds, d)
+		}
 	}
 }

@@ -66,15 +66,15 @@ func briefOf(e *incident.Event) brief {
 		errors: e.Data.Errors, byStatus: e.Data.ByStatus, first: e.Data.First, last: e.Data.Last,
 	}
 	for i := range e.Data.Fingerprints {
-		for _, kind := range e.Data.Fingerprints[i].KindIDs() {
-			if !slices.Contains(b.kinds, kind) {
-				b.kinds = append(b.kinds, kind)
+		for _, k := range e.Data.Fingerprints[i].ByKind() {
+			if !slices.Contains(b.kinds, k.ID) {
+				b.kinds = append(b.kinds, k.ID)
 			}
 		}
 	}
 	if len(e.Data.Fingerprints) > 0 {
 		b.lead = e.Data.Fingerprints[0]
-		b.kind = b.lead.KindIDs()[0]
+		b.kind = b.lead.ByKind()[0].ID
 		if c, of := e.Data.CauseOf(b.kind); c != nil {
 			b.cause, b.lead = c.Short(), *of
 		}
