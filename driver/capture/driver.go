@@ -228,7 +228,7 @@ func (d *Driver) Close() error {
 	if left := d.jobs.wait(d.stopWait) + d.syncer.jobs.wait(d.stopWait); left > 0 {
 		return fmt.Errorf("the disk does not answer %d calls", left)
 	}
-	d.streams.endEmpty(d.events.Scopes()) // the next process goes on with the incidents of the others
+	d.streams.endEmpty(d.events.Scopes()) // the next process continues the incidents of the others
 	var errs []error
 	for _, p := range d.streams.unread() {
 		for _, r := range p.opened {

@@ -59,7 +59,7 @@ func (p *pace) close() { p.enlarge.Add(int64(p.first - p.capacity)) }
 // default. A process before this one may have left a larger one.
 const dockersPipe = 64 << 10
 
-// next takes note that n bytes were read at the time now. It returns how long to let
+// next records that n bytes were read at the time now. It returns how long to let
 // the pipe fill: 0 if the stream is to be read as soon as there is something, and
 // turnEvery or more if it is to wait for its turn. It aims at half a pipe.
 func (p *pace) next(n int, now time.Time) time.Duration {

@@ -32,7 +32,7 @@ const (
 type turnWait struct {
 	seen   int           // bytes at the FIFO's head that are no reason to wake the stream
 	full   int           // bytes that are one before its turn
-	steady bool          // more lines than one came in the last turn: it is not asked if one is there
+	steady bool          // it found bytes in its last turn: its FIFO is not asked whether there are some
 	lapse  time.Time     // when a stream without anything new is quiet
 	ready  chan struct{} // with a buffer of one
 }

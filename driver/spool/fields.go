@@ -17,19 +17,19 @@ const (
 	MetaEnv    = "env"
 )
 
-// addFields adds a JSON object of fields to an object's metadata. What has no room there
+// addFields adds a JSON object of fields to an object's metadata. What does not fit
 // is left out, by the order of the names.
 func addFields(meta map[string]string, name string, fields map[string]string) {
-	room := store.MaxMetadata - len(name) - len("{}")
+	free := store.MaxMetadata - len(name) - len("{}")
 	for name, value := range meta {
-		room -= len(name) + len(value)
+		free -= len(name) + len(value)
 	}
 	var members []string
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		member := asciiJSON(field) + ":" + asciiJSON(fields[field])
-		if len(member)+1 <= room {
+		if len(member)+1 <= free {
 			members = append(members, member)
-			room -= len(member) + 1
+			free -= len(member) + 1
 		}
 	}
 	if members != nil {

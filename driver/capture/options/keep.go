@@ -20,7 +20,7 @@ type chosen struct {
 	from    map[string]string
 	kept    map[string]string // nil: nothing
 	secret  []string          // the names of what looks like a secret
-	further int               // what is not kept because of its number or the length of its name
+	further int               // how many are not kept: there are too many, or the name is too long
 }
 
 // add keeps a label or a variable, if there is one.

@@ -392,7 +392,7 @@ func what(f incident.Fingerprint) string {
 		func(s string) bool { return s == "" }), " "))
 }
 
-// besides are the fingerprints but the leading one, which the first line has.
+// besides returns all fingerprints except the leading one, which the first line has.
 func besides(all []incident.Fingerprint, lead string) []incident.Fingerprint {
 	return slices.DeleteFunc(slices.Clone(all), func(f incident.Fingerprint) bool { return f.ID == lead })
 }
